@@ -4,3 +4,35 @@ The public names load lazily, so that ``import qsession`` costs next to nothing.
 """
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qsession._api import record, replay
+    from qsession._run import Run
+    from qsession.emulator import Emulator
+    from qsession.session import Batch, Session
+
+__all__ = ["Batch", "Emulator", "Run", "Session", "record", "replay"]
+
+_HOMES = {
+    "Batch": "qsession.session",
+    "Emulator": "qsession.emulator",
+    "Run": "qsession._run",
+    "Session": "qsession.session",
+    "record": "qsession._api",
+    "replay": "qsession._api",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

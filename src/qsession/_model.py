@@ -55,6 +55,127 @@ class Response:
     body: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a caller of ``QiskitRuntimeService`` wants its instance to be.
+
+    Attributes:
+        crn: Cloud resource name, or None.
+        name: Instance name, or None.
+        region: ``us-east`` or ``eu-de``, or None.
+        plans: Plan names in order of preference.
+        tags: Tags that an instance must carry.
+    """
+
+    crn: str | None = None
+    name: str | None = None
+    region: str | None = None
+    plans: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceShape:
+    """What a recording keeps of an instance: nothing that identifies it.
+
+    Attributes:
+        plan: Plan name in lower case, such as ``open`` or ``premium``.
+        pricing: Pricing type; the client knows free, trial, paygo, paid,
+            subscription and unknown, and sorts by it.
+        region: ``us-east`` or ``eu-de``.
+    """
+
+    plan: str = "premium"
+    pricing: str = "paid"
+    region: str = "us-east"
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """One exchange of a recording, or a run of identical polls.
+
+    Attributes:
+        endpoint: Name of the call, such as ``jobs.get`` (see ``_endpoints``).
+        instance: Which of the recording's instances it went to, from 0.
+        request: The request, cleaned; under the service's own host name.
+        response: The response, cleaned.
+        at: When the request was sent, counted from the start of the recording.
+        took: How long the answer took.
+        seen: How many identical polls it stands for.
+        last: When the last of them was sent; equal to ``at`` for a single one.
+    """
+
+    endpoint: str
+    instance: int
+    request: Request
+    response: Response
+    at: Micros
+    took: Micros
+    seen: int = 1
+    last: Micros = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a recording comes from.
+
+    Attributes:
+        target: ``ibm`` or ``emulator``.
+        recorded_at: When it began.
+        test: Test id, or empty for a recording made from Python.
+        backend: Name of the backend that was used, or empty.
+        calibrated_at: ``last_update_date`` of its properties, as the service wrote it.
+        api_version: Value of ``IBM-API-Version`` that the client sent.
+        versions: Versions by distribution name.
+        seed: Seed of the emulator; None for a recording of the service.
+        isa_seed: Seed with which ``qsession_isa`` transpiled; None when it was not used.
+        qpu_seconds: QPU time that the recording used, as far as its answers tell.
+        instances: The instances used, in the order of first use.
+        literal_ids: Ids that the code under test brought along.
+    """
+
+    target: str
+    recorded_at: Instant
+    test: str = ""
+    backend: str = ""
+    calibrated_at: str = ""
+    api_version: str = ""
+    versions: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
+    seed: int | None = None
+    isa_seed: int | None = None
+    qpu_seconds: float = 0.0
+    instances: tuple[InstanceShape, ...] = ()
+    literal_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A cassette's content.
+
+    Attributes:
+        provenance: Where it comes from.
+        interactions: The exchanges, in the order in which they began.
+    """
+
+    provenance: Provenance
+    interactions: tuple[Interaction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a replay stands, for messages.
+
+    Attributes:
+        cassette: The file's name.
+        test: Test id, or empty.
+        record: The command that records this anew.
+    """
+
+    cassette: str
+    test: str = ""
+    record: str = "pytest --qsession-record"
+
+
 class Source(Protocol):
     """Whatever answers the client: the service, the emulator, a recording, a scenario."""
 

@@ -1,0 +1,94 @@
+"""``record`` and ``replay``: the two ways into a run from Python."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from qsession._config import BUDGET_SECONDS, Option, Settings, check_budget, check_target
+from qsession._run import Run
+from qsession.emulator import Emulator
+
+
+def record(
+    path: str | os.PathLike[str],
+    *,
+    target: str = "ibm",
+    backend: str | None = None,
+    account: str | None = None,
+    instance: str | None = None,
+    budget: float = BUDGET_SECONDS,
+    allow_ci: bool = False,
+    emulator: Emulator | None = None,
+) -> Run:
+    """Record what the client does, while it does it.
+
+    The cassette is written when the ``with`` block ends without an error; an
+    existing one is replaced then, whole. The recording of a block that failed is
+    kept in ``.qsession/rejected``.
+
+    Args:
+        path: The cassette to write, such as ``cassettes/bell.yaml``.
+        target: ``"ibm"`` for the service, which costs QPU time, or ``"emulator"``.
+        backend: Name of a backend for the provenance; found out when None.
+        account: Name of a saved account to use with ``run.service()``.
+        instance: Instance name or CRN to use with ``run.service()``.
+        budget: QPU seconds that may be used on the service.
+        allow_ci: Whether the service may be reached where ``CI`` is set.
+        emulator: The emulator to record against, instead of a fresh one.
+
+    Returns:
+        The run, to be used in a ``with`` statement.
+
+    Raises:
+        UsageError: If an argument is wrong, or, on entering, if a run is on already,
+            credentials or the ``emulator`` extra are missing.
+        CassetteError: On leaving, if the cassette cannot be written.
+        BudgetError: If the budget would be exceeded.
+    """
+    settings = Settings(
+        mode="record",
+        target=check_target(Option(target, "the argument target")),
+        path=Path(path),
+        backend=backend,
+        account=account,
+        instance=instance,
+        budget=check_budget(Option(str(budget), "the argument budget")),
+        allow_ci=allow_ci,
+        emulator=emulator,
+        record_command=f"qsession.record({os.fspath(path)!r}, ...)",
+    )
+    return Run(settings)
+
+
+def replay(
+    path: str | os.PathLike[str],
+    *,
+    allow_unused: bool = False,
+    allowed_hosts: Collection[str] = (),
+) -> Run:
+    """Replay a cassette: the same code, no network, no account.
+
+    Args:
+        path: The cassette to read.
+        allow_unused: Whether recorded requests that change something may be left out.
+        allowed_hosts: Hosts besides this machine that the code may reach.
+
+    Returns:
+        The run, to be used in a ``with`` statement.
+
+    Raises:
+        CassetteError: On entering, if the cassette is missing, cut, edited or no cassette.
+        UsageError: On entering, if a run is on already.
+        ReplayMismatch: When the recording has no answer, and again on leaving if the
+            code swallowed that; on leaving, if recorded writes were not sent.
+    """
+    settings = Settings(
+        mode="replay",
+        path=Path(path),
+        allow_unused=allow_unused,
+        allowed_hosts=frozenset(host.lower() for host in allowed_hosts),
+        record_command=f"qsession.record({os.fspath(path)!r}, ...)",
+    )
+    return Run(settings)

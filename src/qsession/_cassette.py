@@ -1,0 +1,307 @@
+"""The cassette: a recording as a YAML file that stock vcrpy loads too. Pure.
+
+``encode`` gives the text and the large bodies beside it, ``decode`` the recording
+back; ``decode(encode(r)) == r``. Each interaction carries the digest of its own
+content, and the head how many there are and a digest over all, so that an edit, a
+merge or a cut is found. The format is described in ``docs/cassette.md``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import yaml
+
+from qsession._clock import from_datetime, to_datetime
+from qsession._model import InstanceShape, Interaction, Provenance, Recording, Request, Response
+from qsession.errors import CassetteError
+
+FORMAT = 1
+"""Number of the format that this version writes, and the highest it reads."""
+
+LARGE = 16 * 1024
+"""Bodies of this many bytes and more stand beside the cassette."""
+
+BODIES = "bodies"
+"""Folder of the large bodies, in the cassette folder."""
+
+RESTORE = "restore it from version control, or delete it and record again with pytest --qsession-record"
+"""What to do about a file that cannot be trusted."""
+
+_REFERENCE = re.compile(r"sha256:[0-9a-f]{64}")
+
+FetchBody: TypeAlias = Callable[[str], bytes]
+"""Gives the content of a large body by its reference."""
+
+
+def encode(recording: Recording) -> tuple[str, Mapping[str, bytes]]:
+    """Write a recording as text.
+
+    Args:
+        recording: A cleaned recording.
+
+    Returns:
+        The YAML text, and the large bodies by reference (``sha256:<hex>``).
+    """
+    bodies: dict[str, bytes] = {}
+    entries = [_entry(interaction, bodies) for interaction in recording.interactions]
+    digests = [entry["qsession"]["digest"] for entry in entries]
+    head = _head(recording.provenance) | {"interactions": len(entries), "digest": _hash(digests)}
+    document = {"version": 1, "metadata": {"qsession": head}, "interactions": entries}
+    return _dump(document), bodies
+
+
+def decode(text: str, fetch: FetchBody, *, where: str) -> Recording:
+    """Read a recording back.
+
+    Args:
+        text: Content of a cassette file.
+        fetch: Gives large bodies by their reference.
+        where: The file's name, for messages.
+
+    Raises:
+        CassetteError: If the text is no cassette of ours (QS202), of a newer format
+            (QS203), cut (QS204), or edited (QS205).
+    """
+    document = _load(text, where)
+    head = _mapping(_mapping(document.get("metadata")).get("qsession"))
+    if not head or not isinstance(document.get("interactions"), list):
+        raise _no_cassette(where, "it has no metadata.qsession and interactions, which qsession writes")
+    if head.get("format") != FORMAT:
+        raise _other_format(where, head.get("format"))
+    entries: list[Any] = document["interactions"]
+    if len(entries) != head.get("interactions"):
+        raise _cut(where, len(entries), head.get("interactions"))
+    try:
+        interactions = tuple(_interaction(e, i, fetch, where) for i, e in enumerate(entries))
+        provenance = _provenance(head)
+    except (KeyError, TypeError, ValueError, AttributeError) as broken:
+        raise _no_cassette(where, f"a field is missing or of the wrong type: {broken!r}") from broken
+    if head.get("digest") != _hash([entry["qsession"]["digest"] for entry in entries]):
+        raise _edited(where, "the order or the set of interactions")
+    return Recording(provenance, interactions)
+
+
+def _entry(interaction: Interaction, bodies: dict[str, bytes]) -> dict[str, Any]:
+    request, response = interaction.request, interaction.response
+    ours: dict[str, Any] = {
+        "endpoint": interaction.endpoint,
+        "at_us": interaction.at,
+        "took_us": interaction.took,
+    }
+    if interaction.seen > 1:
+        ours |= {"seen": interaction.seen, "last_us": interaction.last}
+    if interaction.instance:
+        ours["instance"] = interaction.instance
+    asked = _body(request.body, "request_body", ours, bodies)
+    answered = _body(response.body, "response_body", ours, bodies)
+    entry = {
+        "request": {
+            "method": request.method,
+            "uri": request.url,
+            "body": asked if request.body else None,
+            "headers": {name: [value] for name, value in request.headers.items()},
+        },
+        "response": {
+            "status": {"code": response.status, "message": response.reason},
+            "headers": {name: [value] for name, value in response.headers.items()},
+            "body": {"string": answered},
+        },
+        "qsession": ours,
+    }
+    ours["digest"] = _digest(entry)
+    return entry
+
+
+def _body(body: bytes, name: str, ours: dict[str, Any], bodies: dict[str, bytes]) -> str | bytes:
+    if len(body) >= LARGE:
+        reference = "sha256:" + hashlib.sha256(body).hexdigest()
+        bodies[reference] = body
+        ours[name] = reference
+        return ""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        return body
+    # YAML cannot hold these: such a body is kept as binary.
+    return text if text.isprintable() or not re.search(r"[^\t\n -~\u00a0-\ud7ff]", text) else body
+
+
+def _interaction(entry: Any, index: int, fetch: FetchBody, where: str) -> Interaction:
+    ours, asked, answered = entry["qsession"], entry["request"], entry["response"]
+    if ours.get("digest") != _digest(entry):
+        raise _edited(where, f"interaction {index + 1} ({asked.get('method')} {asked.get('uri')})")
+    request = Request(
+        str(asked["method"]),
+        str(asked["uri"]),
+        {name: str(values[0]) for name, values in asked["headers"].items()},
+        _bytes(asked["body"], ours.get("request_body"), fetch),
+    )
+    response = Response(
+        int(answered["status"]["code"]),
+        str(answered["status"]["message"]),
+        {name: str(values[0]) for name, values in answered["headers"].items()},
+        _bytes(answered["body"]["string"], ours.get("response_body"), fetch),
+    )
+    at = int(ours["at_us"])
+    seen, last = int(ours.get("seen", 1)), int(ours.get("last_us", at))
+    instance = int(ours.get("instance", 0))
+    return Interaction(
+        str(ours["endpoint"]), instance, request, response, at, int(ours["took_us"]), seen, last
+    )
+
+
+def _bytes(inline: object, reference: object, fetch: FetchBody) -> bytes:
+    if reference is not None:
+        if not isinstance(reference, str) or not _REFERENCE.fullmatch(reference):
+            raise ValueError(f"{reference!r} is no reference to a body")
+        return fetch(reference)
+    if isinstance(inline, bytes):
+        return inline
+    return str(inline or "").encode()
+
+
+def _head(provenance: Provenance) -> dict[str, Any]:
+    head: dict[str, Any] = {"format": FORMAT, "target": provenance.target}
+    head["recorded_at"] = to_datetime(provenance.recorded_at).isoformat().replace("+00:00", "Z")
+    for name in ("test", "backend", "calibrated_at", "api_version"):
+        if value := getattr(provenance, name):
+            head[name] = value
+    head["versions"] = dict(sorted(provenance.versions.items()))
+    for name in ("seed", "isa_seed"):
+        if (number := getattr(provenance, name)) is not None:
+            head[name] = number
+    head["qpu_seconds"] = provenance.qpu_seconds
+    head["contracts"] = []
+    head["instances"] = [asdict(shape) for shape in provenance.instances]
+    head["literal_ids"] = list(provenance.literal_ids)
+    return head
+
+
+def _provenance(head: Mapping[str, Any]) -> Provenance:
+    moment = to_moment(str(head["recorded_at"]))
+    return Provenance(
+        target=str(head["target"]),
+        recorded_at=moment,
+        test=str(head.get("test", "")),
+        backend=str(head.get("backend", "")),
+        calibrated_at=str(head.get("calibrated_at", "")),
+        api_version=str(head.get("api_version", "")),
+        versions={str(name): str(version) for name, version in head["versions"].items()},
+        seed=head.get("seed"),
+        isa_seed=head.get("isa_seed"),
+        qpu_seconds=float(head["qpu_seconds"]),
+        instances=tuple(InstanceShape(**shape) for shape in head["instances"]),
+        literal_ids=tuple(str(item) for item in head["literal_ids"]),
+    )
+
+
+def to_moment(text: str) -> int:
+    """The moment of an ISO 8601 date with its zone, in microseconds since the epoch.
+
+    Raises:
+        ValueError: If the text is no date, or has no zone.
+    """
+    return from_datetime(datetime.fromisoformat(text.replace("Z", "+00:00")))
+
+
+def _digest(entry: Mapping[str, Any]) -> str:
+    ours = {name: value for name, value in entry["qsession"].items() if name != "digest"}
+    asked, answered = entry["request"], entry["response"]
+    parts = [
+        [asked["method"], asked["uri"], _decoded(asked["body"]), asked["headers"]],
+        [answered["status"], _decoded(answered["body"]["string"]), answered["headers"]],
+        ours,
+    ]
+    return _hash(parts)
+
+
+def _decoded(body: object) -> object:
+    # JSON counts by its content: an editor that reformats it changes nothing.
+    if isinstance(body, bytes):
+        return ["bytes", body.hex()]
+    try:
+        return ["json", json.loads(str(body or ""))]
+    except (ValueError, RecursionError):
+        return ["text", body or ""]
+
+
+def _hash(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def _dump(document: Mapping[str, Any]) -> str:
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(document, Dumper=dumper, sort_keys=False, allow_unicode=True, width=2**20)
+    return text
+
+
+def _load(text: str, where: str) -> Mapping[str, Any]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        document = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader, whichever
+    except yaml.YAMLError as broken:
+        problem = str(getattr(broken, "problem", None) or broken)
+        mark = getattr(broken, "problem_mark", None)
+        line = f" in line {mark.line + 1}" if mark is not None else ""
+        raise _no_cassette(where, f"it is not YAML{line}: {problem}") from broken
+    except RecursionError as broken:
+        raise _no_cassette(where, "it is nested too deeply") from broken
+    if not isinstance(document, dict):
+        raise _no_cassette(where, f"it holds {_kind(document)}, not a mapping")
+    return document
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _kind(value: object) -> str:
+    return "nothing" if value is None else f"a {type(value).__name__}"
+
+
+def _no_cassette(where: str, evidence: str) -> CassetteError:
+    return CassetteError(
+        "QS202",
+        "The file is not a cassette that qsession wrote. It was left as it is.",
+        evidence=[evidence],
+        fix=RESTORE,
+        where=where,
+    )
+
+
+def _other_format(where: str, number: object) -> CassetteError:
+    return CassetteError(
+        "QS203",
+        f"The cassette has format {number}; this version of qsession reads format {FORMAT}.",
+        fix="pip install --upgrade qsession",
+        intended="delete the file and record again with pytest --qsession-record",
+        where=where,
+    )
+
+
+def _cut(where: str, found: int, promised: object) -> CassetteError:
+    return CassetteError(
+        "QS204",
+        "The cassette is not whole. It was left as it is.",
+        evidence=[f"its head promises {promised} interactions, it holds {found}"],
+        fix=RESTORE,
+        where=where,
+    )
+
+
+def _edited(where: str, what: str) -> CassetteError:
+    return CassetteError(
+        "QS205",
+        "The cassette was changed after it was recorded, by hand or by a merge. It was left as it is.",
+        evidence=[f"the digest does not fit {what}"],
+        fix=RESTORE,
+        where=where,
+    )

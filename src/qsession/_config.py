@@ -1,0 +1,160 @@
+"""Options, resolved once, each remembering where it came from; and what a run is made of."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from qsession._model import Source
+from qsession.errors import UsageError
+
+Mode: TypeAlias = Literal["record", "replay", "live"]
+Target: TypeAlias = Literal["ibm", "emulator"]
+
+TARGETS = ("ibm", "emulator")
+MODES = ("replay", "record", "missing", "live")
+BUDGET_SECONDS = 60.0
+"""QPU seconds that runs against the service may use unless told otherwise."""
+
+_LATER_MODES = {"verify": "comparing the service with the cassettes"}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run is made of.
+
+    Attributes:
+        mode: ``record``, ``replay`` or ``live``.
+        target: ``ibm`` or ``emulator``; without meaning in a replay.
+        path: The cassette; None in a live run.
+        folder: The cassette folder; None for the cassette's own.
+        scratch: Where notes of open sessions and rejected recordings go.
+        test: Test id, or empty.
+        backend: Name of the backend, or None.
+        account: Name of a saved account, or None for the default.
+        instance: Instance name or CRN, or None.
+        budget: QPU seconds that may be used on the service.
+        allow_ci: Whether the service may be reached where ``CI`` is set.
+        allow_unused: Whether recorded writes may be left out.
+        allowed_hosts: Hosts besides this machine that a replay may reach.
+        emulator: An emulator to use instead of a fresh one.
+        seed: Seed of a fresh emulator.
+        record_command: The command that records this anew, for messages.
+    """
+
+    mode: Mode
+    target: Target = "ibm"
+    path: Path | None = None
+    folder: Path | None = None
+    scratch: Path = Path(".qsession")
+    test: str = ""
+    backend: str | None = None
+    account: str | None = None
+    instance: str | None = None
+    budget: float = BUDGET_SECONDS
+    allow_ci: bool = False
+    allow_unused: bool = False
+    allowed_hosts: frozenset[str] = frozenset()
+    emulator: Source | None = None
+    seed: int = 0
+    record_command: str = "pytest --qsession-record"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A value and where it came from.
+
+    Attributes:
+        value: The text, or None when nobody set it.
+        origin: ``command line``, ``marker``, ``ini``, an environment variable, or ``default``.
+    """
+
+    value: str | None
+    origin: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options by stem (``mode``, ``target``, ...), resolved in order of precedence.
+
+    Attributes:
+        layers: Name of the origin and its values, the strongest first.
+    """
+
+    layers: Sequence[tuple[str, Mapping[str, object]]] = field(default=())
+
+    def get(self, stem: str, default: str | None = None) -> Option:
+        """The strongest value of an option.
+
+        Args:
+            stem: Name without its prefix.
+            default: Used when no layer sets it.
+        """
+        for origin, values in self.layers:
+            value = values.get(stem)
+            if value is not None and value != "" and value is not False:
+                return Option(str(value), origin)
+        return Option(default)
+
+
+def check_mode(option: Option) -> str:
+    """One of the modes.
+
+    Raises:
+        UsageError: If it is none (QS101).
+    """
+    return _one_of("mode", option, MODES, _LATER_MODES)
+
+
+def check_target(option: Option) -> Target:
+    """One of the targets.
+
+    Raises:
+        UsageError: If it is none (QS102).
+    """
+    return "ibm" if _one_of("target", option, TARGETS, {}) == "ibm" else "emulator"
+
+
+def check_budget(option: Option) -> float:
+    """QPU seconds, more than 0.
+
+    Raises:
+        UsageError: If it is no such number (QS105).
+    """
+    try:
+        seconds = float(str(option.value))
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < float("inf"):
+        raise UsageError(
+            "QS105",
+            "The budget is a number of QPU seconds, more than 0.",
+            evidence=[f"{option.value!r} (from {option.origin})"],
+            fix="--qsession-budget=60",
+        )
+    return seconds
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """A sentence that names the nearest known word, or lists all."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+
+
+def _one_of(what: str, option: Option, known: Sequence[str], later: Mapping[str, str]) -> str:
+    value = str(option.value)
+    if value in known:
+        return value
+    if value in later:
+        evidence = [f"{value!r} (from {option.origin}) is for {later[value]}, which is not there yet"]
+    else:
+        evidence = [f"{value!r} (from {option.origin}); {did_you_mean(value, known)}"]
+    raise UsageError(
+        "QS101" if what == "mode" else "QS102",
+        f"There is no {what} of this name.",
+        evidence=evidence,
+        fix=f"--qsession-{what}={known[0]}",
+    )

@@ -1,0 +1,201 @@
+"""The instances of an account, made to fit whoever asks, and tokens made for them.
+
+A replay has no account. The client lists the instances of one, refuses an instance
+that the list lacks, and filters by region, plan and tag on its own side
+(``qiskit_ibm_runtime/qiskit_runtime_service.py``), so the list is made from what the
+caller asked for: one matching instance for each that the recording used.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import quote
+
+from qsession._endpoints import Call
+from qsession._model import SECOND, Asked, InstanceShape, Instant, Response
+
+STAND_IN_TOKEN = "qsession-stand-in-key-that-opens-nothing"  # noqa: S105 - opens nothing
+"""API key of the account that stands in where the machine has none."""
+
+_TOKEN_SECONDS = 3600
+_JSON = {"content-type": "application/json"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    index: int
+    crn: str
+    name: str
+    shape: InstanceShape
+    tags: tuple[str, ...] = ()
+
+
+class Discovery:
+    """Answers the calls that find instances. Safe for concurrent use.
+
+    Args:
+        shapes: The instances that the recording used, in the order of first use.
+    """
+
+    def __init__(self, shapes: Sequence[InstanceShape]) -> None:
+        shapes = tuple(shapes) or (InstanceShape(),)
+        self._lock = threading.Lock()
+        self._handed_out = False
+        self._entries = [
+            _Entry(i, fake_crn(i, s.region), f"instance-{i + 1}", s) for i, s in enumerate(shapes)
+        ]
+
+    @property
+    def default_crn(self) -> str | None:
+        """The instance of an account that stands in; None when several were used."""
+        return self._entries[0].crn if len({e.index for e in self._entries}) == 1 else None
+
+    def ask(self, asked: Asked) -> None:
+        """Make sure that the list holds an instance that fits.
+
+        Args:
+            asked: What a caller wants its instance to be.
+        """
+        with self._lock:
+            if any(_fits(entry, asked) for entry in self._entries):
+                return
+            entry = _made_to_fit(self._entries[0], asked)
+            if self._handed_out:
+                # What a service was told already must stay true: add, do not change.
+                own = asked.crn or fake_crn(len(self._entries), entry.shape.region)
+                self._entries.insert(0, replace(entry, crn=own))
+            else:
+                self._entries[0] = entry
+
+    def index_of(self, crn: str) -> int:
+        """Which instance of the recording a CRN stands for; the first for an unknown one."""
+        return next((e.index for e in self._entries if e.crn == crn), 0)
+
+    def answer(self, call: Call, at: Instant) -> Response | None:
+        """Answer a call of discovery or for a token.
+
+        Args:
+            call: The request, understood.
+            at: Now; tokens are issued from here.
+
+        Returns:
+            The answer, or None for a call that is not discovery's.
+        """
+        name = call.endpoint.name
+        if name == "iam.token":
+            return _token(at)
+        with self._lock:
+            self._handed_out = self._handed_out or name == "search.resources"
+            entries = tuple(self._entries)
+        if name == "search.resources":
+            return _answer({"items": [_item(e) for e in entries], "limit": 100, "search_cursor": None})
+        if name == "catalog.entry":
+            return _catalog(call.ids["plan"], entries)
+        if name == "resources.list":
+            wanted = dict(call.query).get("name")
+            rows = [{"crn": e.crn, "name": e.name} for e in entries if wanted in (None, e.name)]
+            return _answer({"rows_count": len(rows), "resources": rows})
+        return None
+
+
+def fake_crn(index: int, region: str) -> str:
+    """A well-formed cloud resource name that belongs to nobody.
+
+    Args:
+        index: Which of the instances, counted from 0.
+        region: ``us-east`` or ``eu-de``.
+    """
+    account, instance = "0" * 32, f"00000000-0000-4000-8000-{index + 1:012x}"
+    return f"crn:v1:bluemix:public:quantum-computing:{region}:a/{account}:{instance}::"
+
+
+def mint_token(at: Instant) -> str:
+    """A JSON web token that the SDK can read: it decodes ``iat`` and ``exp``, and verifies nothing.
+
+    Args:
+        at: The moment of issue; it is valid for an hour.
+    """
+    issued = at // SECOND
+    claims = {"iam_id": "IBMid-0000000000", "iat": issued, "exp": issued + _TOKEN_SECONDS}
+    parts = ({"alg": "none", "typ": "JWT"}, claims)
+    return ".".join(_segment(json.dumps(part).encode()) for part in parts) + "." + _segment(b"qsession")
+
+
+def _token(at: Instant) -> Response:
+    return _answer(
+        {
+            "access_token": mint_token(at),
+            "refresh_token": "not_supported",
+            "token_type": "Bearer",
+            "expires_in": _TOKEN_SECONDS,
+            "expiration": at // SECOND + _TOKEN_SECONDS,
+            "scope": "ibm openid",
+        }
+    )
+
+
+def _fits(entry: _Entry, asked: Asked) -> bool:
+    return (
+        asked.crn in (None, entry.crn)
+        and asked.name in (None, entry.name)
+        and asked.region in (None, entry.shape.region)
+        and (not asked.plans or entry.shape.plan in {plan.lower() for plan in asked.plans})
+        and {tag.lower() for tag in asked.tags} <= set(entry.tags)
+    )
+
+
+def _made_to_fit(entry: _Entry, asked: Asked) -> _Entry:
+    plans = [plan.lower() for plan in asked.plans]
+    plan = entry.shape.plan if not plans or entry.shape.plan in plans else plans[0]
+    region = _region(asked.crn) or asked.region or entry.shape.region
+    own_crn = entry.crn if region == entry.shape.region else fake_crn(entry.index, region)
+    return replace(
+        entry,
+        crn=asked.crn or own_crn,
+        name=asked.name or entry.name,
+        shape=replace(entry.shape, plan=plan, region=region),
+        tags=tuple(sorted(set(entry.tags) | {tag.lower() for tag in asked.tags})),
+    )
+
+
+def _region(crn: str | None) -> str | None:
+    parts = (crn or "").split(":")
+    return parts[5] if len(parts) > 5 else None
+
+
+def _item(entry: _Entry) -> dict[str, object]:
+    return {
+        "crn": entry.crn,
+        "name": entry.name,
+        "tags": list(entry.tags),
+        "service_plan_unique_id": _plan_id(entry),
+        # Instances whose extensions are empty are left out by the client.
+        "doc": {"extensions": {"backends": ["*"]}},
+    }
+
+
+def _plan_id(entry: _Entry) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{entry.shape.plan}/{entry.shape.pricing}"))
+
+
+def _catalog(plan_id: str, entries: Sequence[_Entry]) -> Response:
+    for entry in entries:
+        if plan_id in (_plan_id(entry), quote(_plan_id(entry))):
+            overview = {"en": {"display_name": entry.shape.plan}}
+            pricing = {"pricing": {"type": entry.shape.pricing}}
+            return _answer({"id": plan_id, "overview_ui": overview, "metadata": pricing})
+    return _answer({"errors": [{"code": "not_found", "message": "no such plan"}]}, status=404)
+
+
+def _answer(document: object, *, status: int = 200) -> Response:
+    reason = "OK" if status == 200 else "Not Found"
+    return Response(status, reason, _JSON, json.dumps(document, separators=(",", ":")).encode())
+
+
+def _segment(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

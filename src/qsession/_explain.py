@@ -1,0 +1,137 @@
+"""Why the recording has no answer, with the nearest candidates and what to do next."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Sequence
+
+from qsession import _meaning
+from qsession._model import SECOND, Interaction, Place, Request
+from qsession.errors import ReplayMismatch
+
+_NEAREST = 3
+_LINES = 6
+
+Rival = tuple[Interaction, Sequence[str], bool]
+"""A recorded write, how it differs from what was asked, whether it was sent already."""
+
+
+def no_write(
+    key: _meaning.Key,
+    asked: _meaning.Ask,
+    rivals: Sequence[Rival],
+    others: Iterable[_meaning.Key],
+    place: Place,
+) -> ReplayMismatch:
+    """A write that was not recorded, or not like this."""
+    evidence = [f"asked: {key}" + (f" ({asked.summary})" if asked.summary else "")]
+    for interaction, differences, sent in sorted(rivals, key=lambda rival: len(rival[1]))[:_NEAREST]:
+        used = ", answered already" if sent else ""
+        evidence.append(f"recorded at {_moment(interaction)}{used}, but:")
+        evidence += [f"  {line}" for line in differences[:_LINES]]
+        if len(differences) > _LINES:
+            evidence.append(f"  and {len(differences) - _LINES} more")
+    if not rivals:
+        evidence += _nearest(key, others)
+    what = "submits a job" if key.path == "/jobs" else "asks for something"
+    return _mismatch(
+        "QS302" if rivals else "QS301",
+        f"The code under test {what} that was not recorded. Nothing was sent.",
+        evidence,
+        place,
+    )
+
+
+def no_read(key: _meaning.Key, others: Iterable[_meaning.Key], place: Place) -> ReplayMismatch:
+    """A read that was not recorded."""
+    what = "The code under test reads something that was not recorded. Nothing was sent."
+    return _mismatch("QS301", what, [f"asked: {key}", *_nearest(key, others)], place)
+
+
+def used_up(key: _meaning.Key, times: int, asked: _meaning.Ask, place: Place) -> ReplayMismatch:
+    """A write that was recorded fewer times than it is now sent."""
+    plural = "once" if times == 1 else f"{times} times"
+    evidence = [f"asked: {key}" + (f" ({asked.summary})" if asked.summary else ""), f"recorded: {plural}"]
+    what = f"The code under test sends a request once more than it was recorded ({plural}). Nothing was sent."
+    return _mismatch("QS303", what, evidence, place)
+
+
+def endless(key: _meaning.Key, times: int, waiting: Sequence[Interaction], place: Place) -> ReplayMismatch:
+    """A read that is repeated for ever in a state that will not change."""
+    evidence = [f"asked: {key}, {times} times in the same state"]
+    if waiting:
+        first = min(waiting, key=lambda interaction: interaction.at)
+        evidence.append(f"the recording goes on only after {_name(first)}, which was not sent")
+    else:
+        evidence.append("the recording ends in this state")
+    return _mismatch(
+        "QS304", "The code under test waits for what the recording does not hold.", evidence, place
+    )
+
+
+def stranger(request: Request, place: Place) -> ReplayMismatch:
+    """A request that is none of the service's."""
+    return ReplayMismatch(
+        "QS305",
+        "A request to another host than IBM's was refused: a replay sends nothing.",
+        evidence=[f"{request.method} {request.url.split('?')[0]}"],
+        fix="keep the request out of the test, or serve it from this machine (localhost is allowed)",
+        intended="name the host in the ini option qsession_allowed_hosts",
+        where=_where(place),
+    )
+
+
+def unused(interactions: Sequence[Interaction], place: Place) -> ReplayMismatch:
+    """Recorded writes that the code under test did not send."""
+    lines = [f"not sent: {_name(i)}, recorded at {_moment(i)}" for i in interactions[:_LINES]]
+    if len(interactions) > _LINES:
+        lines.append(f"and {len(interactions) - _LINES} more")
+    return ReplayMismatch(
+        "QS306",
+        f"The code under test left out {len(interactions)} recorded request(s) that change something.",
+        evidence=lines,
+        fix=place.record,
+        intended="allow_unused=True, in @pytest.mark.qsession(...) or in qsession.replay(...)",
+        where=_where(place),
+    )
+
+
+def created_id(interaction: Interaction) -> str | None:
+    """The id of the session or job that a recorded write made, if it made one."""
+    if interaction.endpoint not in {"sessions.create", "jobs.create"} or interaction.response.status >= 300:
+        return None
+    try:
+        document = json.loads(interaction.response.body)
+    except ValueError:
+        return None
+    made = document.get("id") if isinstance(document, dict) else None
+    return made if isinstance(made, str) else None
+
+
+def _mismatch(code: str, what: str, evidence: Sequence[str], place: Place) -> ReplayMismatch:
+    intended = "the command above records the new behaviour; review the difference before you commit it"
+    return ReplayMismatch(
+        code, what, evidence=evidence, fix=place.record, intended=intended, where=_where(place)
+    )
+
+
+def _nearest(key: _meaning.Key, others: Iterable[_meaning.Key]) -> list[str]:
+    names = {str(other): other for other in others if other.method == key.method}
+    close = difflib.get_close_matches(str(key), names, n=_NEAREST, cutoff=0.4)
+    if not close:
+        return [f"recorded: no {key.method} at all"] if not names else ["recorded: nothing like it"]
+    return [f"recorded: {name}" for name in close]
+
+
+def _name(interaction: Interaction) -> str:
+    request = interaction.request
+    return f"{request.method} /{request.url.split('/api/v1/', 1)[-1]}"
+
+
+def _moment(interaction: Interaction) -> str:
+    return f"{interaction.at / SECOND:.3f} s"
+
+
+def _where(place: Place) -> str:
+    return f"{place.cassette}, {place.test}" if place.test else place.cassette

@@ -1,0 +1,265 @@
+"""What a test wants of its run: options, marker and place, turned into settings. No pytest here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qsession._config import (
+    BUDGET_SECONDS,
+    MODES,
+    Mode,
+    Options,
+    Settings,
+    Target,
+    check_budget,
+    check_mode,
+    check_target,
+    did_you_mean,
+)
+from qsession._store import cassette_path
+from qsession.errors import ReplayMismatch, UsageError
+
+if TYPE_CHECKING:
+    from qsession._run import Run
+
+DEFAULT_BACKEND = "ibm_fez"
+
+OPTIONS: Mapping[str, tuple[str, str]] = {
+    "mode": ("MODE", f"{', '.join(MODES)}: replay is the default; missing records what has no cassette"),
+    "target": ("TARGET", "where the modes that do not replay go: ibm (default) or emulator"),
+    "backend": ("NAME", "backend for the fixtures"),
+    "instance": ("NAME", "instance name or CRN, passed on to the client"),
+    "account": ("NAME", "saved account, passed on to the client"),
+    "budget": ("SECONDS", f"QPU seconds that a run against ibm may use (default {BUDGET_SECONDS:.0f})"),
+    "cassettes": ("DIR", "folder of the cassettes (default: cassettes, beside the configuration)"),
+}
+
+MARKER = (
+    "qsession(*, backend, max_time, mode, cassette, allow_unused): "
+    "run this test against a recording, the emulator or the service"
+)
+
+_MARKS = ("backend", "max_time", "mode", "cassette", "allow_unused")
+_LATER_MARKS = ("scenario", "faults", "match", "polls", "beyond", "scope")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A test, as far as its run must know it.
+
+    Attributes:
+        nodeid: pytest's id.
+        file: The test file.
+        name: ``Class.test`` without parameters.
+        parameters: Name and text of each parameter.
+        positional: How many positional arguments its marker has.
+        marks: Keyword arguments of its marker.
+    """
+
+    nodeid: str
+    file: Path
+    name: str
+    parameters: Sequence[tuple[str, str]]
+    positional: int
+    marks: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The options of a test run, read once.
+
+    Attributes:
+        options: Where each value comes from.
+        mode: One of the modes.
+        target: ``ibm`` or ``emulator``.
+        budget: QPU seconds.
+        root: Folder of the configuration.
+        allow_ci: Whether the service may be reached where ``CI`` is set.
+        allowed_hosts: Hosts that a replay may reach.
+    """
+
+    options: Options
+    mode: str
+    target: Target
+    budget: float
+    root: Path
+    allow_ci: bool
+    allowed_hosts: frozenset[str]
+
+    @property
+    def keeps_off_the_service(self) -> bool:
+        """Whether no test of this run may reach IBM."""
+        return self.mode == "replay" or self.target == "emulator"
+
+    def settings(self, test: Item, *, spent: float = 0.0) -> Settings:
+        """What the run of a test is made of.
+
+        Args:
+            test: The test.
+            spent: QPU seconds that the tests before it used.
+
+        Raises:
+            UsageError: If its marker is wrong (QS106).
+        """
+        _check_marks(test)
+        folder = self.root / (self.options.get("cassettes", "cassettes").value or "")
+        path = self._path(test, folder)
+        mode: Mode = (
+            "replay" if self.mode == "replay" or (self.mode == "missing" and path.exists()) else "record"
+        )
+        if self.mode == "live":
+            mode = "live"
+        backend = test.marks.get("backend")
+        return Settings(
+            mode=mode,
+            target=self.target,
+            path=None if mode == "live" else path,
+            folder=folder,
+            scratch=self.root / ".qsession",
+            test=test.nodeid,
+            backend=str(backend) if backend else None,
+            account=self.options.get("account").value,
+            instance=self.options.get("instance").value,
+            budget=self.budget - spent,
+            allow_ci=self.allow_ci,
+            allow_unused=bool(test.marks.get("allow_unused")),
+            allowed_hosts=self.allowed_hosts,
+            record_command=self._record_command(test),
+        )
+
+    def backend(self, test: Item, run: Run) -> str | None:
+        """Name of the backend for the fixtures; None when nobody named one.
+
+        In a replay the recording knows it, whatever this machine's options say.
+        """
+        if marked := test.marks.get("backend"):
+            return str(marked)
+        if recorded := run.recorded_backend():
+            return recorded
+        named = self.options.get("backend").value or os.environ.get("QISKIT_IBM_QPU")
+        return named or (None if run.target == "ibm" else DEFAULT_BACKEND)
+
+    def _path(self, test: Item, folder: Path) -> Path:
+        if name := test.marks.get("cassette"):
+            return folder / str(name)
+        file = Path(os.path.relpath(test.file, self.root)).as_posix()
+        return cassette_path(folder, file, test.name, test.parameters)
+
+    def _record_command(self, test: Item) -> str:
+        target = " --qsession-target=emulator" if self.target == "emulator" else ""
+        return f"pytest '{test.nodeid}' --qsession-record{target}"
+
+
+def plan(*, command_line: Mapping[str, object], ini: Mapping[str, object], root: Path) -> Plan:
+    """Read the options of a test run.
+
+    Args:
+        command_line: Values by stem.
+        ini: Values by stem.
+        root: Folder of the configuration.
+
+    Raises:
+        UsageError: If a value is wrong (QS101, QS102, QS105) or two contradict (QS108).
+    """
+    options = Options((("command line", command_line), ("ini", ini)))
+    mode = check_mode(options.get("mode", "replay"))
+    if command_line.get("record"):
+        asked = command_line.get("mode")
+        if asked not in (None, "record"):
+            raise UsageError(
+                "QS108",
+                "--qsession-record and --qsession-mode contradict each other.",
+                evidence=[
+                    f"--qsession-record is short for --qsession-mode=record, but the mode is {asked!r}"
+                ],
+                fix="leave one of them out",
+            )
+        mode = "record"
+    hosts = ini.get("allowed_hosts")
+    return Plan(
+        options=options,
+        mode=mode,
+        target=check_target(options.get("target", "ibm")),
+        budget=check_budget(options.get("budget", str(BUDGET_SECONDS))),
+        root=root,
+        allow_ci=options.get("allow_ci").value is not None,
+        allowed_hosts=frozenset(str(host).lower() for host in hosts)
+        if isinstance(hosts, list)
+        else frozenset(),
+    )
+
+
+def parameters(values: Mapping[str, object], indices: Mapping[str, int]) -> Sequence[tuple[str, str]]:
+    """Names and texts of a test's parameters, whatever order pytest shows them in.
+
+    Args:
+        values: Value by name.
+        indices: Position of the value in its list, by name.
+    """
+    plain = (str, int, float, bool, type(None))
+    return tuple(
+        (name, str(value) if isinstance(value, plain) else f"{name}{indices.get(name, 0)}")
+        for name, value in sorted(values.items())
+    )
+
+
+def too_wide(fixture: str, scope: str, asked: str, nodeid: str) -> UsageError:
+    """A fixture of wider scope asks for one of ours."""
+    return UsageError(
+        "QS107",
+        f"The fixture {fixture!r} outlives the run that it asks for.",
+        evidence=[f"{fixture!r} has scope {scope!r}, {asked!r} belongs to one test (scope 'function')"],
+        fix=f"give {fixture!r} the scope 'function'",
+        where=nodeid,
+    )
+
+
+def no_backend(names: Sequence[str], nodeid: str) -> UsageError:
+    """Nobody said on which backend to spend QPU time."""
+    return UsageError(
+        "QS112",
+        "No backend was named, and against the service none is chosen for you.",
+        evidence=[f"your instance has: {', '.join(sorted(names)) or 'none'}"],
+        fix=f"--qsession-backend={sorted(names)[0] if names else 'NAME'}",
+        where=nodeid,
+    )
+
+
+def outside_of_a_run(host: str) -> ReplayMismatch:
+    """Something reached for IBM while no run was on."""
+    return ReplayMismatch(
+        "QS308",
+        "A connection to IBM was refused: it was made outside of the run of a test.",
+        evidence=[
+            f"host {host}",
+            "a fixture of wider scope, an import or a thread that goes on after its test",
+        ],
+        fix="make the service inside the test, or in a fixture of scope 'function'",
+        intended="name the host in the ini option qsession_allowed_hosts",
+    )
+
+
+def _check_marks(test: Item) -> None:
+    evidence = []
+    if test.positional:
+        evidence.append(f"{test.positional} positional argument(s); it takes keyword arguments only")
+    for name in test.marks:
+        if name in _LATER_MARKS:
+            evidence.append(f"{name!r} is not there yet")
+        elif name not in _MARKS:
+            evidence.append(f"{name!r}; {did_you_mean(name, _MARKS)}")
+    mode = test.marks.get("mode", "dedicated")
+    if mode not in ("dedicated", "batch"):
+        evidence.append(f"mode={mode!r}; {did_you_mean(str(mode), ('dedicated', 'batch'))}")
+    if evidence:
+        raise UsageError(
+            "QS106",
+            "The marker qsession has an argument that it does not take.",
+            evidence=evidence,
+            fix='for example @pytest.mark.qsession(backend="ibm_fez", max_time="1h", mode="batch")',
+            where=test.nodeid,
+        )

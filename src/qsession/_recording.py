@@ -1,0 +1,182 @@
+"""Exchanges become a recording: pseudonyms, polls as runs, what is known of instances.
+
+The recorder stands between the client and a source. Nothing is written here.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+
+from qsession import _meaning, _usage
+from qsession._endpoints import Call
+from qsession._ids import Ids
+from qsession._model import InstanceShape, Instant, Interaction, Provenance, Recording, Request, Response
+from qsession._redaction import Redactor
+
+_CREATES = {"sessions.create": "session", "jobs.create": "job"}
+
+
+class Recorder:
+    """Collects the exchanges of one run. Safe for concurrent use.
+
+    Args:
+        start: When the recording begins.
+    """
+
+    def __init__(self, start: Instant) -> None:
+        self._start = start
+        self._lock = threading.Lock()
+        self._interactions: list[Interaction] = []
+        self._latest: dict[_meaning.Key, int] = {}
+        self._shapes: dict[str, InstanceShape] = {}
+        self._plans: dict[str, str] = {}
+        self._used: list[str] = []
+        self.ids = Ids()
+        self.redactor = Redactor()
+
+    def outgoing(self, call: Call, request: Request) -> Request:
+        """What must be sent for a request of the code under test: its ids made real."""
+        self.redactor.learn_request(call, request)
+        self.ids.mentioned(call.ids)
+        return self.ids.outgoing(request)
+
+    def incoming(
+        self, call: Call, request: Request, response: Response, began: Instant, ended: Instant
+    ) -> Response:
+        """Record an exchange.
+
+        Args:
+            call: The request, understood.
+            request: As the code under test sent it.
+            response: As the source gave it.
+            began: When the request was sent.
+            ended: When the answer was there.
+
+        Returns:
+            The response as the code under test may see it.
+        """
+        self.redactor.learn_response(call, response)
+        instance = self._learn_instances(call, request, response)
+        self._name_created(call, request, response)
+        seen = self.ids.incoming(response)
+        interaction = Interaction(
+            call.endpoint.name,
+            instance,
+            self.redactor.clean_request(call, request),
+            self.redactor.clean_response(call, seen),
+            began - self._start,
+            ended - began,
+            last=began - self._start,
+        )
+        with self._lock:
+            self._append(_meaning.key_of(call, instance), interaction, merge=not call.endpoint.is_write)
+        return seen
+
+    def finished(self, provenance: Provenance) -> Recording:
+        """The recording as it stands.
+
+        Args:
+            provenance: What the run knows; what the exchanges tell is filled in.
+        """
+        with self._lock:
+            interactions = tuple(sorted(self._interactions, key=lambda i: (i.at, i.endpoint)))
+        shapes = tuple(self._shapes.get(crn, InstanceShape(region=_region(crn))) for crn in self._used)
+        return Recording(
+            replace(
+                provenance,
+                backend=provenance.backend or _backend(interactions),
+                calibrated_at=_calibration(interactions),
+                api_version=_api_version(interactions),
+                qpu_seconds=_usage.qpu_seconds(interactions),
+                instances=shapes,
+                literal_ids=self.ids.literal,
+            ),
+            interactions,
+        )
+
+    def _append(self, key: _meaning.Key, interaction: Interaction, *, merge: bool) -> None:
+        index = self._latest.get(key)
+        if merge and index is not None:
+            former = self._interactions[index]
+            if former.response == interaction.response:
+                last = max(former.last, interaction.at)
+                self._interactions[index] = replace(former, seen=former.seen + 1, last=last)
+                return
+        self._latest[key] = len(self._interactions)
+        self._interactions.append(interaction)
+
+    def _name_created(self, call: Call, request: Request, response: Response) -> None:
+        kind = _CREATES.get(call.endpoint.name)
+        real = _field(response.body, "id") if kind and response.status < 300 else None
+        if kind and isinstance(real, str) and real:
+            self.ids.created(kind, real, _meaning.read(call, request).digest)
+
+    def _learn_instances(self, call: Call, request: Request, response: Response) -> int:
+        if call.endpoint.name == "search.resources":
+            self._learn_search(response)
+        elif call.endpoint.name == "catalog.entry":
+            self._learn_plan(call.ids["plan"], response)
+        crn = request.headers.get("service-crn", "")
+        if not crn or call.endpoint.family != "runtime":
+            return 0
+        with self._lock:
+            if crn not in self._used:
+                self._used.append(crn)
+                self.redactor.learn_crn(crn)
+            return self._used.index(crn)
+
+    def _learn_search(self, response: Response) -> None:
+        items = _field(response.body, "items")
+        for item in items if isinstance(items, list) else ():
+            crn = str(item.get("crn", ""))
+            self._shapes.setdefault(crn, InstanceShape(region=_region(crn)))
+            self._plans[crn] = str(item.get("service_plan_unique_id", ""))
+
+    def _learn_plan(self, plan_id: str, response: Response) -> None:
+        name = _field(response.body, "overview_ui", "en", "display_name")
+        pricing = _field(response.body, "metadata", "pricing", "type")
+        for crn in (crn for crn, plan in self._plans.items() if plan == plan_id):
+            known = {"plan": name, "pricing": pricing}
+            texts = {key: str(value).lower() for key, value in known.items() if isinstance(value, str)}
+            self._shapes[crn] = replace(self._shapes[crn], **texts)
+
+
+def _field(body: bytes, *path: str) -> object | None:
+    try:
+        value: object = json.loads(body)
+    except ValueError:
+        return None
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _region(crn: str) -> str:
+    parts = crn.split(":")
+    return parts[5] if len(parts) > 5 else "us-east"
+
+
+def _backend(interactions: tuple[Interaction, ...]) -> str:
+    for interaction in interactions:
+        if interaction.endpoint in _CREATES:
+            name = _field(interaction.request.body, "backend")
+            if isinstance(name, str):
+                return name
+    return ""
+
+
+def _calibration(interactions: tuple[Interaction, ...]) -> str:
+    for interaction in interactions:
+        if interaction.endpoint == "backends.properties":
+            date = _field(interaction.response.body, "last_update_date")
+            if isinstance(date, str):
+                return date
+    return ""
+
+
+def _api_version(interactions: tuple[Interaction, ...]) -> str:
+    versions = (i.request.headers.get("ibm-api-version", "") for i in interactions)
+    return next((version for version in versions if version), "")

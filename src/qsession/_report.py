@@ -1,0 +1,61 @@
+"""What happened in the runs of this process: as data, then as lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What one run did.
+
+    Attributes:
+        mode: ``record``, ``replay`` or ``live``.
+        target: ``ibm``, ``emulator`` or ``recording``.
+        test: Test id, or empty.
+        answered: Requests of the client that were answered.
+        live: Requests that left for the service.
+        sessions: Sessions and batches opened.
+        qpu_seconds: QPU time of the recording; used for real when the target is ``ibm``.
+        spent: QPU seconds that the money guard counted on the service, an upper bound.
+        written: Cassette written, or empty.
+        unused: Recorded writes that were not sent.
+        refused: Requests that had no answer.
+    """
+
+    mode: str
+    target: str
+    test: str = ""
+    answered: int = 0
+    live: int = 0
+    sessions: int = 0
+    qpu_seconds: float = 0.0
+    spent: float = 0.0
+    written: str = ""
+    unused: int = 0
+    refused: int = 0
+
+
+def lines(summaries: Iterable[Summary], *, mode: str) -> Sequence[str]:
+    """The closing block of a test run.
+
+    Args:
+        summaries: One for each run, from every worker.
+        mode: Mode of the test run.
+    """
+    runs = tuple(summaries)
+    targets = ", ".join(sorted({run.target for run in runs})) or "nothing"
+    used = sum(run.qpu_seconds for run in runs if run.target == "ibm")
+    would = sum(run.qpu_seconds for run in runs)
+    written = [run.written for run in runs if run.written]
+    block = [
+        f"mode: {mode} ({targets}), tests: {len(runs)}, requests answered: {sum(r.answered for r in runs)}",
+        f"live requests: {sum(run.live for run in runs)}",
+        f"QPU seconds used: {used:.1f} (on the service these tests would use {would:.1f})",
+        f"sessions opened: {sum(run.sessions for run in runs)}, cassettes written: {len(written)}",
+    ]
+    unused, refused = sum(run.unused for run in runs), sum(run.refused for run in runs)
+    if unused or refused:
+        block.append(f"recorded writes not sent: {unused}, requests refused: {refused}")
+    return block

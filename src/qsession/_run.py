@@ -1,0 +1,412 @@
+"""One run: a source, a clock, a recording, a guard. Asserts at its end whatever was swallowed."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, NoReturn, Self
+from urllib.parse import urlsplit
+
+from qsession import _explain, _guard, _wire
+from qsession._clock import SystemClock
+from qsession._config import Settings
+from qsession._discovery import STAND_IN_TOKEN, Discovery
+from qsession._endpoints import Call, identify
+from qsession._model import InstanceShape, Place, Provenance, Request, Response, Source
+from qsession._recording import Recorder
+from qsession._replay import Replay
+from qsession._report import Summary
+from qsession._sources import Embedded, Service
+from qsession._store import Store, display
+from qsession.errors import BudgetError, QSessionError, ReplayMismatch, UsageError
+
+if TYPE_CHECKING:
+    from qsession._money import MoneyGuard
+    from qiskit_ibm_runtime import QiskitRuntimeService
+
+    from qsession.emulator import Emulator
+
+_slot_lock = threading.Lock()
+_active: Run | None = None
+
+
+def active() -> Run | None:
+    """The run that is on in this process, or None."""
+    return _active
+
+
+class Run:
+    """What is between ``with`` and its end: every request of the client goes through here.
+
+    Use ``qsession.record`` and ``qsession.replay``, or the pytest fixtures.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._clock = SystemClock()
+        self._undo = ExitStack()
+        self._lock = threading.Lock()
+        self._refusals: list[QSessionError] = []
+        self._answered = self._live = self._sessions = 0
+        self._over = self._failed = False
+        self._written = ""
+        self._isa_seed: int | None = None
+        self._recorder = Recorder(self._clock.now()) if settings.mode != "replay" else None
+        self._started = self._clock.now()
+        self._replay: Replay | None = None
+        self._money: MoneyGuard | None = None
+        self._embedded: Source | None = None
+        self._discovery: Discovery | None = None
+
+    @property
+    def mode(self) -> str:
+        """``record``, ``replay`` or ``live``."""
+        return self._settings.mode
+
+    @property
+    def target(self) -> str:
+        """Who answers: ``ibm``, ``emulator``, or ``recording`` in a replay."""
+        return "recording" if self.mode == "replay" else self._settings.target
+
+    @property
+    def path(self) -> Path | None:
+        """The cassette; None in a live run."""
+        return self._settings.path
+
+    @property
+    def requests(self) -> int:
+        """Requests of the client that were answered so far."""
+        return self._answered
+
+    @property
+    def live_requests(self) -> int:
+        """Requests that left for the service so far; 0 in a replay and with the emulator."""
+        return self._live
+
+    @property
+    def qpu_seconds(self) -> float:
+        """QPU time in seconds, as far as the answers tell.
+
+        In a replay what the recording used; else what this run used so far.
+        """
+        if self._replay is not None:
+            return self._replay.recording.provenance.qpu_seconds
+        assert self._recorder is not None
+        return self._recorder.finished(Provenance(self.target, self._started)).provenance.qpu_seconds
+
+    def service(self) -> QiskitRuntimeService:
+        """A real ``QiskitRuntimeService``, made from the account of this machine.
+
+        In a replay and with the emulator an account that opens nothing stands in
+        where the machine has none.
+
+        Raises:
+            UsageError: If the run is over (QS104).
+        """
+        from qiskit_ibm_runtime import QiskitRuntimeService
+
+        if self._over or _active is not self:
+            raise _not_active()
+        given = {"name": self._settings.account, "instance": self._settings.instance}
+        return QiskitRuntimeService(**{key: value for key, value in given.items() if value})
+
+    def __enter__(self) -> Self:
+        global _active  # noqa: PLW0603 - the one slot, set and cleared here
+        with _slot_lock:
+            if _active is not None:
+                raise _nested(_active)
+            _active = self
+        try:
+            self._open()
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._failed = self._failed or kind is not None
+        try:
+            self._leave()
+        finally:
+            self._keep_recording()
+        if not self._failed:
+            self.check()
+            self._check_unused()
+
+    def isa_seed(self, proposed: int) -> int:
+        """The seed with which circuits of this run are transpiled.
+
+        Args:
+            proposed: Seed to use and to write into the provenance.
+
+        Returns:
+            In a replay the seed of the recording, so that renaming a test changes
+            no circuit; else the proposed one.
+        """
+        if self._replay is not None:
+            recorded = self._replay.recording.provenance.isa_seed
+            return proposed if recorded is None else recorded
+        self._isa_seed = proposed
+        return proposed
+
+    def recorded_backend(self) -> str:
+        """Name of the backend of the recording; empty when this is no replay."""
+        return self._replay.recording.provenance.backend if self._replay else ""
+
+    def refusals(self) -> tuple[QSessionError, ...]:
+        """What had no answer so far, in order."""
+        return tuple(self._refusals)
+
+    def fail(self) -> None:
+        """Say that the test failed: its recording is kept aside and replaces nothing."""
+        self._failed = True
+
+    def check(self) -> None:
+        """Raise the first refusal of this run, if there was one.
+
+        The client swallows errors in discovery, in ``least_busy`` and in its fallback
+        to the API key, so that a test can pass although a request had no answer.
+
+        Raises:
+            ReplayMismatch: What was refused first.
+            BudgetError: What was refused first.
+        """
+        if self._money is not None and self._money.exceeded is not None:
+            raise self._money.exceeded
+        if self._refusals:
+            self._failed = True
+            raise self._refusals[0]
+
+    def summary(self) -> Summary:
+        """What this run did, for the closing block."""
+        unused = len(self._replay.unused()) if self._replay and self._over else 0
+        return Summary(
+            self.mode,
+            self.target,
+            test=self._settings.test,
+            answered=self._answered,
+            live=self._live,
+            sessions=self._sessions,
+            qpu_seconds=self.qpu_seconds,
+            spent=self._money.spent(self._clock.now()) if self._money else 0.0,
+            written=self._written,
+            unused=unused,
+            refused=len(self._refusals),
+        )
+
+    def _open(self) -> None:
+        shapes: Sequence[InstanceShape] = ()
+        if self.mode == "replay":
+            assert self._settings.path is not None
+            recording = self._store().load(self._settings.path)
+            self._discovery = Discovery(recording.provenance.instances)
+            self._replay = Replay(recording, self._discovery, self._place())
+        elif self.target == "emulator":
+            emulator = _emulator(self._settings)
+            shapes = [InstanceShape(i.plan, i.pricing_type, i.region) for i in emulator.instances]
+            self._discovery = Discovery(shapes)
+            self._embedded = Embedded(emulator, self._discovery)
+        else:
+            _require_service(self._settings)
+            self._money = self._undo.enter_context(self._guard_money())
+        if self.target != "ibm":
+            self._undo.enter_context(_guard.guarded(self._may_pass, self._refuse_host))
+        ask = self._discovery.ask if self._discovery else _ignore
+        self._undo.enter_context(_wire.hooked(ask, stand_in=self._stand_in if self._discovery else None))
+        self._undo.enter_context(_wire.installed(self._handle))
+
+    def _leave(self) -> None:
+        global _active  # noqa: PLW0603 - the one slot, set and cleared here
+        self._over = True
+        try:
+            self._undo.close()
+        finally:
+            with _slot_lock:
+                _active = None
+
+    def _handle(self, request: Request, send: _wire.Send) -> Response:
+        call = identify(request)
+        if self._over:
+            return self._too_late(request, send)
+        if call is None:
+            if self.target != "ibm" and not self._may_pass(urlsplit(request.url).hostname or ""):
+                self._refuse(_explain.stranger(request, self._place()))
+            return send(request)
+        try:
+            answer = self._answer(call, request, send)
+        except (ReplayMismatch, BudgetError) as refusal:
+            self._refuse(refusal)
+        with self._lock:
+            self._answered += 1
+            made = call.endpoint.name == "sessions.create" and answer.status < 300
+            self._sessions += made and self._replay is None
+        return answer
+
+    def _answer(self, call: Call, request: Request, send: _wire.Send) -> Response:
+        if self._replay is not None:
+            return self._replay.answer(request, self._clock.now())
+        assert self._recorder is not None
+        source = self._embedded or Service(send)
+        began = self._clock.now()
+        outgoing = self._recorder.outgoing(call, request)
+        if self._money is not None:
+            self._money.before(call, outgoing, began)
+            began = self._clock.now()
+        with self._lock:
+            self._live += self._embedded is None
+        answer = source.answer(outgoing, began)
+        ended = self._clock.now()
+        if self._money is not None:
+            self._money.after(call, outgoing, answer, ended)
+        return self._recorder.incoming(call, request, answer, began, ended)
+
+    def _too_late(self, request: Request, send: _wire.Send) -> Response:
+        # A connection of this run lives on in a pool. Where the run had the service,
+        # reading goes on; what costs money does not, nor does anything else.
+        if self.target == "ibm" and request.method == "GET":
+            return send(request)
+        raise ReplayMismatch(
+            "QS307",
+            "A request came after its run had ended. Nothing was sent.",
+            evidence=[f"{request.method} {request.url.split('?')[0]}"],
+            fix="end the threads of a test, and its services, before the test ends",
+            where=self._settings.test or str(self.path or ""),
+        )
+
+    def _refuse(self, refusal: QSessionError) -> NoReturn:
+        with self._lock:
+            self._refusals.append(refusal)
+        raise refusal
+
+    def _refuse_host(self, host: str) -> NoReturn:
+        self._refuse(_explain.stranger(Request("CONNECT", host), self._place()))
+
+    def _may_pass(self, host: str) -> bool:
+        return _guard.is_loopback(host) or host.lower() in self._settings.allowed_hosts
+
+    def _stand_in(self) -> tuple[str, str | None]:
+        assert self._discovery is not None
+        return STAND_IN_TOKEN, self._discovery.default_crn
+
+    def _guard_money(self) -> MoneyGuard:
+        # Only here: a replay has no use for it.
+        from qsession._money import MoneyGuard
+
+        return MoneyGuard(
+            budget_seconds=self._settings.budget,
+            folder=self._settings.scratch,
+            clock=self._clock,
+            send=_wire.send_directly,
+        )
+
+    def _keep_recording(self) -> None:
+        if self.mode != "record" or self._recorder is None or self._settings.path is None:
+            return
+        recording = self._recorder.finished(self._provenance())
+        if not recording.interactions:
+            return
+        store = self._store()
+        if self._failed or self._refusals or (self._money and self._money.exceeded):
+            store.reject(self._settings.path, recording, self._recorder.redactor)
+            return
+        store.save(self._settings.path, recording, self._recorder.redactor)
+        self._written = display(self._settings.path)
+
+    def _check_unused(self) -> None:
+        if self._replay is None or self._settings.allow_unused:
+            return
+        if unused := self._replay.unused():
+            self._failed = True
+            raise _explain.unused(unused, self._place())
+
+    def _provenance(self) -> Provenance:
+        return Provenance(
+            target=self.target,
+            recorded_at=self._started,
+            test=self._settings.test,
+            backend=self._settings.backend or "",
+            versions=_versions(),
+            seed=self._settings.seed if self.target == "emulator" else None,
+            isa_seed=self._isa_seed,
+        )
+
+    def _store(self) -> Store:
+        assert self._settings.path is not None
+        folder = self._settings.folder or self._settings.path.parent
+        return Store(folder, self._settings.scratch / "rejected")
+
+    def _place(self) -> Place:
+        name = display(self._settings.path) if self._settings.path else "live run"
+        return Place(name, self._settings.test, self._settings.record_command)
+
+
+def _emulator(settings: Settings) -> Emulator:
+    from qsession.emulator import Emulator
+
+    if settings.emulator is not None:
+        return settings.emulator
+    return Emulator(seed=settings.seed)
+
+
+def _require_service(settings: Settings) -> None:
+    if os.environ.get("CI") and not settings.allow_ci:
+        raise UsageError(
+            "QS111",
+            "The service is not reached from continuous integration unless you say so.",
+            evidence=["the environment variable CI is set"],
+            fix="replay, the default, needs no account; or record with --qsession-target=emulator",
+            intended="--qsession-allow-ci, in Python allow_ci=True",
+            where=settings.test,
+        )
+    if not _wire.has_account(settings.account):
+        named = (
+            f"no account of the name {settings.account!r} is saved"
+            if settings.account
+            else "no saved account"
+        )
+        raise UsageError(
+            "QS110",
+            "To reach the service the client needs credentials, and it finds none. Nothing was sent.",
+            evidence=["QISKIT_IBM_TOKEN is not set", named],
+            fix="export QISKIT_IBM_TOKEN=<your API key> QISKIT_IBM_INSTANCE=<your instance>",
+            intended="without an account, record against the emulator: --qsession-target=emulator",
+            where=settings.test,
+        )
+
+
+def _ignore(_asked: object) -> None:
+    """A run against the service takes accounts as they are."""
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in ("qiskit", "qiskit-ibm-runtime", "qsession"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "unknown"
+    return found
+
+
+def _nested(other: Run) -> UsageError:
+    return UsageError(
+        "QS103",
+        "A run is on already: one at a time in a process.",
+        evidence=[f"{other.mode} of {other.path or 'no cassette'}"],
+        fix="leave the outer run first, or use it: the fixture qsession_run is the run of the test",
+    )
+
+
+def _not_active() -> UsageError:
+    return UsageError(
+        "QS104",
+        "The run has ended, or has not begun: it has no service.",
+        fix="call run.service() inside `with qsession.replay(...) as run:`",
+    )

@@ -1,0 +1,227 @@
+"""Where cassettes and bodies live on disk: read verified, written whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from qsession import _cassette
+from qsession._model import Recording
+from qsession._redaction import Redactor
+from qsession.errors import CassetteError
+
+_LONGEST = 120
+_RESERVED = frozenset(
+    ["con", "prn", "aux", "nul", *(f"com{i}" for i in range(1, 10)), *(f"lpt{i}" for i in range(1, 10))]
+)
+_ATTRIBUTES = "# Written by qsession: digests need the bytes as they are.\n*.yaml text eol=lf\n*.gz binary\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A folder of cassettes.
+
+    Attributes:
+        folder: Where the cassettes lie; large bodies lie in its ``bodies``.
+        rejected: Where the recording of a failed run is kept.
+    """
+
+    folder: Path
+    rejected: Path
+
+    def load(self, path: Path) -> Recording:
+        """Read a cassette.
+
+        Args:
+            path: The file.
+
+        Raises:
+            CassetteError: If it is missing (QS201), no cassette, cut, edited, of a
+                newer format, or a body beside it is missing or changed (QS206).
+        """
+        where = display(path)
+        try:
+            text = path.read_bytes().decode("utf-8")
+        except FileNotFoundError as missing:
+            raise _missing(where) from missing
+        except UnicodeDecodeError as broken:
+            raise CassetteError(
+                "QS202",
+                "The file is not a cassette that qsession wrote. It was left as it is.",
+                evidence=[f"it is not UTF-8: byte {broken.start} is {broken.object[broken.start]:#04x}"],
+                fix=_cassette.RESTORE,
+                where=where,
+            ) from broken
+        return _cassette.decode(text, lambda reference: self._body(reference, where), where=where)
+
+    def save(self, path: Path, recording: Recording, redactor: Redactor) -> Path:
+        """Write a cassette and its bodies; an existing one is replaced at the very end.
+
+        Args:
+            path: The file.
+            recording: A cleaned recording.
+            redactor: Proves that no secret is in what is written.
+
+        Returns:
+            The path.
+
+        Raises:
+            CassetteError: If a secret would be written (QS207): nothing is.
+        """
+        text, bodies = _cassette.encode(recording)
+        for name, data in [(display(path), text.encode()), *bodies.items()]:
+            if kinds := redactor.find(data):
+                raise _secret(name, kinds)
+        for reference, body in bodies.items():
+            target = self._body_path(reference)
+            if not target.exists():
+                write_whole(target, gzip.compress(body, mtime=0))
+        self._keep_line_endings()
+        write_whole(path, text.encode())
+        return path
+
+    def reject(self, path: Path, recording: Recording, redactor: Redactor) -> Path:
+        """Keep what a failed run recorded, away from the cassettes.
+
+        Returns:
+            Where it was kept.
+        """
+        aside = Store(self.rejected, self.rejected)
+        return aside.save(self.rejected / path.name, recording, redactor)
+
+    def _body(self, reference: str, where: str) -> bytes:
+        path = self._body_path(reference)
+        try:
+            stamp = path.stat()
+        except FileNotFoundError as missing:
+            raise _bad_body(where, display(path), "it is missing") from missing
+        return _read_body(path, stamp.st_mtime_ns, stamp.st_size, reference, where)
+
+    def _body_path(self, reference: str) -> Path:
+        return self.folder / _cassette.BODIES / f"{reference.removeprefix('sha256:')}.gz"
+
+    def _keep_line_endings(self) -> None:
+        path = self.folder / ".gitattributes"
+        if not path.exists():
+            write_whole(path, _ATTRIBUTES.encode())
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part.
+
+    Raises:
+        OSError: If the disk refuses; the old content stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes files for their owner only; a cassette is as public as its folder.
+        Path(name).chmod(0o666 & ~_umask())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def cassette_path(
+    folder: Path, test_file: str, test_name: str, parameters: Sequence[tuple[str, str]] = ()
+) -> Path:
+    """Where the cassette of a test lies.
+
+    Args:
+        folder: The cassette folder.
+        test_file: Path of the test file, relative to the root, with ``/``.
+        test_name: ``Class.test`` without parameters.
+        parameters: Name and text of each parameter, in any order.
+
+    Returns:
+        A path whose parts are at most 120 characters, differ also where case does
+        not count, and are free of what file systems reserve.
+    """
+    parts = [_plain(part) for part in Path(test_file).with_suffix("").parts if part not in ("..", "/")]
+    return folder.joinpath(*parts, _file_name(test_name, sorted(parameters)) + ".yaml")
+
+
+def display(path: Path) -> str:
+    """A path as messages show it: relative to where we are, when below it."""
+    try:
+        return path.resolve().relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return str(path)
+
+
+def _file_name(name: str, parameters: Sequence[tuple[str, str]]) -> str:
+    longest = _LONGEST - len(".yaml")
+    plain = _plain(name)
+    if not parameters and plain == name == name.lower() and len(plain) <= longest:
+        return plain
+    # Upper case, replaced characters, parameters and long names can all collide.
+    mark = hashlib.sha256(repr((name, parameters)).encode()).hexdigest()[:8]
+    if not parameters:
+        return f"{plain[: longest - 9]}-{mark}"
+    texts = "-".join(_plain(text) for _, text in parameters)
+    return f"{plain[: longest // 2]}[{texts[: longest // 2 - 12]}-{mark}]"
+
+
+def _plain(text: str) -> str:
+    text = re.sub(r"[^A-Za-z0-9_.=+-]", "_", text).rstrip(". ")
+    return f"{text}_" if text.split(".")[0].lower() in _RESERVED or not text else text
+
+
+@lru_cache(maxsize=64)
+def _read_body(path: Path, _changed: int, _size: int, reference: str, where: str) -> bytes:
+    try:
+        body = gzip.decompress(path.read_bytes())
+    except (OSError, EOFError, ValueError) as broken:
+        raise _bad_body(where, display(path), f"it cannot be unpacked: {broken}") from broken
+    if "sha256:" + hashlib.sha256(body).hexdigest() != reference:
+        raise _bad_body(where, display(path), "its content is not what its name says")
+    return body
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _missing(where: str) -> CassetteError:
+    return CassetteError(
+        "QS201",
+        "There is no recording to replay. Nothing was sent.",
+        evidence=[f"no file {where}"],
+        fix="record it: pytest --qsession-record, with --qsession-target=emulator when you have no account",
+        intended="pytest --qsession-mode=missing records only what has no cassette",
+        where=where,
+    )
+
+
+def _bad_body(where: str, body: str, why: str) -> CassetteError:
+    return CassetteError(
+        "QS206",
+        "A body that the cassette refers to cannot be used. Nothing was changed.",
+        evidence=[f"{body}: {why}"],
+        fix=_cassette.RESTORE,
+        where=where,
+    )
+
+
+def _secret(name: str, kinds: tuple[str, ...]) -> CassetteError:
+    return CassetteError(
+        "QS207",
+        "A secret would have been written. Nothing was.",
+        evidence=[f"{name} holds: {', '.join(kinds)} (the value is not shown)"],
+        fix="keep the value out of what the test sends: circuit names, tags, options",
+        where=name,
+    )

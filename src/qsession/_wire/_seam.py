@@ -1,0 +1,148 @@
+"""The seam: vcrpy's connection stubs, asking a handler of ours for every answer.
+
+vcrpy replaces the connection class below urllib3's retries, which is where the
+client's own behaviour ends and the network begins (docs/adr/0001-seam.md). What is
+changed here is what makes stock vcrpy unsafe: its stubs un-patch urllib3 for the
+whole process while one thread builds or uses a real connection, so that other
+threads slip through to the network. These stubs never do.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, TypeAlias
+from unittest import mock
+
+from urllib3 import connectionpool
+from vcr.stubs import VCRHTTPResponse
+from vcr.stubs.requests_stubs import VCRRequestsHTTPConnection, VCRRequestsHTTPSConnection
+
+from qsession._model import Request, Response
+
+_pools: Any = connectionpool
+
+Send: TypeAlias = Callable[[Request], Response]
+"""Sends a request over the connection it was made for, to the real network."""
+
+Handler: TypeAlias = Callable[[Request, Send], Response]
+"""Answers a request of this process; may send it for real."""
+
+_CODINGS = frozenset({"transfer-encoding", "content-encoding", "content-length", "connection"})
+
+
+class _Stub:
+    """What differs from vcrpy's stubs; mixed in before them."""
+
+    handler: Handler
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # vcrpy would call force_reset() here. urllib3's classes were built on the
+        # real http.client ones, so building one needs no un-patching at all.
+        self.real_connection = self._baseclass(*args, **kwargs)  # type: ignore[attr-defined]
+        self._sock = None
+        self._lock = threading.Lock()
+
+    def connect(self, *_args: Any, **_kwargs: Any) -> None:
+        """Connect to nobody: the real connection connects when it is told to send."""
+
+    def getresponse(self, *_args: Any, **_kwargs: Any) -> Any:
+        """Ask the handler and dress its answer for urllib3."""
+        request = _to_request(self._vcr_request)  # type: ignore[attr-defined]
+        answer = type(self).handler(request, self._send)
+        return VCRHTTPResponse(_to_vcr(answer), request.url)
+
+    def _send(self, request: Request) -> Response:
+        real = self.real_connection
+        with self._lock:
+            real.request(
+                request.method,
+                self._url(request.url),  # type: ignore[attr-defined]
+                body=request.body or None,
+                headers=dict(request.headers),
+            )
+            return _to_response(real.getresponse())
+
+
+class _HttpStub(_Stub, VCRRequestsHTTPConnection):  # type: ignore[misc]
+    pass
+
+
+class _HttpsStub(_Stub, VCRRequestsHTTPSConnection):  # type: ignore[misc]
+    pass
+
+
+@contextmanager
+def installed(handler: Handler) -> Iterator[None]:
+    """Lead every request of urllib3 in this process to a handler.
+
+    Args:
+        handler: Called from any thread, also by connections that outlive this
+            context: a pool keeps them, and they must not become real ones.
+
+    Yields:
+        Nothing. Everything that was replaced is put back at the end.
+    """
+    stubs = (_bound(_HttpStub, handler), _bound(_HttpsStub, handler))
+    with ExitStack() as undo:
+        undo.enter_context(mock.patch.object(_pools, "is_connection_dropped", _dropped))
+        for pool, stub in zip((_pools.HTTPConnectionPool, _pools.HTTPSConnectionPool), stubs, strict=True):
+            undo.enter_context(mock.patch.object(pool, "_get_conn", _getter(pool._get_conn, stubs)))
+            undo.enter_context(mock.patch.object(pool, "ConnectionCls", stub))
+        yield
+
+
+# Typed as Any: what is replaced here is no part of urllib3's typed interface.
+_really_dropped = _pools.is_connection_dropped
+
+
+def _bound(stub: type, handler: Handler) -> type:
+    # staticmethod: the handler is a function of the run, not a method of the stub.
+    return type(stub.__name__, (stub,), {"handler": staticmethod(handler)})
+
+
+def _getter(get_conn: Callable[..., Any], stubs: tuple[type, ...]) -> Callable[..., Any]:
+    # A pool that was used before holds real connections: they are closed, or the
+    # first request of a run would go out on one of them.
+    def get(pool: Any, timeout: float | None = None) -> Any:
+        connection = get_conn(pool, timeout)
+        while not isinstance(connection, stubs):
+            connection.close()
+            pool._put_conn(None)
+            connection = get_conn(pool, timeout)
+        return connection
+
+    return get
+
+
+def _dropped(connection: Any) -> bool:
+    real = getattr(connection, "real_connection", None)
+    if real is None:
+        return bool(_really_dropped(connection))
+    return real.sock is not None and bool(_really_dropped(real))
+
+
+def _to_request(seen: Any) -> Request:
+    headers = {str(name).lower(): _text(value) for name, value in seen.headers.items()}
+    return Request(seen.method.upper(), seen.uri, headers, seen.body_bytes or b"")
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
+
+
+def _to_response(real: Any) -> Response:
+    body = real.data if hasattr(real, "data") else real.read()
+    headers = {name.lower(): value for name, value in real.headers.items() if name.lower() not in _CODINGS}
+    return Response(real.status, real.reason or "", headers, body)
+
+
+def _to_vcr(answer: Response) -> dict[str, Any]:
+    headers = {name: [value] for name, value in answer.headers.items() if name not in _CODINGS}
+    headers["content-length"] = [str(len(answer.body))]
+    return {
+        "status": {"code": answer.status, "message": answer.reason},
+        "headers": headers,
+        "body": {"string": answer.body},
+    }

@@ -1,0 +1,59 @@
+"""The command line: ``qsession demo | serve | emulate | doctor``.
+
+Exit status: 0 fine, 1 findings, 2 usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from qsession.errors import QSessionError, UsageError
+
+_COMMANDS = {
+    "demo": "record one Bell session against the emulator, replay it offline, show its timeline",
+    "serve": "run the emulator as an HTTP server on this machine",
+    "emulate": "run a command with an emulator up and the way to IBM led to it",
+    "doctor": "say what would go wrong here; with --close cancel sessions that a killed run left open",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        argv: Arguments without the program's name; those of the process when None.
+
+    Returns:
+        The exit status.
+    """
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.command is None:
+        parser.print_help()
+        return 2
+    try:
+        return int(arguments.run(arguments))
+    except QSessionError as error:
+        print(f"qsession: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="qsession", description="Record, replay and check IBM Quantum sessions."
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, text in _COMMANDS.items():
+        command = commands.add_parser(
+            name, help=text, description=text[0].upper() + text[1:] + ".", formatter_class=_Formatter
+        )
+        # Modules of commands are light; what a command needs it imports when it runs.
+        import_module(f"qsession.cli._{name}").add_arguments(command)
+    return parser
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps the example at the end of a command's help as it is written."""

@@ -1,0 +1,226 @@
+"""The emulated service as a source: from a request to the handler that answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+from qsession._endpoints import ENDPOINTS, Call, identify, is_service_host
+from qsession._lifecycle import Rules
+from qsession._model import SECOND, Instant, Request, Response
+from qsession.emulator import _account_calls, _backend_calls, _job_calls, _session_calls
+from qsession.emulator._devices import device
+from qsession.emulator._exchange import Exchange, World
+from qsession.emulator._instances import DEFAULT_INSTANCES, Instance
+from qsession.emulator._refusals import Refused
+from qsession.emulator._replies import derived_uuid, refusal
+from qsession.emulator._state import State
+from qsession.emulator._tokens import Tokens
+from qsession.errors import UsageError
+
+DEFAULT_BACKENDS = ("ibm_fez", "ibm_marrakesh", "ibm_torino", "ibm_brisbane")
+"""Backends unless somebody asks for others; the first is the default of every run."""
+
+Handler = Callable[[World, Exchange], Response]
+
+_HANDLERS: Mapping[str, Handler] = MappingProxyType(
+    {
+        "iam.token": _account_calls.token,
+        "search.resources": _account_calls.search,
+        "catalog.entry": _account_calls.catalog,
+        "resources.list": _account_calls.resources,
+        "resources.get": _account_calls.resource,
+        "versions.list": _account_calls.versions,
+        "instances.usage": _account_calls.usage,
+        "backends.list": _backend_calls.listing,
+        "backends.configuration": _backend_calls.configuration,
+        "backends.properties": _backend_calls.properties,
+        "backends.status": _backend_calls.status,
+        "backends.defaults": _backend_calls.defaults,
+        "sessions.create": _session_calls.create,
+        "sessions.get": _session_calls.get,
+        "sessions.update": _session_calls.update,
+        "sessions.cancel": _session_calls.cancel,
+        "jobs.create": _job_calls.create,
+        "jobs.list": _job_calls.listing,
+        "jobs.get": _job_calls.get,
+        "jobs.delete": _job_calls.delete,
+        "jobs.results": _job_calls.results,
+        "jobs.logs": _job_calls.logs,
+        "jobs.metrics": _job_calls.metrics,
+        "jobs.cancel": _job_calls.cancel,
+        "jobs.tags": _job_calls.tag,
+        "tags.list": _job_calls.tags,
+    }
+)
+
+_MILLISECOND = SECOND // 1000
+_METHODS = tuple(sorted({endpoint.method for endpoint in ENDPOINTS}))
+_WITHOUT_TOKEN = frozenset({"iam.token", "versions.list", "catalog.entry"})
+
+
+class Emulator:
+    """The IBM Quantum Platform, emulated. A source; safe for concurrent use.
+
+    Every result and every id derives from the seed, the content of what was asked
+    and how often that was asked before, so it depends neither on the order of
+    threads nor on polling. Time comes in with each request.
+
+    Args:
+        backends: Names such as ``ibm_fez``; each serves the snapshot that the
+            installed client has of that device.
+        instances: Instances of the emulated account, at least one.
+        seed: Seed of every random draw.
+        queue_seconds: How long a job is Queued, on the clock of the requests.
+        run_seconds: How long a job is Running.
+        strict: Accept only CRNs of its own instances and bearer tokens that it
+            issued, as a server must. Otherwise any token will do, and a CRN that it
+            does not know stands for its first instance.
+        api_key: The only key that IAM takes; None for any.
+        rules: What is not known of the life of sessions.
+
+    Raises:
+        UsageError: QS121 for a backend without a snapshot, QS122 without backends
+            or instances, QS123 for a negative time.
+    """
+
+    def __init__(
+        self,
+        *,
+        backends: Sequence[str] = DEFAULT_BACKENDS,
+        instances: Sequence[Instance] = DEFAULT_INSTANCES,
+        seed: int = 0,
+        queue_seconds: float = 0.2,
+        run_seconds: float = 0.3,
+        strict: bool = False,
+        api_key: str | None = None,
+        rules: Rules | None = None,
+    ) -> None:
+        _check(backends, instances, queue_seconds, run_seconds)
+        self.seed = seed
+        self._world = World(
+            instances=tuple(instances),
+            devices={name: device(name) for name in backends},
+            state=State(
+                seed,
+                queue=_in_milliseconds(round(queue_seconds * SECOND)),
+                run=_in_milliseconds(round(run_seconds * SECOND)),
+                rules=rules or Rules(),
+            ),
+            tokens=Tokens(seed, secret=strict),
+            strict=strict,
+            api_key=api_key,
+        )
+
+    @property
+    def instances(self) -> tuple[Instance, ...]:
+        """The instances of the emulated account."""
+        return self._world.instances
+
+    @property
+    def backends(self) -> tuple[str, ...]:
+        """Names of the backends, in their order."""
+        return tuple(self._world.devices)
+
+    @property
+    def api_key(self) -> str | None:
+        """The only key that IAM takes; None for any."""
+        return self._world.api_key
+
+    def open_sessions(self, at: Instant) -> tuple[str, ...]:
+        """Ids of the sessions and batches that are not closed at a moment, sorted."""
+        return self._world.state.open_sessions(_in_milliseconds(at))
+
+    def answer(self, request: Request, at: Instant) -> Response:
+        """Answer one request as the service would. Bad input gets its error status.
+
+        Raises:
+            UsageError: QS120, if a job is submitted and qiskit-aer is not installed.
+        """
+        at = _in_milliseconds(at)
+        try:
+            return self._dispatch(request, at)
+        except Refused as refused:
+            return self._refuse(refused, request, at)
+        except RecursionError:
+            return self._refuse(Refused("invalid", "the body is nested too deeply"), request, at)
+
+    def _refuse(self, refused: Refused, request: Request, at: Instant) -> Response:
+        headers = {"allow": ", ".join(_allowed(request))} if refused.kind == "wrong method" else {}
+        trace = derived_uuid(self.seed, at, request.method, request.url, refused.kind)
+        return refusal(refused, trace, headers=headers)
+
+    def _dispatch(self, request: Request, at: Instant) -> Response:
+        call = _understood(request)
+        if call is None or call.endpoint.name == "unknown":
+            raise Refused("wrong method" if _allowed(request) else "unknown path")
+        name = call.endpoint.name
+        if name not in _WITHOUT_TOKEN:
+            self._authenticate(request, at)
+        if name not in _HANDLERS:
+            raise Refused("not emulated call", name)
+        exchange = Exchange(call, request, at)
+        if call.endpoint.family == "runtime" and name not in _WITHOUT_TOKEN:
+            exchange = replace(exchange, instance=self._instance(request, call))
+        return _HANDLERS[name](self._world, exchange)
+
+    def _authenticate(self, request: Request, at: Instant) -> None:
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        if not token or kind.lower() not in {"bearer", "apikey"}:
+            raise Refused("unauthenticated")
+        if self._world.strict and not (kind.lower() == "bearer" and self._world.tokens.is_own(token, at)):
+            raise Refused("unauthenticated")
+
+    def _instance(self, request: Request, call: Call) -> Instance:
+        crn = request.headers.get("service-crn", "")
+        found = next((i for i in self._world.instances if i.crn == crn), None)
+        if found is None and not self._world.strict:
+            return self._world.instances[0]
+        if found is None or not _serves(request, call, found):
+            raise Refused("unknown instance", crn)
+        return found
+
+
+def _in_milliseconds(at: Instant) -> Instant:
+    # The service writes milliseconds; finer moments would let a usage exceed the
+    # span between the timestamps that a reader sees.
+    return at - at % _MILLISECOND
+
+
+def _serves(request: Request, call: Call, instance: Instance) -> bool:
+    # Each region has a host of its own; elsewhere than on IBM's names one serves all.
+    host = request.url.partition("://")[2].partition("/")[0].partition(":")[0]
+    return not is_service_host(host) or call.region == instance.region
+
+
+def _understood(request: Request) -> Call | None:
+    try:
+        return identify(request)
+    except ValueError:
+        # The URL is none, as with an open bracket for a host.
+        return None
+
+
+def _allowed(request: Request) -> list[str]:
+    calls = ((method, _understood(replace(request, method=method))) for method in _METHODS)
+    return [method for method, call in calls if call is not None and call.endpoint.name != "unknown"]
+
+
+def _check(
+    backends: Sequence[str], instances: Sequence[Instance], queue_seconds: float, run_seconds: float
+) -> None:
+    if not backends or not instances:
+        raise UsageError(
+            "QS122",
+            "An emulator needs at least one backend and one instance.",
+            evidence=[f"backends: {len(backends)}, instances: {len(instances)}"],
+            fix="Emulator(backends=('ibm_fez',))",
+        )
+    if queue_seconds < 0 or run_seconds < 0:
+        raise UsageError(
+            "QS123",
+            "A job cannot wait or run for a negative time.",
+            evidence=[f"queue_seconds: {queue_seconds}, run_seconds: {run_seconds}"],
+            fix="Emulator(queue_seconds=0.2, run_seconds=0.3)",
+        )

@@ -1,0 +1,271 @@
+"""Jobs: submit, look at, collect, cancel, delete, tag."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+from datetime import datetime
+
+from qsession._clock import from_datetime, isoformat
+from qsession._model import SECOND, Instant, Response
+from qsession.emulator import _programs
+from qsession.emulator._exchange import (
+    USER_ID,
+    Exchange,
+    World,
+    flag,
+    labels,
+    required_words,
+    whole,
+    words,
+)
+from qsession.emulator._programs import Failure
+from qsession.emulator._refusals import Refused
+from qsession.emulator._replies import Json, nothing, ready, reply, text
+from qsession.emulator._state import CLOSED_SESSION, Submission, View, outcome
+
+MAX_COST = 10_800
+"""Three hours, the most a job may take (documented)."""
+
+MAX_BODY = 50_000_000
+"""Bytes of a job's input (documented as 50 MB)."""
+
+_PAGE = 200
+_LOG_LEVELS = frozenset({"critical", "error", "warning", "info", "debug"})
+# Until these API versions the metrics had more, as the service's changelog says.
+_PLAIN_USAGE_SINCE = "2026-03-15"
+_ROOT_TIME_SINCE = "2026-04-15"
+
+
+def create(world: World, exchange: Exchange) -> Response:
+    """``POST /jobs``: 200, not 201 (documented)."""
+    if len(exchange.request.body) > MAX_BODY:
+        raise Refused("too large")
+    body = exchange.document()
+    asked = _asked(body, exchange)
+    if asked.backend not in world.devices:
+        raise Refused("unknown backend")
+    if asked.program not in _programs.PROGRAMS:
+        known = asked.program in _programs.KNOWN_PROGRAMS
+        raise Refused("not emulated program" if known else "unknown program", asked.program)
+    if not isinstance(asked.params, dict):
+        raise Refused("invalid", "params must be an object")
+    work = _programs.prepare(asked.program, asked.params, world.devices[asked.backend])
+    ident = world.state.submit(exchange.instance.crn, asked, work, exchange.at)
+    answer: dict[str, Json] = {"id": ident, "backend": asked.backend}
+    if asked.session:
+        answer["session_id"] = asked.session
+    if asked.private:
+        answer["private"] = True
+    return reply(answer)
+
+
+def _asked(body: dict[str, Json], exchange: Exchange) -> Submission:
+    # The client sends it in capitals (measured), the documentation has it in small letters.
+    if (words(body, "log_level", longest=10) or "info").lower() not in _LOG_LEVELS:
+        raise Refused("invalid", f"log_level must be one of {', '.join(sorted(_LOG_LEVELS))}")
+    cost = whole(body, "cost", lowest=0, highest=2**31 - 1)
+    header = exchange.request.headers.get("x-qx-client-application", "")
+    return Submission(
+        program=required_words(body, "program_id", longest=10_000),
+        backend=required_words(body, "backend", longest=10_000),
+        params=body.get("params", {}),
+        cost=MAX_COST if cost is None else min(cost, MAX_COST),
+        tags=labels(body),
+        session=words(body, "session_id", longest=36),
+        private=flag(body, "private", default=False),
+        runtime=words(body, "runtime", longest=10_000) or "",
+        caller=header.rpartition("/")[2],
+    )
+
+
+def get(world: World, exchange: Exchange) -> Response:
+    """``GET /jobs/{id}``; parameters included unless told otherwise (documented)."""
+    return reply(_document(world, _view(world, exchange), params=exchange.flag("exclude_params") is not True))
+
+
+def listing(world: World, exchange: Exchange) -> Response:
+    """``GET /jobs``: newest first, parameters left out unless asked for (documented)."""
+    views = [view for view in _selected(world, exchange) if _passes(view, exchange)]
+    if (exchange.query("sort") or "DESC").upper() != "ASC":
+        views.reverse()
+    limit = exchange.integer("limit", _PAGE, lowest=1, highest=_PAGE)
+    offset = exchange.integer("offset", 0, lowest=0, highest=10**9)
+    params = exchange.flag("exclude_params") is False
+    return reply(
+        {
+            "jobs": [_document(world, view, params=params) for view in views[offset : offset + limit]],
+            "count": len(views),
+            "limit": limit,
+            "offset": offset,
+        }
+    )
+
+
+def _selected(world: World, exchange: Exchange) -> list[View]:
+    after, before = _moment(exchange, "created_after"), _moment(exchange, "created_before")
+    return [
+        view
+        for view in world.state.jobs(exchange.instance.crn, exchange.at)
+        if (after is None or view.job.plan.created >= after)
+        and (before is None or view.job.plan.created <= before)
+    ]
+
+
+def _passes(view: View, exchange: Exchange) -> bool:
+    asked, pending = view.job.asked, exchange.flag("pending")
+    return (
+        exchange.query("backend") in {None, asked.backend}
+        and exchange.query("program") in {None, asked.program}
+        and exchange.query("session_id") in {None, asked.session}
+        and pending in {None, not view.fate.is_final}
+        and set(exchange.queries("tags")) <= set(view.tags)
+    )
+
+
+def _moment(exchange: Exchange, name: str) -> Instant | None:
+    value = exchange.query(name)
+    if value is None:
+        return None
+    try:
+        # A plus sign that was not percent-encoded arrives as a space.
+        return from_datetime(datetime.fromisoformat(value.replace(" ", "+")))
+    except (ValueError, OverflowError) as problem:
+        raise Refused("invalid", f"{name} must be a date and time with its zone") from problem
+
+
+def results(world: World, exchange: Exchange) -> Response:
+    """``GET /jobs/{id}/results``: 204 while there are none, and after a cancel (observed)."""
+    view = _view(world, exchange)
+    found = outcome(view)
+    if found is None or not world.state.hand_out(view.job):
+        return nothing()
+    return ready(found.text.encode()) if found.failure is None else text(found.text)
+
+
+def logs(world: World, exchange: Exchange) -> Response:
+    """``GET /jobs/{id}/logs``: there are none before the job ended (client's docstring)."""
+    view = _view(world, exchange)
+    found = outcome(view)
+    if found is None:
+        raise Refused("no logs")
+    return text(f"{view.job.asked.program}: {'completed' if found.failure is None else found.text}\n")
+
+
+def metrics(world: World, exchange: Exchange) -> Response:
+    """``GET /jobs/{id}/metrics``; ``running`` is null for a job that never ran (observed)."""
+    view = _view(world, exchange)
+    fate, version = view.fate, exchange.request.headers.get("ibm-api-version", _ROOT_TIME_SINCE)
+    seconds = _charged(view, exchange.at)
+    usage = _usage(view, exchange.at)
+    document: dict[str, Json] = {
+        "timestamps": {
+            "created": isoformat(view.job.plan.created),
+            "running": None if fate.started is None else isoformat(fate.started),
+            "finished": None if fate.ended is None else isoformat(fate.ended),
+        },
+        "usage": usage,
+        "qiskit_version": _qiskit_version(),
+        "caller": view.job.asked.caller,
+    }
+    if version < _PLAIN_USAGE_SINCE:
+        usage |= {"quantum_seconds": seconds, "seconds": seconds}
+        document["bss"] = {"seconds": seconds}
+    place = document if version >= _ROOT_TIME_SINCE else usage
+    place["circuits_execution_time_ns"] = round(seconds * 10**9)
+    return reply(document)
+
+
+def cancel(world: World, exchange: Exchange) -> Response:
+    """``POST /jobs/{id}/cancel``: 409 in a final status (documented)."""
+    world.state.cancel_job(exchange.instance.crn, exchange.call.ids["job"], exchange.at)
+    return nothing()
+
+
+def delete(world: World, exchange: Exchange) -> Response:
+    """``DELETE /jobs/{id}``: a final status only (documented)."""
+    world.state.delete_job(exchange.instance.crn, exchange.call.ids["job"], exchange.at)
+    return nothing()
+
+
+def tag(world: World, exchange: Exchange) -> Response:
+    """``PUT /jobs/{id}/tags``."""
+    tags = labels(exchange.document())
+    world.state.tag_job(exchange.instance.crn, exchange.call.ids["job"], tags)
+    return nothing()
+
+
+def tags(world: World, exchange: Exchange) -> Response:
+    """``GET /tags?type=job&search=``: 3 to 100 characters (documented)."""
+    search = exchange.query("search") or ""
+    if exchange.query("type") != "job" or not 3 <= len(search) <= 100:
+        raise Refused("invalid", "type must be job and search 3 to 100 characters long")
+    views = world.state.jobs(exchange.instance.crn, exchange.at)
+    found = {tag for view in views for tag in view.tags if search in tag}
+    return reply({"tags": sorted(found)})
+
+
+def _view(world: World, exchange: Exchange) -> View:
+    return world.state.job(exchange.instance.crn, exchange.call.ids["job"], exchange.at)
+
+
+def _document(world: World, view: View, *, params: bool) -> dict[str, Json]:
+    asked = view.job.asked
+    state = _state(world, view)
+    document: dict[str, Json] = {
+        "id": view.job.plan.job,
+        "backend": asked.backend,
+        "state": state,
+        "status": state["status"],
+        "program": {"id": asked.program},
+        "created": isoformat(view.job.plan.created),
+        "cost": asked.cost,
+        "tags": list(view.tags),
+        "user_id": USER_ID,
+        "usage": _usage(view, view.fate.ended or view.job.plan.created),
+        # Documented estimate: 2 s and 0.35 ms for each execution.
+        "estimated_running_time_seconds": round(2 + 0.00035 * view.job.work.executions, 5),
+    }
+    if params:
+        document["params"] = {} if asked.private else asked.params
+    optional = {"session_id": asked.session, "runtime": asked.runtime, "private": asked.private}
+    return document | {name: value for name, value in optional.items() if value}
+
+
+def _state(world: World, view: View) -> dict[str, Json]:
+    phase = view.fate.phase
+    if phase == "Dropped":
+        failed = world.state.rules.queued_jobs_end == "Failed"
+        return _failed(CLOSED_SESSION) if failed else {"status": "Cancelled"}
+    if phase != "Ended":
+        return {"status": phase}
+    found = outcome(view)
+    failure = found.failure if found else None
+    return {"status": "Completed"} if failure is None else _failed(failure)
+
+
+def _failed(failure: Failure) -> dict[str, Json]:
+    state: dict[str, Json] = {
+        "status": "Failed",
+        "reason": failure.reason,
+        "reason_code": failure.code,
+    }
+    return state | {"reason_solution": failure.solution} if failure.solution else state
+
+
+def _charged(view: View, at: Instant) -> float:
+    # The time it held the QPU. The service bills whole seconds (observed); here a
+    # job's usage agrees with its timestamps and its session's elapsed_time.
+    if view.fate.started is None:
+        return 0
+    return max(0, (view.fate.ended or at) - view.fate.started) / SECOND
+
+
+def _usage(view: View, at: Instant) -> dict[str, Json]:
+    status = "complete" if view.fate.is_final else "pending"
+    return {"qpu_charge_time_seconds": _charged(view, at), "status": status}
+
+
+@functools.cache
+def _qiskit_version() -> str:
+    return importlib.metadata.version("qiskit")

@@ -1,0 +1,97 @@
+"""Every refusal of the emulated service, in the service's own spelling.
+
+Sources: the error code registry of IBM's documentation (D), bodies in published
+output (P), the client's code (C); what none of them tells is inferred (I).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+MORE_INFO = "https://cloud.ibm.com/apidocs/quantum-computing#error-handling"
+
+
+class Refused(Exception):
+    """The service says no.
+
+    Args:
+        kind: A key of `SPELLINGS`.
+        subject: What the message names, such as an id.
+    """
+
+    def __init__(self, kind: str, subject: str = "") -> None:
+        self.kind = kind
+        self.subject = subject
+        super().__init__(kind, subject)
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """How the service words one refusal; ``{}`` stands for the subject."""
+
+    status: int
+    code: int | str
+    message: str
+    solution: str = ""
+
+
+SPELLINGS: Mapping[str, Spelling] = MappingProxyType(
+    {
+        # P, with numeric code and without solution; the status 401 is I.
+        "unauthenticated": Spelling(401, 1219, "Error authenticating user."),
+        # P: code, message and that there is a solution; its words are I.
+        "unknown instance": Spelling(
+            404, 1279, "Instance {} not found", "Verify the instance CRN and its region."
+        ),
+        # P, verbatim.
+        "open plan session": Spelling(
+            400,
+            1352,
+            "You are not authorized to run a session when using the open plan.",
+            "Create an instance of a different plan type or use a different execution mode.",
+        ),
+        # D; the status 400 is I.
+        "session closed": Spelling(
+            400,
+            1217,
+            "Session has been closed.",
+            "Increase the session `max_time` if possible, or keep session active by reducing"
+            " the time between jobs. For details, see the Session length guide.",
+        ),
+        # D: code and message; the status is I.
+        "unknown backend": Spelling(
+            400, 1007, "Backend not found.", "Check the backend name, maybe it is wrong."
+        ),
+        "unknown device": Spelling(404, "not_found", "device not found"),  # P
+        "unknown calibration": Spelling(404, "not_found", "calibration not found"),  # I
+        # P: message and solution; the code is I.
+        "unknown session": Spelling(
+            404, "not_found", "Session not found. Session ID: {}", "Verify the session ID is correct."
+        ),
+        "unknown job": Spelling(
+            404, "not_found", "Job not found. Job ID: {}", "Verify the job ID is correct."
+        ),
+        "no logs": Spelling(404, "not_found", "logs not found"),  # P
+        # D: status 409; the message as in the OpenAPI document, the code is I.
+        "not cancellable": Spelling(409, "conflict", "Job is in non cancellable status."),
+        "not deletable": Spelling(409, "conflict", "Job is not in a terminal status."),  # I
+        # P, 2024, on the classic platform.
+        "invalid": Spelling(400, 1208, "Request validation of body failed, because: {}"),
+        "unknown program": Spelling(404, "not_found", "program not found"),  # I
+        "unknown entry": Spelling(404, "not_found", "catalog entry not found"),  # I
+        "unknown resource": Spelling(404, "not_found", "resource instance not found"),  # I
+        # What only an emulator has to say.
+        "not emulated program": Spelling(
+            400,
+            1208,
+            "This emulator does not run the program {} yet.",
+            "Use the programs sampler and estimator.",
+        ),
+        "not emulated call": Spelling(501, "not_implemented", "This emulator does not answer {} yet."),
+        "unknown path": Spelling(404, "not_found", "path not found"),  # I
+        "wrong method": Spelling(405, "method_not_allowed", "method not allowed"),  # I
+        "too large": Spelling(413, 5302, "Request payload exceeded the maximum size."),  # I
+    }
+)

@@ -1,0 +1,106 @@
+"""Sessions and batches."""
+
+from __future__ import annotations
+
+from qsession import _lifecycle
+from qsession._clock import isoformat
+from qsession._lifecycle import Life, Limits, Mode
+from qsession._model import SECOND, Response
+from qsession.emulator._course import Wish
+from qsession.emulator._exchange import USER_ID, Exchange, World, flag, required_words, whole
+from qsession.emulator._instances import Instance
+from qsession.emulator._refusals import Refused
+from qsession.emulator._replies import Json, nothing, reply
+from qsession.emulator._state import Session
+
+_INT32 = 2**31 - 1
+
+
+def create(world: World, exchange: Exchange) -> Response:
+    """``POST /sessions``. Unknown keys are fine: the client sends ``instance`` (measured)."""
+    body = exchange.document()
+    mode = _mode(body)
+    if mode == "dedicated" and exchange.instance.is_open_plan:
+        raise Refused("open plan session")
+    name = "backend" if "backend" in body else "backend_name"
+    backend = required_words(body, name, longest=10_000)
+    if backend not in world.devices:
+        raise Refused("unknown backend")
+    limits = _limits(body, exchange.instance)
+    session = world.state.open_session(exchange.instance.crn, backend, mode, limits, exchange.at)
+    return reply(_document(session, session.born))
+
+
+def _mode(body: dict[str, Json]) -> Mode:
+    mode = body.get("mode")
+    if mode == "dedicated":
+        return "dedicated"
+    if mode == "batch":
+        return "batch"
+    raise Refused("invalid", "mode must be dedicated or batch")
+
+
+def _limits(body: dict[str, Json], instance: Instance) -> Limits:
+    # The open plan's limit is documented; that more is cut down to it and not
+    # refused is inferred.
+    most = _lifecycle.OPEN_PLAN_MAX_TTL if instance.is_open_plan else _INT32 * SECOND
+    maximum = min(_ttl(body, "max_ttl", _lifecycle.DEFAULT_MAX_TTL), most)
+    active = _ttl(body, "active_ttl", maximum)
+    interactive = _ttl(body, "interactive_ttl", min(_lifecycle.DEFAULT_INTERACTIVE_TTL, active))
+    if active > maximum:
+        raise Refused("invalid", "active_ttl must not exceed max_ttl")
+    if interactive > active:
+        raise Refused("invalid", "interactive_ttl must not exceed active_ttl")
+    return Limits(interactive_ttl=interactive, max_ttl=maximum, active_ttl=active)
+
+
+def _ttl(body: dict[str, Json], name: str, default: int) -> int:
+    seconds = whole(body, name, lowest=1, highest=_INT32)
+    return default if seconds is None else seconds * SECOND
+
+
+def get(world: World, exchange: Exchange) -> Response:
+    """``GET /sessions/{id}``."""
+    session, course = world.state.session(exchange.instance.crn, _ident(exchange), exchange.at)
+    return reply(_document(session, course.life))
+
+
+def update(world: World, exchange: Exchange) -> Response:
+    """``PATCH /sessions/{id}``; 204 on a closed session too (inferred)."""
+    accepting = flag(exchange.document(), "accepting_jobs")
+    wish: Wish = "accept" if accepting else "stop"
+    world.state.control(exchange.instance.crn, _ident(exchange), wish, exchange.at)
+    return nothing()
+
+
+def cancel(world: World, exchange: Exchange) -> Response:
+    """``DELETE /sessions/{id}/close``; 204 on a closed session too (inferred)."""
+    world.state.control(exchange.instance.crn, _ident(exchange), "cancel", exchange.at)
+    return nothing()
+
+
+def _ident(exchange: Exchange) -> str:
+    return exchange.call.ids["session"]
+
+
+def _document(session: Session, life: Life) -> dict[str, Json]:
+    document: dict[str, Json] = {
+        "id": session.ident,
+        "backend_name": session.backend,
+        "interactive_ttl": life.limits.interactive_ttl // SECOND,
+        "max_ttl": life.limits.max_ttl // SECOND,
+        "active_ttl": life.limits.active_ttl // SECOND,
+        "state": life.state,
+        "state_reason": life.state_reason,
+        "accepting_jobs": life.accepting_jobs,
+        "mode": life.mode,
+        "timestamps": [{"status": s, "timestamp": isoformat(at)} for s, at in life.timestamps],
+        "user_id": USER_ID,
+    }
+    moments = ("started_at", "activated_at", "closed_at", "last_job_started", "last_job_completed")
+    for name in moments:
+        # What has not happened yet is left out (observed).
+        if (moment := getattr(life, name)) is not None:
+            document[name] = isoformat(moment)
+    elapsed = _lifecycle.elapsed_time(life)
+    return document if elapsed is None else document | {"elapsed_time": elapsed / SECOND}

@@ -1,0 +1,252 @@
+"""The pytest plugin: options, fixtures, the marker, the closing block. No logic.
+
+Loading it imports nothing heavy: what a run needs is imported when one begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+from qsession import _plan
+from qsession._report import Summary, lines
+from qsession.errors import UsageError
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+    from qiskit_ibm_runtime import IBMBackend, QiskitRuntimeService
+
+    from qsession._run import Run
+    from qsession.session import Batch, Session
+
+_OURS = frozenset({"qsession", "qsession_run", "qsession_service", "qsession_backend", "qsession_isa"})
+_plan_key = pytest.StashKey[_plan.Plan]()
+_summaries_key = pytest.StashKey[list[Summary]]()
+_run_key = pytest.StashKey["Run"]()
+_failed_key = pytest.StashKey[bool]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options and their ini keys."""
+    group = parser.getgroup("qsession", "IBM Quantum sessions, recorded and replayed")
+    group.addoption(
+        "--qsession-record", action="store_true", default=False, help="short for --qsession-mode=record"
+    )
+    for stem, (metavar, text) in _plan.OPTIONS.items():
+        group.addoption(f"--qsession-{stem}", default=None, metavar=metavar, help=text)
+        parser.addini(f"qsession_{stem}", text, default=None)
+    ci = "reach the service although CI is set"
+    group.addoption("--qsession-allow-ci", action="store_true", default=False, help=ci)
+    parser.addini("qsession_allow_ci", ci, type="bool", default=False)
+    parser.addini(
+        "qsession_allowed_hosts",
+        "hosts besides this machine that a replay may reach",
+        type="args",
+        default=[],
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the options once."""
+    config.addinivalue_line("markers", _plan.MARKER)
+    config.stash[_summaries_key] = []
+    try:
+        config.stash[_plan_key] = _plan.plan(
+            command_line=_command_line(config),
+            ini=_ini(config),
+            root=config.inipath.parent if config.inipath else config.rootpath,
+        )
+    except UsageError as wrong:
+        raise pytest.UsageError(str(wrong)) from None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the run before the function-scoped fixtures of every test that is ours."""
+    ours = [item for item in items if _is_ours(item)]
+    for item in ours:
+        _run_first(item)
+    if ours and config.stash[_plan_key].keeps_off_the_service:
+        _guard_the_service(config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Refuse a fixture that would outlive the run it asks for."""
+    info = getattr(item, "_fixtureinfo", None)
+    for name, definitions in (info.name2fixturedefs if info else {}).items():
+        asked = _OURS.intersection(definitions[-1].argnames)
+        if asked and definitions[-1].scope != "function" and name not in _OURS:
+            raise _plan.too_wide(name, definitions[-1].scope, min(asked), item.nodeid)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """A refusal that the test swallowed fails the test itself, not its teardown."""
+    result = yield
+    if (run := item.stash.get(_run_key, None)) is not None:
+        run.check()
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember a failure, and show the first refusal before anything else."""
+    report = yield
+    if report.failed:
+        item.stash[_failed_key] = True
+        run = item.stash.get(_run_key, None)
+        refusals = run.refusals() if run is not None else ()
+        if refusals and (call.excinfo is None or call.excinfo.value is not refusals[0]):
+            report.sections.insert(0, ("qsession: the first refusal of this run", str(refusals[0])))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """The closing block."""
+    summaries = config.stash[_summaries_key]
+    if summaries:
+        terminalreporter.section("qsession")
+        for line in lines(summaries, mode=config.stash[_plan_key].mode):
+            terminalreporter.write_line(line)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In a worker of pytest-xdist, hand the summaries to the controller."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["qsession"] = [asdict(summary) for summary in session.config.stash[_summaries_key]]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """In the controller of pytest-xdist, take over what a worker did."""
+    output = getattr(node, "workeroutput", None) or {}
+    node.config.stash[_summaries_key] += [Summary(**summary) for summary in output.get("qsession", ())]
+
+
+@pytest.fixture
+def qsession_run(request: pytest.FixtureRequest) -> Iterator[Run]:
+    """The run of this test: its requests, its cassette, its QPU seconds."""
+    from qsession._run import Run
+
+    item = request.node
+    summaries = item.config.stash[_summaries_key]
+    spent = sum(summary.spent for summary in summaries)
+    run = Run(item.config.stash[_plan_key].settings(_describe(item), spent=spent))
+    try:
+        with run:
+            item.stash[_run_key] = run
+            yield run
+            if item.stash.get(_failed_key, False):
+                run.fail()
+    finally:
+        summaries.append(run.summary())
+
+
+@pytest.fixture
+def qsession_service(qsession_run: Run) -> QiskitRuntimeService:
+    """A real ``QiskitRuntimeService`` inside the run of this test."""
+    return qsession_run.service()
+
+
+@pytest.fixture
+def qsession_backend(
+    request: pytest.FixtureRequest, qsession_run: Run, qsession_service: QiskitRuntimeService
+) -> IBMBackend:
+    """The configured backend: marker, option, ini, ``QISKIT_IBM_QPU``, else ``ibm_fez`` on the emulator."""
+    test = _describe(request.node)
+    name = request.config.stash[_plan_key].backend(test, qsession_run)
+    if name is None:
+        raise _plan.no_backend([b.name for b in qsession_service.backends()], test.nodeid)
+    return qsession_service.backend(name)
+
+
+@pytest.fixture
+def qsession(request: pytest.FixtureRequest, qsession_backend: IBMBackend) -> Iterator[Session | Batch]:
+    """An open session on the configured backend; a batch with ``mode="batch"``."""
+    from qsession.session import Batch, Session
+
+    marks = _describe(request.node).marks
+    kind = Batch if marks.get("mode") == "batch" else Session
+    session = kind(backend=qsession_backend, max_time=marks.get("max_time"))
+    yield session
+    if not session.ended:
+        session.close()
+
+
+@pytest.fixture
+def qsession_isa(
+    request: pytest.FixtureRequest, qsession_run: Run, qsession_backend: IBMBackend
+) -> Callable[[QuantumCircuit], QuantumCircuit]:
+    """Transpiles a circuit for the backend with a seed that follows from the test's id."""
+    from qsession._isa import transpiler
+
+    return transpiler(qsession_backend, qsession_run, request.node.nodeid)
+
+
+def _command_line(config: pytest.Config) -> dict[str, object]:
+    values = {stem: config.getoption(f"--qsession-{stem}") for stem in _plan.OPTIONS}
+    values["allow_ci"] = config.getoption("--qsession-allow-ci")
+    values["record"] = config.getoption("--qsession-record")
+    return values
+
+
+def _ini(config: pytest.Config) -> dict[str, object]:
+    stems = [*_plan.OPTIONS, "allow_ci", "allowed_hosts"]
+    return {stem: config.getini(f"qsession_{stem}") for stem in stems}
+
+
+def _is_ours(item: pytest.Item) -> bool:
+    names = getattr(item, "fixturenames", ())
+    return item.get_closest_marker("qsession") is not None or bool(_OURS.intersection(names))
+
+
+def _run_first(item: pytest.Item) -> None:
+    names: list[str] = getattr(item, "fixturenames", [])
+    info = getattr(item, "_fixtureinfo", None)
+    if info is None:
+        return
+    definitions = info.name2fixturedefs
+    if "qsession_run" not in definitions:
+        found = item.session._fixturemanager.getfixturedefs("qsession_run", item)
+        definitions["qsession_run"] = found
+    if "qsession_run" in names:
+        names.remove("qsession_run")
+    wide = [name in definitions and definitions[name][-1].scope != "function" for name in names]
+    names.insert(wide.index(False) if False in wide else len(names), "qsession_run")
+
+
+def _guard_the_service(config: pytest.Config) -> None:
+    from qsession._endpoints import is_service_host
+    from qsession._guard import guarded
+
+    def refuse(host: str) -> NoReturn:
+        raise _plan.outside_of_a_run(host)
+
+    allowed = config.stash[_plan_key].allowed_hosts
+    guard = guarded(lambda host: not is_service_host(host) or host.lower() in allowed, refuse)
+    guard.__enter__()
+    config.add_cleanup(lambda: guard.__exit__(None, None, None))
+
+
+def _describe(item: pytest.Item) -> _plan.Item:
+    marker = item.get_closest_marker("qsession")
+    callspec = getattr(item, "callspec", None)
+    parameters = _plan.parameters(callspec.params, callspec.indices) if callspec else ()
+    owner = getattr(item, "cls", None)
+    plain = getattr(item, "originalname", None) or item.name
+    return _plan.Item(
+        nodeid=item.nodeid,
+        file=Path(item.path),
+        name=f"{owner.__qualname__}.{plain}" if owner else plain,
+        parameters=parameters,
+        positional=len(marker.args) if marker else 0,
+        marks=dict(marker.kwargs) if marker else {},
+    )

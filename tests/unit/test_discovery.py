@@ -1,0 +1,100 @@
+"""Instances and tokens made to fit whoever asks."""
+
+import json
+
+import jwt
+import pytest
+
+from qsession._discovery import Discovery, fake_crn, mint_token
+from qsession._endpoints import identify
+from qsession._model import SECOND, Asked, InstanceShape, Request
+
+SEARCH = Request("POST", "https://api.global-search-tagging.cloud.ibm.com/v3/resources/search?limit=100")
+OTHER = "crn:v1:bluemix:public:quantum-computing:eu-de:a/11112222333344445555666677778888:my-own::"
+
+
+def items(discovery):
+    return json.loads(discovery.answer(identify(SEARCH), 0).body)["items"]
+
+
+def plan_of(discovery, item):
+    url = f"https://globalcatalog.cloud.ibm.com/api/v1/{item['service_plan_unique_id']}"
+    return json.loads(discovery.answer(identify(Request("GET", url)), 0).body)
+
+
+def test_discovery_without_shapes_has_one_instance():
+    """A recording that never used an instance still lets a service be made."""
+    assert [item["crn"] for item in items(Discovery(()))] == [fake_crn(0, "us-east")]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Asked(crn=OTHER),
+        Asked(name="lab"),
+        Asked(region="eu-de"),
+        Asked(plans=("Open", "premium")),
+        Asked(tags=("Team-A", "b")),
+        Asked(region="eu-de", plans=("flex",), tags=("x",)),
+    ],
+)
+@pytest.mark.parametrize("late", [False, True])
+def test_ask_makes_an_instance_that_fits(asked, late):
+    """Whatever is asked for is listed afterwards, also when the list was given out before."""
+    discovery = Discovery(
+        [InstanceShape("premium", "paid", "us-east"), InstanceShape("internal", "free", "us-east")]
+    )
+    before = items(discovery) if late else []
+    discovery.ask(asked)
+    after = items(discovery)
+    assert any(
+        asked.crn in (None, item["crn"])
+        and asked.name in (None, item["name"])
+        and (asked.region or "") in item["crn"]
+        and {tag.lower() for tag in asked.tags} <= set(item["tags"])
+        and (
+            not asked.plans
+            or plan_of(discovery, item)["overview_ui"]["en"]["display_name"]
+            in {p.lower() for p in asked.plans}
+        )
+        for item in after
+    )
+    assert all(item in after for item in before)
+
+
+def test_index_of_maps_every_listed_crn_to_a_recorded_instance():
+    """An instance made to fit stands for the first recorded one."""
+    discovery = Discovery([InstanceShape(), InstanceShape(region="eu-de")])
+    discovery.ask(Asked(crn=OTHER))
+    assert [discovery.index_of(item["crn"]) for item in items(discovery)] == [0, 1]
+    assert discovery.index_of("crn:unknown") == 0
+
+
+def test_default_crn_is_none_when_several_instances_were_used():
+    """An account that stands in must then not choose one."""
+    assert Discovery([InstanceShape()]).default_crn == fake_crn(0, "us-east")
+    assert Discovery([InstanceShape(), InstanceShape()]).default_crn is None
+
+
+def test_mint_token_is_a_token_that_the_sdk_reads():
+    """The SDK decodes iat and exp and verifies no signature."""
+    at = 1_800_000_000 * SECOND
+    claims = jwt.decode(mint_token(at), options={"verify_signature": False})
+    assert (claims["iat"], claims["exp"]) == (1_800_000_000, 1_800_003_600)
+
+
+def test_answer_other_calls_are_left_to_others():
+    """Discovery answers nothing of the quantum service's own."""
+    call = identify(Request("GET", "https://quantum.cloud.ibm.com/api/v1/backends"))
+    assert Discovery(()).answer(call, 0) is None
+
+
+def test_resource_controller_finds_by_name():
+    """The client resolves names through it in some paths."""
+    discovery = Discovery(())
+    discovery.ask(Asked(name="lab"))
+    url = "https://resource-controller.cloud.ibm.com/v2/resource_instances?name="
+    found = json.loads(discovery.answer(identify(Request("GET", url + "lab")), 0).body)
+    assert found["rows_count"] == 1
+    assert found["resources"][0]["crn"] == fake_crn(0, "us-east")
+    assert json.loads(discovery.answer(identify(Request("GET", url + "other")), 0).body)["rows_count"] == 0

@@ -1,0 +1,280 @@
+"""PUBs, options and whatever else stands in the parameters of a job."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import zlib
+
+import numpy as np
+import pytest
+from qiskit import QuantumCircuit, qpy
+from qiskit.circuit import Parameter
+from qiskit.primitives.containers.bindings_array import BindingsArray
+from qiskit.primitives.containers.estimator_pub import EstimatorPub
+from qiskit.primitives.containers.observables_array import ObservablesArray
+from qiskit.primitives.containers.sampler_pub import SamplerPub
+from qiskit_ibm_runtime import RuntimeEncoder
+
+from qsession import _payload
+
+
+def _wire(value: object) -> object:
+    """A value as it is after the client wrote it and the service read it."""
+    return json.loads(json.dumps(value, cls=RuntimeEncoder))
+
+
+def _turns() -> QuantumCircuit:
+    circuit = QuantumCircuit(2, name="turns")
+    circuit.rx(Parameter("a"), 0)
+    circuit.ry(Parameter("b"), 1)
+    return circuit
+
+
+def _bell() -> QuantumCircuit:
+    circuit = QuantumCircuit(2, name="bell")
+    circuit.h(0)
+    circuit.cx(0, 1)
+    circuit.measure_all()
+    return circuit
+
+
+def _sampler(*pubs: object, **more: object) -> _payload.Meaning:
+    coerced = [SamplerPub.coerce(each) for each in pubs]
+    return _payload.read("sampler", _wire({"pubs": coerced, "options": {}, "version": 2, **more}))
+
+
+def _estimator(observables: object, *, precision: float | None = None) -> _payload.Meaning:
+    pub = EstimatorPub.coerce((_turns(), observables, [0.1, 0.2], precision))
+    return _payload.read(
+        "estimator", _wire({"pubs": [pub], "options": {}, "version": 2, "resilience_level": 1})
+    )
+
+
+def _raw(values: object) -> _payload.Meaning:
+    return _payload.read("sampler", _wire({"pubs": [[_turns(), values, None]]}))
+
+
+def test_summary_of_a_sampler_job() -> None:
+    """One line names program, PUBs, size and shots."""
+    meaning = _sampler((_bell(),), (_turns(), [0.1, 0.2], 7), options={"default_shots": 4096})
+
+    assert meaning.summary == "sampler, 2 PUBs: 2 qubits used of 2, 7 operations, shots 4096, 7"
+
+
+def test_summary_of_an_estimator_job() -> None:
+    """The precision stands where a sampler has shots."""
+    assert _estimator("ZZ", precision=0.01).summary == (
+        "estimator, 1 PUB: 2 qubits used of 2, 2 operations, precision 0.01"
+    )
+
+
+@pytest.mark.parametrize(
+    ("theirs", "lines"),
+    [
+        (_sampler((_bell(), None, 8)), ("PUB 0: shots: asked 7, recorded 8",)),
+        (_sampler((_bell(),)), ("PUB 0: shots: asked 7, recorded none",)),
+        (_sampler((_bell(), None, 7), (_bell(),)), ("PUBs: asked 1, recorded 2",)),
+        (
+            _sampler((_bell(), None, 7), options={"twirling": {"enable_gates": True}}),
+            ("options.twirling: asked nothing, recorded {enable_gates: true}",),
+        ),
+        (_sampler((_bell(), None, 7), version=3), ("version: asked 2, recorded 3",)),
+        (
+            _sampler((_turns(), [0.1, 0.2], 7)),
+            (
+                "PUB 0: classical register meas: asked bits 0, 1, recorded nothing",
+                "PUB 0: classical bits: asked 2, recorded 0",
+                "PUB 0: operation 0: asked h on 0, recorded rx(a) on 0",
+                "PUB 0: operations: asked 5, recorded 2",
+                "PUB 0: parameters: asked (), recorded (a, b)",
+                "PUB 0: parameter values: asked shape (0,), recorded (2,)",
+            ),
+        ),
+    ],
+)
+def test_differences_of_sampler_jobs(theirs: _payload.Meaning, lines: tuple[str, ...]) -> None:
+    """Shots, PUBs and options are named with their place."""
+    ours = _sampler((_bell(), None, 7))
+
+    assert ours.digest != theirs.digest
+    assert _payload.differences(ours, theirs) == lines
+
+
+def test_differences_of_one_option() -> None:
+    """An option is named by its path."""
+    ours = _sampler((_bell(),), options={"twirling": {"enable_gates": True}})
+    theirs = _sampler((_bell(),), options={"twirling": {"enable_gates": False}})
+
+    assert _payload.differences(ours, theirs) == (
+        "options.twirling.enable_gates: asked true, recorded false",
+    )
+
+
+def test_differences_put_the_first_of_each_pub_first() -> None:
+    """Two changed PUBs are both named before the details of one."""
+    ours = _sampler((_turns(), [0.1, 0.2], 1), (_turns(), [0.1, 0.2], 1))
+    theirs = _sampler((_turns(), [0.3, 0.4], 1), (_turns(), [0.1, 0.5], 2))
+
+    assert _payload.differences(ours, theirs) == (
+        "PUB 0: parameter values of a: asked 0.1, recorded 0.3",
+        "PUB 1: parameter values of b: asked 0.2, recorded 0.5",
+        "PUB 0: parameter values of b: asked 0.2, recorded 0.4",
+        "PUB 1: shots: asked 1, recorded 2",
+    )
+
+
+def test_differences_are_cut_at_twenty_lines() -> None:
+    """A message stays readable, and says how much it leaves out."""
+    ours, theirs = ({f"o{i:02}": value for i in range(30)} for value in (1, 2))
+
+    lines = _payload.differences(_sampler((_bell(),), **ours), _sampler((_bell(),), **theirs))
+
+    assert lines[0] == "o00: asked 1, recorded 2"
+    assert lines[19:] == ("and 11 more differences",)
+
+
+def test_differences_of_programs() -> None:
+    """Two programs are never compared further."""
+    ours, theirs = _payload.read("sampler", {}), _payload.read("estimator", {})
+
+    assert _payload.differences(ours, theirs) == ("program: asked sampler, recorded estimator",)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0.1, 0.2],
+        np.array([0.1, 0.2]),
+        {"b": 0.2, "a": 0.1},
+        BindingsArray({("a", "b"): np.array([0.1, 0.2])}),
+        BindingsArray({"a": 0.1, "b": 0.2}),
+        np.array([0.1 + 1e-17, 0.2]),
+    ],
+)
+def test_digest_of_parameter_values_in_every_spelling(values: object) -> None:
+    """Lists, arrays, objects and the client's own container mean the same numbers."""
+    meaning = _raw(values)
+
+    assert meaning.understood
+    assert meaning.digest == _raw(np.array([0.1, 0.2])).digest
+
+
+def test_read_of_values_for_other_parameters() -> None:
+    """Values for names that the circuit does not have are kept as they are."""
+    assert _raw({"a": 0.1, "c": 0.2}).note == (
+        "parameter values cannot be decoded: values for ['a', 'c'], the circuit has ['a', 'b']"
+    )
+
+
+@pytest.mark.parametrize("observables", ["ZZ", {"ZZ": 1.0}, ObservablesArray("ZZ"), {"ZZ": 1}])
+def test_digest_of_observables_in_every_spelling(observables: object) -> None:
+    """A label, an object of weights and the client's own container mean the same."""
+    params = {"pubs": [[_turns(), observables, [0.1, 0.2], None]]}
+    plain = {"pubs": [[_turns(), {"ZZ": 1.0}, [0.1, 0.2], None]]}
+
+    meaning = _payload.read("estimator", _wire(params))
+
+    assert meaning.understood
+    assert meaning.digest == _payload.read("estimator", _wire(plain)).digest
+
+
+@pytest.mark.parametrize(
+    ("theirs", "lines"),
+    [
+        (
+            _estimator({"ZZ": 2.0}, precision=0.1),
+            ("PUB 0: observables.ZZ: asked 1, recorded 2",),
+        ),
+        (
+            _estimator("XX", precision=0.1),
+            (
+                "PUB 0: observables.XX: asked nothing, recorded 1",
+                "PUB 0: observables.ZZ: asked 1, recorded nothing",
+            ),
+        ),
+        (_estimator("ZZ", precision=0.2), ("PUB 0: precision: asked 0.1, recorded 0.2",)),
+    ],
+)
+def test_differences_of_estimator_jobs(theirs: _payload.Meaning, lines: tuple[str, ...]) -> None:
+    """Observables and precision are named."""
+    assert _payload.differences(_estimator("ZZ", precision=0.1), theirs) == lines
+
+
+def test_differences_of_observables_on_a_device() -> None:
+    """A label of 156 letters is told by the qubits it touches."""
+    zeros = "I" * 150
+    ours, theirs = (
+        _payload.read("estimator", {"pubs": [[None, {f"{label}{zeros}": 1.0}]]})
+        for label in ("IIIIXZ", "IIIIXX")
+    )
+
+    assert _payload.differences(ours, theirs) == (
+        "PUB 0: observables.X150 X151: asked nothing, recorded 1",
+        "PUB 0: observables.Z150 X151: asked 1, recorded nothing",
+    )
+
+
+def test_shape_of_observables_counts() -> None:
+    """One observable and a list of one give results of different shapes."""
+    assert _estimator("ZZ").digest != _estimator(["ZZ"]).digest
+
+
+def test_read_of_an_unknown_program() -> None:
+    """What is not known is compared as plain JSON, and says so."""
+    meaning = _payload.read("mystery", {"x": [1, 2.0, None]})
+
+    assert (meaning.understood, meaning.note) == (False, "the program 'mystery' is not known")
+    assert meaning.digest == _payload.read("mystery", {"x": [1.0, 2, None]}).digest
+    assert _payload.differences(meaning, _payload.read("mystery", {"x": [1, 3, None]})) == (
+        "x[1]: asked 2, recorded 3",
+    )
+
+
+def _executor(*, angle: float = 0.5, shots: int = 10) -> _payload.Meaning:
+    raw = io.BytesIO()
+    qpy.dump([_turns(), _bell()], raw)
+    circuits = {
+        "b64_data": base64.b64encode(zlib.compress(raw.getvalue())).decode(),
+        "qpy_version": qpy.QPY_VERSION,
+        "num_programs": 2,
+    }
+    numbers = base64.b64encode(zlib.compress(np.array([angle, 0.25]).astype("<f8").tobytes())).decode()
+    values = {"data": numbers, "shape": [2], "dtype": "f64"}
+    flags = {"data": base64.b64encode(b"\x05").decode(), "shape": [3], "dtype": "bool"}
+    items = [{"item_type": "circuit", "circuit_arguments": values, "extra": flags}]
+    program = {"shots": shots, "circuits": circuits, "items": items}
+    return _payload.read("executor", {"schema_version": "v2.0", "quantum_program": program})
+
+
+def test_read_of_a_quantum_program() -> None:
+    """The circuits and tensors of an executor job are decoded."""
+    meaning = _executor()
+
+    assert meaning.understood
+    assert meaning.digest == _executor().digest
+    assert _payload.differences(meaning, _executor(angle=0.75, shots=11)) == (
+        "quantum_program.items[0].circuit_arguments[0]: asked 0.5, recorded 0.75",
+        "quantum_program.shots: asked 10, recorded 11",
+    )
+
+
+def test_read_of_a_samplex() -> None:
+    """A samplex is compared, but not understood."""
+    meaning = _payload.read("executor", {"items": [{"item_type": "samplex", "samplex": {}}]})
+
+    assert meaning.note == "a samplex is compared as plain JSON"
+
+
+def test_large_integers_are_exact() -> None:
+    """Seeds are not numbers to be close to each other."""
+    ours, theirs = (_payload.read("mystery", {"seed": value}) for value in (10**12, 10**12 + 1))
+
+    assert _payload.differences(ours, theirs) == ("seed: asked 1000000000000, recorded 1000000000001",)
+
+
+def test_stable_seed_is_the_same_everywhere() -> None:
+    """The seed of a test id is a constant."""
+    assert _payload.stable_seed("tests/test_bell.py::test_bell") == 371339397
+    assert 0 <= _payload.stable_seed("\ud800") < 2**31

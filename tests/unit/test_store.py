@@ -1,0 +1,174 @@
+"""Cassettes on disk."""
+
+import gzip
+import string
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qsession import _cassette
+from qsession._model import Interaction, Provenance, Recording, Request, Response
+from qsession._redaction import Redactor
+from qsession._store import Store, cassette_path, write_whole
+from qsession.errors import CassetteError
+
+URL = "https://quantum.cloud.ibm.com/api/v1/backends/ibm_fez/properties"
+RESTORE = "restore it from version control, or delete it and record again with pytest --qsession-record"
+LARGE = b'{"x":"' + b"y" * _cassette.LARGE + b'"}'
+
+
+def recording(body=LARGE):
+    exchange = Interaction("backends.properties", 0, Request("GET", URL), Response(200, body=body), 0, 1)
+    return Recording(Provenance("emulator", 0), (exchange,))
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "cassettes", tmp_path / "rejected")
+
+
+def files(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_save_then_load_gives_the_recording_back(store):
+    """What lies on disk is the recording, bodies included."""
+    path = store.save(store.folder / "deep" / "a.yaml", recording(), Redactor())
+    assert store.load(path) == recording()
+
+
+def test_save_large_body_once_for_two_cassettes(store):
+    """Two recordings on one backend share its properties."""
+    store.save(store.folder / "a.yaml", recording(), Redactor())
+    store.save(store.folder / "b.yaml", recording(), Redactor())
+    assert sum(name.endswith(".gz") for name in files(store.folder)) == 1
+    assert files(store.folder)[0] == ".gitattributes"
+
+
+def test_save_again_writes_the_same_bytes(store):
+    """Recording the same again is no change."""
+    path = store.save(store.folder / "a.yaml", recording(), Redactor())
+    before = {name: (store.folder / name).read_bytes() for name in files(store.folder)}
+    store.save(path, recording(), Redactor())
+    assert {name: (store.folder / name).read_bytes() for name in files(store.folder)} == before
+
+
+def test_save_secret_is_refused_and_nothing_is_written(store):
+    """The last check before the disk."""
+    redactor = Redactor()
+    redactor.learn("API key", "FAKE-key-0000000001")
+    with pytest.raises(CassetteError) as caught:
+        store.save(store.folder / "a.yaml", recording(b'{"name":"FAKE-key-0000000001"}'), redactor)
+    where = str(store.folder / "a.yaml")
+    assert str(caught.value) == (
+        "A secret would have been written. Nothing was. [QS207]\n"
+        f"  {where} holds: API key (the value is not shown)\n"
+        "To fix: keep the value out of what the test sends: circuit names, tags, options\n"
+        f"Where: {where}"
+    )
+    assert not store.folder.exists()
+
+
+def test_load_missing_cassette_names_the_command(store):
+    """The first thing a newcomer meets."""
+    with pytest.raises(CassetteError) as caught:
+        store.load(store.folder / "none.yaml")
+    where = str(store.folder / "none.yaml")
+    assert str(caught.value) == (
+        "There is no recording to replay. Nothing was sent. [QS201]\n"
+        f"  no file {where}\n"
+        "To fix: record it: pytest --qsession-record, with --qsession-target=emulator when you have no account\n"
+        "If this is intended: pytest --qsession-mode=missing records only what has no cassette\n"
+        f"Where: {where}"
+    )
+
+
+def test_load_wrong_encoding_is_refused_and_left_alone(store):
+    """A file in another encoding is not an empty recording."""
+    path = store.folder / "a.yaml"
+    write_whole(path, b"version: 1\n\xff\xfe")
+    with pytest.raises(CassetteError) as caught:
+        store.load(path)
+    assert caught.value.evidence == ("it is not UTF-8: byte 11 is 0xff",)
+    assert path.read_bytes() == b"version: 1\n\xff\xfe"
+
+
+@pytest.mark.parametrize(
+    ("damage", "evidence"),
+    [
+        (lambda path: path.unlink(), "it is missing"),
+        (lambda path: path.write_bytes(b"no gzip"), "it cannot be unpacked: Not a gzipped file (b'no')"),
+        (lambda path: path.write_bytes(gzip.compress(b"other")), "its content is not what its name says"),
+    ],
+    ids=["missing", "damaged", "exchanged"],
+)
+def test_load_bad_body_is_found(store, damage, evidence):
+    """A body is trusted only when it is what its name says."""
+    path = store.save(store.folder / "a.yaml", recording(), Redactor())
+    body = next((store.folder / "bodies").iterdir())
+    damage(body)
+    with pytest.raises(CassetteError) as caught:
+        store.load(path)
+    assert str(caught.value) == (
+        "A body that the cassette refers to cannot be used. Nothing was changed. [QS206]\n"
+        f"  {body}: {evidence}\n"
+        f"To fix: {RESTORE}\n"
+        f"Where: {path}"
+    )
+
+
+def test_write_whole_failure_leaves_the_old_content(tmp_path, monkeypatch):
+    """A full disk costs nothing that was there."""
+    path = tmp_path / "a.yaml"
+    write_whole(path, b"old")
+
+    def full(_handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(path, b"new")
+    assert files(tmp_path) == ["a.yaml"]
+    assert path.read_bytes() == b"old"
+
+
+names = st.text(string.ascii_letters + string.digits + "_./: []äß*?", min_size=1, max_size=200)
+params = st.lists(st.tuples(st.sampled_from("abc"), names), max_size=3, unique_by=lambda pair: pair[0])
+
+
+@given(
+    st.lists(
+        st.tuples(names, params), min_size=2, max_size=6, unique_by=lambda t: (t[0], tuple(sorted(t[1])))
+    )
+)
+def test_cassette_path_never_collides_even_without_case(tmp_path_factory, tests):
+    """Two tests never share a file, on any file system."""
+    folder = tmp_path_factory.getbasetemp()
+    paths = [cassette_path(folder, "tests/test_a.py", name, parameters) for name, parameters in tests]
+    assert len({str(path).lower() for path in paths}) == len(paths)
+    assert all(len(part) <= 120 for path in paths for part in path.relative_to(folder).parts)
+
+
+@given(names, params)
+def test_cassette_path_does_not_depend_on_the_order_of_parameters(name, parameters):
+    """pytest may list stacked parameters in another order one day."""
+    forward = cassette_path(Path("c"), "t.py", name, parameters)
+    assert cassette_path(Path("c"), "t.py", name, parameters[::-1]) == forward
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "expected"),
+    [
+        ("test_bell", (), "tests/test_a/test_bell.yaml"),
+        ("con", (), "tests/test_a/con_-"),
+        ("TestX.test_bell", (), "tests/test_a/TestX.test_bell-"),
+        ("test_p", (("shots", "100"), ("basis", "x/y")), "tests/test_a/test_p[x_y-100-"),
+    ],
+)
+def test_cassette_path_is_readable(name, parameters, expected):
+    """A person finds the cassette of a test."""
+    assert (
+        cassette_path(Path("c"), "tests/test_a.py", name, parameters).as_posix().startswith(f"c/{expected}")
+    )
