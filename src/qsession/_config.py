@@ -6,10 +6,12 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from qsession._model import Source
 from qsession.errors import UsageError
+
+if TYPE_CHECKING:
+    from qsession.emulator import Emulator
 
 Mode: TypeAlias = Literal["record", "replay", "live"]
 Target: TypeAlias = Literal["ibm", "emulator"]
@@ -58,7 +60,7 @@ class Settings:
     allow_ci: bool = False
     allow_unused: bool = False
     allowed_hosts: frozenset[str] = frozenset()
-    emulator: Source | None = None
+    emulator: Emulator | None = None
     seed: int = 0
     record_command: str = "pytest --qsession-record"
 

@@ -97,6 +97,12 @@ class Recorder:
             interactions,
         )
 
+    def qpu_seconds(self) -> float:
+        """QPU time so far, as far as the answers tell, in seconds."""
+        with self._lock:
+            interactions = tuple(self._interactions)
+        return _usage.qpu_seconds(interactions)
+
     def _append(self, key: _meaning.Key, interaction: Interaction, *, merge: bool) -> None:
         index = self._latest.get(key)
         if merge and index is not None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self
 from urllib.parse import urlsplit
 
-from qsession import _explain, _guard, _wire
+from qsession import _explain, _guard, _setup, _wire
 from qsession._clock import SystemClock
 from qsession._config import Settings
 from qsession._discovery import STAND_IN_TOKEN, Discovery
@@ -23,13 +21,12 @@ from qsession._replay import Replay
 from qsession._report import Summary
 from qsession._sources import Embedded, Service
 from qsession._store import Store, display
-from qsession.errors import BudgetError, QSessionError, ReplayMismatch, UsageError
+from qsession.errors import BudgetError, QSessionError, ReplayMismatch
 
 if TYPE_CHECKING:
-    from qsession._money import MoneyGuard
     from qiskit_ibm_runtime import QiskitRuntimeService
 
-    from qsession.emulator import Emulator
+    from qsession._money import MoneyGuard
 
 _slot_lock = threading.Lock()
 _active: Run | None = None
@@ -97,7 +94,7 @@ class Run:
         if self._replay is not None:
             return self._replay.recording.provenance.qpu_seconds
         assert self._recorder is not None
-        return self._recorder.finished(Provenance(self.target, self._started)).provenance.qpu_seconds
+        return self._recorder.qpu_seconds()
 
     def service(self) -> QiskitRuntimeService:
         """A real ``QiskitRuntimeService``, made from the account of this machine.
@@ -111,7 +108,7 @@ class Run:
         from qiskit_ibm_runtime import QiskitRuntimeService
 
         if self._over or _active is not self:
-            raise _not_active()
+            raise _setup.not_active()
         given = {"name": self._settings.account, "instance": self._settings.instance}
         return QiskitRuntimeService(**{key: value for key, value in given.items() if value})
 
@@ -119,7 +116,7 @@ class Run:
         global _active  # noqa: PLW0603 - the one slot, set and cleared here
         with _slot_lock:
             if _active is not None:
-                raise _nested(_active)
+                raise _setup.nested(_active.mode, _active.path)
             _active = self
         try:
             self._open()
@@ -134,8 +131,12 @@ class Run:
         self._failed = self._failed or kind is not None
         try:
             self._leave()
-        finally:
             self._keep_recording()
+        except QSessionError as trouble:
+            if error is None:
+                raise
+            # What went wrong in the block comes first; this is only said beside it.
+            error.add_note(str(trouble))
         if not self._failed:
             self.check()
             self._check_unused()
@@ -209,17 +210,17 @@ class Run:
             self._discovery = Discovery(recording.provenance.instances)
             self._replay = Replay(recording, self._discovery, self._place())
         elif self.target == "emulator":
-            emulator = _emulator(self._settings)
+            emulator = _setup.emulator(self._settings)
             shapes = [InstanceShape(i.plan, i.pricing_type, i.region) for i in emulator.instances]
             self._discovery = Discovery(shapes)
             self._embedded = Embedded(emulator, self._discovery)
         else:
-            _require_service(self._settings)
+            _setup.refuse_ci(self._settings)
             self._money = self._undo.enter_context(self._guard_money())
         if self.target != "ibm":
             self._undo.enter_context(_guard.guarded(self._may_pass, self._refuse_host))
         ask = self._discovery.ask if self._discovery else _ignore
-        self._undo.enter_context(_wire.hooked(ask, stand_in=self._stand_in if self._discovery else None))
+        self._undo.enter_context(_wire.hooked(ask, stand_in=self._stand_in))
         self._undo.enter_context(_wire.installed(self._handle))
 
     def _leave(self) -> None:
@@ -292,7 +293,8 @@ class Run:
         return _guard.is_loopback(host) or host.lower() in self._settings.allowed_hosts
 
     def _stand_in(self) -> tuple[str, str | None]:
-        assert self._discovery is not None
+        if self._discovery is None:
+            raise _setup.no_account(self._settings)
         return STAND_IN_TOKEN, self._discovery.default_crn
 
     def _guard_money(self) -> MoneyGuard:
@@ -332,7 +334,7 @@ class Run:
             recorded_at=self._started,
             test=self._settings.test,
             backend=self._settings.backend or "",
-            versions=_versions(),
+            versions=_setup.versions(),
             seed=self._settings.seed if self.target == "emulator" else None,
             isa_seed=self._isa_seed,
         )
@@ -340,73 +342,12 @@ class Run:
     def _store(self) -> Store:
         assert self._settings.path is not None
         folder = self._settings.folder or self._settings.path.parent
-        return Store(folder, self._settings.scratch / "rejected")
+        return Store(folder, self._settings.scratch)
 
     def _place(self) -> Place:
         name = display(self._settings.path) if self._settings.path else "live run"
         return Place(name, self._settings.test, self._settings.record_command)
 
 
-def _emulator(settings: Settings) -> Emulator:
-    from qsession.emulator import Emulator
-
-    if settings.emulator is not None:
-        return settings.emulator
-    return Emulator(seed=settings.seed)
-
-
-def _require_service(settings: Settings) -> None:
-    if os.environ.get("CI") and not settings.allow_ci:
-        raise UsageError(
-            "QS111",
-            "The service is not reached from continuous integration unless you say so.",
-            evidence=["the environment variable CI is set"],
-            fix="replay, the default, needs no account; or record with --qsession-target=emulator",
-            intended="--qsession-allow-ci, in Python allow_ci=True",
-            where=settings.test,
-        )
-    if not _wire.has_account(settings.account):
-        named = (
-            f"no account of the name {settings.account!r} is saved"
-            if settings.account
-            else "no saved account"
-        )
-        raise UsageError(
-            "QS110",
-            "To reach the service the client needs credentials, and it finds none. Nothing was sent.",
-            evidence=["QISKIT_IBM_TOKEN is not set", named],
-            fix="export QISKIT_IBM_TOKEN=<your API key> QISKIT_IBM_INSTANCE=<your instance>",
-            intended="without an account, record against the emulator: --qsession-target=emulator",
-            where=settings.test,
-        )
-
-
 def _ignore(_asked: object) -> None:
     """A run against the service takes accounts as they are."""
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in ("qiskit", "qiskit-ibm-runtime", "qsession"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "unknown"
-    return found
-
-
-def _nested(other: Run) -> UsageError:
-    return UsageError(
-        "QS103",
-        "A run is on already: one at a time in a process.",
-        evidence=[f"{other.mode} of {other.path or 'no cassette'}"],
-        fix="leave the outer run first, or use it: the fixture qsession_run is the run of the test",
-    )
-
-
-def _not_active() -> UsageError:
-    return UsageError(
-        "QS104",
-        "The run has ended, or has not begun: it has no service.",
-        fix="call run.service() inside `with qsession.replay(...) as run:`",
-    )

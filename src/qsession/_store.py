@@ -30,11 +30,11 @@ class Store:
 
     Attributes:
         folder: Where the cassettes lie; large bodies lie in its ``bodies``.
-        rejected: Where the recording of a failed run is kept.
+        scratch: Where the recording of a failed run is kept, below ``rejected``.
     """
 
     folder: Path
-    rejected: Path
+    scratch: Path
 
     def load(self, path: Path) -> Recording:
         """Read a cassette.
@@ -93,8 +93,10 @@ class Store:
         Returns:
             Where it was kept.
         """
-        aside = Store(self.rejected, self.rejected)
-        return aside.save(self.rejected / path.name, recording, redactor)
+        write_whole(self.scratch / ".gitignore", b"*\n")
+        folder = self.scratch / "rejected"
+        below = path.relative_to(self.folder) if path.is_relative_to(self.folder) else Path(path.name)
+        return Store(folder, self.scratch).save(folder / below, recording, redactor)
 
     def _body(self, reference: str, where: str) -> bytes:
         path = self._body_path(reference)

@@ -6,6 +6,7 @@ Loading it imports nothing heavy: what a run needs is imported when one begins.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -231,9 +232,9 @@ def _guard_the_service(config: pytest.Config) -> None:
         raise _plan.outside_of_a_run(host)
 
     allowed = config.stash[_plan_key].allowed_hosts
-    guard = guarded(lambda host: not is_service_host(host) or host.lower() in allowed, refuse)
-    guard.__enter__()
-    config.add_cleanup(lambda: guard.__exit__(None, None, None))
+    undo = ExitStack()
+    undo.enter_context(guarded(lambda host: not is_service_host(host) or host.lower() in allowed, refuse))
+    config.add_cleanup(undo.close)
 
 
 def _describe(item: pytest.Item) -> _plan.Item:

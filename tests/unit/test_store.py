@@ -26,7 +26,7 @@ def recording(body=LARGE):
 
 @pytest.fixture
 def store(tmp_path):
-    return Store(tmp_path / "cassettes", tmp_path / "rejected")
+    return Store(tmp_path / "cassettes", tmp_path / ".qsession")
 
 
 def files(folder):
@@ -68,6 +68,15 @@ def test_save_secret_is_refused_and_nothing_is_written(store):
         "To fix: keep the value out of what the test sends: circuit names, tags, options\n"
         f"Where: {where}"
     )
+    assert not store.folder.exists()
+
+
+def test_reject_keeps_the_recording_aside_and_ignored_by_git(store):
+    """A failed run replaces nothing, and loses nothing."""
+    kept = store.reject(store.folder / "tests" / "a.yaml", recording(), Redactor())
+    assert kept == store.scratch / "rejected" / "tests" / "a.yaml"
+    assert Store(store.scratch / "rejected", store.scratch).load(kept) == recording()
+    assert (store.scratch / ".gitignore").read_text() == "*\n"
     assert not store.folder.exists()
 
 

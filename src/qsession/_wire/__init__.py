@@ -5,8 +5,8 @@ The only room that imports vcrpy and the only one that uses private names of the
 
 from __future__ import annotations
 
-from qsession._wire._client import has_account, hooked
+from qsession._wire._client import hooked
 from qsession._wire._direct import send_directly
 from qsession._wire._seam import Handler, Send, installed
 
-__all__ = ["Handler", "Send", "has_account", "hooked", "installed", "send_directly"]
+__all__ = ["Handler", "Send", "hooked", "installed", "send_directly"]

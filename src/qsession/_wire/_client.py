@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
-from typing import Any
+from typing import Any, TypeAlias
 from unittest import mock
 
 from qsession._model import Asked
@@ -23,16 +23,18 @@ Under pytest the walk costs 8 to 17 ms a request (measured, client 0.51).
 """
 
 
+StandIn: TypeAlias = Callable[[], tuple[str, str | None]]
+"""Gives the token and the instance, or None, of an account."""
+
+
 @contextmanager
-def hooked(
-    ask: Callable[[Asked], None], *, stand_in: Callable[[], tuple[str, str | None]] | None
-) -> Iterator[None]:
+def hooked(ask: Callable[[Asked], None], *, stand_in: StandIn) -> Iterator[None]:
     """Watch how services are made.
 
     Args:
         ask: Told what each service asks for, before its discovery begins.
         stand_in: Gives token and instance of an account to use when the machine
-            has none; None where only a real account will do.
+            has none, or raises where only a real one will do.
 
     Yields:
         Nothing.
@@ -70,12 +72,12 @@ def _watch_name(original: Callable[..., str], ask: Callable[[Asked], None]) -> C
 
 
 def _watch_account(
-    manager: Any, ask: Callable[[Asked], None], stand_in: Callable[[], tuple[str, str | None]] | None
+    manager: Any, ask: Callable[[Asked], None], stand_in: StandIn
 ) -> classmethod[Any, Any, Any]:
     original = manager.get
 
     def get(_cls: type, *args: Any, **kwargs: Any) -> Any:
-        account = original(*args, **kwargs) if stand_in is None else _get_or(original, stand_in, args, kwargs)
+        account = _get_or(original, stand_in, args, kwargs)
         ask(_asked(account.instance, vars(account)))
         return account
 
@@ -84,7 +86,7 @@ def _watch_account(
 
 def _get_or(
     original: Callable[..., Any],
-    stand_in: Callable[[], tuple[str, str | None]],
+    stand_in: StandIn,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> Any:
@@ -108,18 +110,3 @@ def _asked(instance: object, source: dict[str, Any]) -> Asked:
         plans=tuple(source.get("plans_preference") or ()),
         tags=tuple(source.get("tags") or ()),
     )
-
-
-def has_account(name: str | None = None) -> bool:
-    """Whether the client finds credentials on this machine.
-
-    Args:
-        name: A saved account; None for the environment or the default account.
-    """
-    from qiskit_ibm_runtime.accounts.exceptions import AccountNotFoundError
-    from qiskit_ibm_runtime.accounts.management import AccountManager
-
-    try:
-        return bool(AccountManager.get(name=name).token)
-    except AccountNotFoundError:
-        return False

@@ -96,7 +96,7 @@ def together(born: Life, controls: Sequence[Control], plans: Sequence[JobPlan], 
         if rank == _CONTROL:
             life = _controlled(life, controls[order])
         else:
-            life = _moved(life, rank, plans[order], moment, began)
+            life = _moved(life, rank, plans[order], moment, moment - starts[order], began)
     life = _lifecycle.advance(life, at)
     fates = {
         plan.job: _in_session(plan, start, life, at, began) for plan, start in zip(plans, starts, strict=True)
@@ -144,13 +144,12 @@ def _controlled(life: Life, control: Control) -> Life:
     return _lifecycle.accept_again(life, control.at)
 
 
-def _moved(life: Life, rank: int, plan: JobPlan, moment: Instant, began: set[str]) -> Life:
+def _moved(life: Life, rank: int, plan: JobPlan, moment: Instant, ran: Micros, began: set[str]) -> Life:
     life = _lifecycle.advance(life, moment)
     if rank == _FINISH:
         if plan.job not in began:
             return life
-        # One at a time: the last that started is the one that ends.
-        return _lifecycle.finish(life, moment, ran=moment - (life.last_job_started or moment))
+        return _lifecycle.finish(life, moment, ran=ran)
     if life.state == "closed":
         return life
     if rank == _SUBMIT:

@@ -1,0 +1,82 @@
+"""What a run needs before it begins, and what to say when it is not there."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from qsession._config import Settings
+from qsession.errors import UsageError
+
+if TYPE_CHECKING:
+    from qsession.emulator import Emulator
+
+
+def emulator(settings: Settings) -> Emulator:
+    """The emulator of a run: the one that was given, or a fresh one."""
+    from qsession.emulator import Emulator
+
+    if settings.emulator is not None:
+        return settings.emulator
+    return Emulator(seed=settings.seed)
+
+
+def refuse_ci(settings: Settings) -> None:
+    """Keep continuous integration from spending QPU time by accident.
+
+    Raises:
+        UsageError: If ``CI`` is set and nobody allowed it (QS111).
+    """
+    if os.environ.get("CI") and not settings.allow_ci:
+        raise UsageError(
+            "QS111",
+            "The service is not reached from continuous integration unless you say so.",
+            evidence=["the environment variable CI is set"],
+            fix="replay, the default, needs no account; or record with --qsession-target=emulator",
+            intended="--qsession-allow-ci, in Python allow_ci=True",
+            where=settings.test,
+        )
+
+
+def no_account(settings: Settings) -> UsageError:
+    """The client finds no credentials on this machine."""
+    named = f"no account named {settings.account!r} is saved" if settings.account else "no account is saved"
+    return UsageError(
+        "QS110",
+        "To reach the service the client needs credentials, and it finds none. Nothing was sent.",
+        evidence=["QISKIT_IBM_TOKEN is not set", named],
+        fix="export QISKIT_IBM_TOKEN=<your API key> QISKIT_IBM_INSTANCE=<your instance>",
+        intended="without an account, record against the emulator: --qsession-target=emulator",
+        where=settings.test,
+    )
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a recording depends on, by distribution name."""
+    found = {}
+    for name in ("qiskit", "qiskit-ibm-runtime", "qsession"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "unknown"
+    return found
+
+
+def nested(mode: str, path: object) -> UsageError:
+    """A second run was begun inside a first."""
+    return UsageError(
+        "QS103",
+        "A run is on already: one at a time in a process.",
+        evidence=[f"{mode} of {path or 'no cassette'}"],
+        fix="leave the outer run first, or use it: the fixture qsession_run is the run of the test",
+    )
+
+
+def not_active() -> UsageError:
+    """A service was asked of a run that is not on."""
+    return UsageError(
+        "QS104",
+        "The run has ended, or has not begun: it has no service.",
+        fix="call run.service() inside `with qsession.replay(...) as run:`",
+    )

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qsession import _lifecycle
+from qsession._model import SECOND
+from qsession.emulator import _course
+from qsession.emulator._course import Control, JobPlan
+
+MOMENTS = st.integers(0, 200 * SECOND)
+
+
+@st.composite
+def plans(draw):
+    """Jobs in the order of their submission, some of them cancelled."""
+    created = sorted(draw(st.lists(st.integers(0, 60 * SECOND), max_size=8)))
+    made = []
+    for number, moment in enumerate(created):
+        cancelled = draw(st.none() | st.integers(moment, moment + 30 * SECOND))
+        lengths = draw(st.integers(0, 20 * SECOND)), draw(st.integers(0, 20 * SECOND))
+        made.append(JobPlan(f"job-{number}", moment, *lengths, cancelled))
+    return made
+
+
+@given(
+    plans(), st.sampled_from(["dedicated", "batch"]), st.sampled_from(["stop", "cancel"]), MOMENTS, MOMENTS
+)
+def test_course_is_consistent(jobs, mode, wish, later, at):
+    """Fates and life tell one story: no job starts after the closing, usage is what ran."""
+    controls = [Control(60 * SECOND + later, wish)]
+    course = _course.together(_lifecycle.begin(mode, 0), controls, jobs, at)
+    ran = 0
+    for fate in course.fates.values():
+        assert fate.is_final == (fate.ended is not None)
+        if fate.started is not None:
+            assert fate.started <= (fate.ended or at)
+            assert course.life.closed_at is None or fate.started <= course.life.closed_at
+            ran += (fate.ended - fate.started) if fate.ended is not None else 0
+    assert course.life.qpu_time == ran
+    assert course.life.running == sum(fate.phase == "Running" for fate in course.fates.values())
+
+
+@given(plans(), st.lists(MOMENTS, min_size=2, max_size=6))
+def test_fates_only_go_forward(jobs, moments):
+    """A job that reached a final phase has the same end for ever."""
+    ends: dict[str, object] = {}
+    for at in sorted(moments):
+        fates = _course.together(_lifecycle.begin("dedicated", 0), [], jobs, at).fates
+        for job, fate in fates.items():
+            if job in ends:
+                assert fate == ends[job]
+            elif fate.is_final:
+                ends[job] = fate
+
+
+@given(plans(), MOMENTS)
+def test_jobs_of_one_session_do_not_overlap(jobs, at):
+    """At most one job of a session holds the QPU."""
+    fates = _course.together(_lifecycle.begin("batch", 0), [], jobs, at).fates.values()
+    spans = sorted((f.started, f.ended or at) for f in fates if f.started is not None)
+    assert all(end <= start for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
+
+
+def test_job_alone_is_cancelled_at_its_moment():
+    """A cancelled job is Queued before and Cancelled after."""
+    plan = JobPlan("j", 0, 10, 10, 5)
+    assert [_course.alone(plan, at).phase for at in (4, 5, 15, 99)] == ["Queued", *["Cancelled"] * 3]
