@@ -130,7 +130,10 @@ def identify(request: Request) -> Call | None:
         The call; with the endpoint named ``unknown`` for a request that goes to
         the service but fits no line; None for a request to anybody else.
     """
-    parts = urlsplit(request.url)
+    try:
+        parts = urlsplit(request.url)
+    except ValueError:
+        return None
     family, path = _family(parts)
     if not is_service_host(parts.hostname or "") and not _speaks_the_protocol(request, family):
         return None

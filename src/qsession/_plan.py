@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from qsession._config import (
@@ -20,7 +20,7 @@ from qsession._config import (
     check_target,
     did_you_mean,
 )
-from qsession._store import cassette_path
+from qsession._naming import cassette_path
 from qsession.errors import ReplayMismatch, UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +34,10 @@ OPTIONS: Mapping[str, tuple[str, str]] = {
     "backend": ("NAME", "backend for the fixtures"),
     "instance": ("NAME", "instance name or CRN, passed on to the client"),
     "account": ("NAME", "saved account, passed on to the client"),
-    "budget": ("SECONDS", f"QPU seconds that a run against ibm may use (default {BUDGET_SECONDS:.0f})"),
+    "budget": (
+        "SECONDS",
+        f"QPU seconds that a run against ibm may use (default {BUDGET_SECONDS:.0f}), shared by all workers",
+    ),
     "cassettes": ("DIR", "folder of the cassettes (default: cassettes, beside the configuration)"),
 }
 
@@ -44,6 +47,12 @@ MARKER = (
 )
 
 _MARKS = ("backend", "max_time", "mode", "cassette", "allow_unused")
+_KINDS: Sequence[tuple[str, type | tuple[type, ...], str]] = (
+    ("backend", str, "the name of a backend"),
+    ("max_time", (int, str), "seconds, or a text like '1h'"),
+    ("cassette", str, "a name like 'bell.yaml'"),
+    ("allow_unused", bool, "True or False"),
+)
 _LATER_MARKS = ("scenario", "faults", "match", "polls", "beyond", "scope")
 
 
@@ -106,13 +115,9 @@ class Plan:
             UsageError: If its marker is wrong (QS106).
         """
         _check_marks(test)
-        folder = self.root / (self.options.get("cassettes", "cassettes").value or "")
+        folder = self._folder()
         path = self._path(test, folder)
-        mode: Mode = (
-            "replay" if self.mode == "replay" or (self.mode == "missing" and path.exists()) else "record"
-        )
-        if self.mode == "live":
-            mode = "live"
+        mode = self._mode(path)
         backend = test.marks.get("backend")
         return Settings(
             mode=mode,
@@ -131,6 +136,25 @@ class Plan:
             record_command=self._record_command(test),
         )
 
+    def check_cassettes(self, tests: Sequence[Item]) -> None:
+        """Where something is recorded, each test has a cassette of its own.
+
+        Args:
+            tests: All tests of this run that have one.
+
+        Raises:
+            UsageError: If two would write the same one (QS109).
+        """
+        if self.mode not in ("record", "missing"):
+            return
+        folder = self._folder()
+        first: dict[str, Item] = {}
+        for test in tests:
+            path = self._path(test, folder)
+            other = first.setdefault(str(path).lower(), test)
+            if other is not test:
+                raise _shared(path, self.root, other, test)
+
     def backend(self, test: Item, run: Run) -> str | None:
         """Name of the backend for the fixtures; None when nobody named one.
 
@@ -143,6 +167,15 @@ class Plan:
         named = self.options.get("backend").value or os.environ.get("QISKIT_IBM_QPU")
         return named or (None if run.target == "ibm" else DEFAULT_BACKEND)
 
+    def _mode(self, path: Path) -> Mode:
+        if self.mode == "live":
+            return "live"
+        replays = self.mode == "replay" or (self.mode == "missing" and path.exists())
+        return "replay" if replays else "record"
+
+    def _folder(self) -> Path:
+        return self.root / (self.options.get("cassettes", "cassettes").value or "")
+
     def _path(self, test: Item, folder: Path) -> Path:
         if name := test.marks.get("cassette"):
             return folder / str(name)
@@ -154,13 +187,16 @@ class Plan:
         return f"pytest '{test.nodeid}' --qsession-record{target}"
 
 
-def plan(*, command_line: Mapping[str, object], ini: Mapping[str, object], root: Path) -> Plan:
+def plan(
+    *, command_line: Mapping[str, object], ini: Mapping[str, object], root: Path, workers: int = 1
+) -> Plan:
     """Read the options of a test run.
 
     Args:
         command_line: Values by stem.
         ini: Values by stem.
         root: Folder of the configuration.
+        workers: Processes that share the budget; none knows what the others spend.
 
     Raises:
         UsageError: If a value is wrong (QS101, QS102, QS105) or two contradict (QS108).
@@ -184,7 +220,7 @@ def plan(*, command_line: Mapping[str, object], ini: Mapping[str, object], root:
         options=options,
         mode=mode,
         target=check_target(options.get("target", "ibm")),
-        budget=check_budget(options.get("budget", str(BUDGET_SECONDS))),
+        budget=check_budget(options.get("budget", str(BUDGET_SECONDS))) / workers,
         root=root,
         allow_ci=options.get("allow_ci").value is not None,
         allowed_hosts=frozenset(str(host).lower() for host in hosts)
@@ -200,9 +236,14 @@ def parameters(values: Mapping[str, object], indices: Mapping[str, int]) -> Sequ
         values: Value by name.
         indices: Position of the value in its list, by name.
     """
-    plain = (str, int, float, bool, type(None))
+    plain = (int, float, bool, type(None))
     return tuple(
-        (name, str(value) if isinstance(value, plain) else f"{name}{indices.get(name, 0)}")
+        (name, value)
+        if isinstance(value, str)
+        # With the kind, 1 and "1" are two names.
+        else (f"{name}:{type(value).__name__}", str(value))
+        if isinstance(value, plain)
+        else (f"{name}:object", f"{name}{indices.get(name, 0)}")
         for name, value in sorted(values.items())
     )
 
@@ -229,6 +270,17 @@ def no_backend(names: Sequence[str], nodeid: str) -> UsageError:
     )
 
 
+def unknown_backend(name: str, names: Sequence[str], nodeid: str, mode: str) -> UsageError:
+    """The account has no backend of this name, or the recording none."""
+    if mode == "replay":
+        evidence = [f"{name!r} is not in the recording"]
+        fix = "name the backend that was recorded, or record again with --qsession-record"
+    else:
+        evidence = [f"{name!r}; {did_you_mean(name, sorted(names))}"]
+        fix = "name another with --qsession-backend=NAME, in the marker, or in QISKIT_IBM_QPU"
+    return UsageError("QS115", "There is no backend of this name.", evidence=evidence, fix=fix, where=nodeid)
+
+
 def outside_of_a_run(host: str) -> ReplayMismatch:
     """Something reached for IBM while no run was on."""
     return ReplayMismatch(
@@ -243,8 +295,17 @@ def outside_of_a_run(host: str) -> ReplayMismatch:
     )
 
 
+def _shared(path: Path, root: Path, one: Item, other: Item) -> UsageError:
+    return UsageError(
+        "QS109",
+        "Two tests would write the same cassette, each over the other's. Nothing was recorded.",
+        evidence=[f"both write {os.path.relpath(path, root)}", one.nodeid, other.nodeid],
+        fix="leave cassette= out of the marker, or give each test a name (ids=... for parameters) of its own",
+    )
+
+
 def _check_marks(test: Item) -> None:
-    evidence = []
+    evidence = [*_wrong_values(test.marks)]
     if test.positional:
         evidence.append(f"{test.positional} positional argument(s); it takes keyword arguments only")
     for name in test.marks:
@@ -252,9 +313,6 @@ def _check_marks(test: Item) -> None:
             evidence.append(f"{name!r} is not there yet")
         elif name not in _MARKS:
             evidence.append(f"{name!r}; {did_you_mean(name, _MARKS)}")
-    mode = test.marks.get("mode", "dedicated")
-    if mode not in ("dedicated", "batch"):
-        evidence.append(f"mode={mode!r}; {did_you_mean(str(mode), ('dedicated', 'batch'))}")
     if evidence:
         raise UsageError(
             "QS106",
@@ -263,3 +321,20 @@ def _check_marks(test: Item) -> None:
             fix='for example @pytest.mark.qsession(backend="ibm_fez", max_time="1h", mode="batch")',
             where=test.nodeid,
         )
+
+
+def _wrong_values(marks: Mapping[str, object]) -> Iterator[str]:
+    mode = marks.get("mode", "dedicated")
+    if mode not in ("dedicated", "batch"):
+        yield f"mode={mode!r}; {did_you_mean(str(mode), ('dedicated', 'batch'))}"
+    for name, kinds, takes in _KINDS:
+        if name in marks and (not isinstance(marks[name], kinds) or marks[name] == ""):
+            yield f"{name}={marks[name]!r}; it takes {takes}"
+    cassette = marks.get("cassette")
+    if isinstance(cassette, str) and cassette and not _is_cassette_name(cassette):
+        yield f"cassette={cassette!r}; it takes a name like 'bell.yaml', inside the folder of the cassettes"
+
+
+def _is_cassette_name(name: str) -> bool:
+    path = PurePath(name)
+    return path.suffix == ".yaml" and not path.is_absolute() and ".." not in path.parts

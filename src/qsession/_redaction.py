@@ -53,7 +53,8 @@ class Redactor:
                 found by chance.
             substitute: What to write in its place.
         """
-        if len(value) < _SHORTEST or value == STAND_IN_TOKEN or set(value) <= {"0", "-"}:
+        ours = {STAND_IN_TOKEN, *_USER_KEYS.values()}
+        if len(value) < _SHORTEST or value in ours or set(value) <= {"0", "-"}:
             return
         with self._lock:
             self._secrets.setdefault(value, kind)
@@ -101,6 +102,18 @@ class Redactor:
         if isinstance(document, dict):
             for key in ("access_token", "refresh_token", "delegated_refresh_token"):
                 self.learn("token", str(document.get(key, "")))
+            self._learn_claims(str(document.get("access_token", "")))
+
+    def _learn_claims(self, token: str) -> None:
+        payload = _unbase64(token.split(".")[1].encode()) if token.count(".") == 2 else None
+        claims = _json(payload or b"")
+        if not isinstance(claims, dict):
+            return
+        account = claims.get("account")
+        bss = str(account.get("bss", "")) if isinstance(account, dict) else ""
+        self.learn("account id", bss, substitute="0" * len(bss))
+        for name in ("iam_id", "email", "sub"):
+            self.learn(f"{name} of the user", str(claims.get(name, "")))
 
     def clean_request(self, call: Call, request: Request) -> Request:
         """A request as it may be written: canonical host, few headers, no credential."""

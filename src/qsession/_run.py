@@ -52,6 +52,7 @@ class Run:
         self._answered = self._live = self._sessions = 0
         self._over = self._failed = False
         self._written = ""
+        self._seed: int | None = None
         self._isa_seed: int | None = None
         self._recorder = Recorder(self._clock.now()) if settings.mode != "replay" else None
         self._started = self._clock.now()
@@ -212,6 +213,7 @@ class Run:
         elif self.target == "emulator":
             emulator = _setup.emulator(self._settings)
             shapes = [InstanceShape(i.plan, i.pricing_type, i.region) for i in emulator.instances]
+            self._seed = emulator.seed
             self._discovery = Discovery(shapes)
             self._embedded = Embedded(emulator, self._discovery)
         else:
@@ -335,7 +337,7 @@ class Run:
             test=self._settings.test,
             backend=self._settings.backend or "",
             versions=_setup.versions(),
-            seed=self._settings.seed if self.target == "emulator" else None,
+            seed=self._seed,
             isa_seed=self._isa_seed,
         )
 

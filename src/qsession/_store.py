@@ -5,22 +5,17 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-import re
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from qsession import _cassette
 from qsession._model import Recording
+from qsession._naming import cassette_path  # noqa: F401 - its tests import it from here
 from qsession._redaction import Redactor
 from qsession.errors import CassetteError
 
-_LONGEST = 120
-_RESERVED = frozenset(
-    ["con", "prn", "aux", "nul", *(f"com{i}" for i in range(1, 10)), *(f"lpt{i}" for i in range(1, 10))]
-)
 _ATTRIBUTES = "# Written by qsession: digests need the bytes as they are.\n*.yaml text eol=lf\n*.gz binary\n"
 
 
@@ -136,49 +131,12 @@ def write_whole(path: Path, data: bytes) -> None:
         raise
 
 
-def cassette_path(
-    folder: Path, test_file: str, test_name: str, parameters: Sequence[tuple[str, str]] = ()
-) -> Path:
-    """Where the cassette of a test lies.
-
-    Args:
-        folder: The cassette folder.
-        test_file: Path of the test file, relative to the root, with ``/``.
-        test_name: ``Class.test`` without parameters.
-        parameters: Name and text of each parameter, in any order.
-
-    Returns:
-        A path whose parts are at most 120 characters, differ also where case does
-        not count, and are free of what file systems reserve.
-    """
-    parts = [_plain(part) for part in Path(test_file).with_suffix("").parts if part not in ("..", "/")]
-    return folder.joinpath(*parts, _file_name(test_name, sorted(parameters)) + ".yaml")
-
-
 def display(path: Path) -> str:
     """A path as messages show it: relative to where we are, when below it."""
     try:
         return path.resolve().relative_to(Path.cwd()).as_posix()
     except ValueError:
         return str(path)
-
-
-def _file_name(name: str, parameters: Sequence[tuple[str, str]]) -> str:
-    longest = _LONGEST - len(".yaml")
-    plain = _plain(name)
-    if not parameters and plain == name == name.lower() and len(plain) <= longest:
-        return plain
-    # Upper case, replaced characters, parameters and long names can all collide.
-    mark = hashlib.sha256(repr((name, parameters)).encode()).hexdigest()[:8]
-    if not parameters:
-        return f"{plain[: longest - 9]}-{mark}"
-    texts = "-".join(_plain(text) for _, text in parameters)
-    return f"{plain[: longest // 2]}[{texts[: longest // 2 - 12]}-{mark}]"
-
-
-def _plain(text: str) -> str:
-    text = re.sub(r"[^A-Za-z0-9_.=+-]", "_", text).rstrip(". ")
-    return f"{text}_" if text.split(".")[0].lower() in _RESERVED or not text else text
 
 
 @lru_cache(maxsize=64)

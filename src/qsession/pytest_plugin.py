@@ -6,16 +6,18 @@ Loading it imports nothing heavy: what a run needs is imported when one begins.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 from qsession import _plan
 from qsession._report import Summary, lines
-from qsession.errors import UsageError
+from qsession.errors import BudgetError, QSessionError, ReplayMismatch, UsageError
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -28,7 +30,13 @@ _OURS = frozenset({"qsession", "qsession_run", "qsession_service", "qsession_bac
 _plan_key = pytest.StashKey[_plan.Plan]()
 _summaries_key = pytest.StashKey[list[Summary]]()
 _run_key = pytest.StashKey["Run"]()
-_failed_key = pytest.StashKey[bool]()
+_outcome_key = pytest.StashKey[str]()
+_strays_key = pytest.StashKey[list[ReplayMismatch]]()
+
+_PLUMBING = frozenset(
+    {"qsession", "qiskit_ibm_runtime", "requests", "urllib3", "vcr", "_pytest", "pluggy", "contextlib"}
+)
+"""Packages whose frames, after the last one of the user's, only bury a message of ours."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -55,11 +63,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the options once."""
     config.addinivalue_line("markers", _plan.MARKER)
     config.stash[_summaries_key] = []
+    config.stash[_strays_key] = []
     try:
         config.stash[_plan_key] = _plan.plan(
             command_line=_command_line(config),
             ini=_ini(config),
             root=config.inipath.parent if config.inipath else config.rootpath,
+            workers=getattr(config, "workerinput", {}).get("workercount", 1),
         )
     except UsageError as wrong:
         raise pytest.UsageError(str(wrong)) from None
@@ -71,6 +81,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ours = [item for item in items if _is_ours(item)]
     for item in ours:
         _run_first(item)
+    try:
+        config.stash[_plan_key].check_cassettes([_describe(item) for item in ours])
+    except UsageError as wrong:
+        raise pytest.UsageError(str(wrong)) from None
     if ours and config.stash[_plan_key].keeps_off_the_service:
         _guard_the_service(config)
 
@@ -78,6 +92,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Refuse a fixture that would outlive the run it asks for."""
+    _forget(item)
     info = getattr(item, "_fixtureinfo", None)
     for name, definitions in (info.name2fixturedefs if info else {}).items():
         asked = _OURS.intersection(definitions[-1].argnames)
@@ -91,21 +106,28 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     result = yield
     if (run := item.stash.get(_run_key, None)) is not None:
         run.check()
+        if strays := item.config.stash[_strays_key]:
+            raise strays[0]
     return result
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Remember a failure, and show the first refusal before anything else."""
+    """Remember how the test went, and show the first refusal before anything else."""
+    if call.excinfo is not None and not item.config.getoption("fulltrace"):
+        _shorten(call.excinfo)
     report = yield
-    if report.failed:
-        item.stash[_failed_key] = True
-        run = item.stash.get(_run_key, None)
-        refusals = run.refusals() if run is not None else ()
-        if refusals and (call.excinfo is None or call.excinfo.value is not refusals[0]):
-            report.sections.insert(0, ("qsession: the first refusal of this run", str(refusals[0])))
+    if call.excinfo is not None and isinstance(call.excinfo.value, QSessionError):
+        _fail(report)
+    _remember(item, report)
+    if (
+        report.failed
+        and (refusal := _first_refusal(item))
+        and (call.excinfo is None or call.excinfo.value is not refusal)
+    ):
+        report.sections.insert(0, ("qsession: the first refusal of this run", str(refusal)))
     return report
 
 
@@ -113,7 +135,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     """The closing block."""
     summaries = config.stash[_summaries_key]
     if summaries:
-        terminalreporter.section("qsession")
+        terminalreporter.write_sep("=", "qsession")
         for line in lines(summaries, mode=config.stash[_plan_key].mode):
             terminalreporter.write_line(line)
 
@@ -145,10 +167,10 @@ def qsession_run(request: pytest.FixtureRequest) -> Iterator[Run]:
         with run:
             item.stash[_run_key] = run
             yield run
-            if item.stash.get(_failed_key, False):
-                run.fail()
+            _tell_outcome(run, item)
     finally:
-        summaries.append(run.summary())
+        begun = _run_key in item.stash
+        summaries.append(run.summary() if begun else Summary(run.mode, run.target, test=item.nodeid))
 
 
 @pytest.fixture
@@ -166,7 +188,13 @@ def qsession_backend(
     name = request.config.stash[_plan_key].backend(test, qsession_run)
     if name is None:
         raise _plan.no_backend([b.name for b in qsession_service.backends()], test.nodeid)
-    return qsession_service.backend(name)
+    from qiskit.providers.exceptions import QiskitBackendNotFoundError
+
+    try:
+        return qsession_service.backend(name)
+    except QiskitBackendNotFoundError:
+        names = [] if qsession_run.mode == "replay" else [b.name for b in qsession_service.backends()]
+        raise _plan.unknown_backend(name, names, test.nodeid, qsession_run.mode) from None
 
 
 @pytest.fixture
@@ -179,7 +207,9 @@ def qsession(request: pytest.FixtureRequest, qsession_backend: IBMBackend) -> It
     session = kind(backend=qsession_backend, max_time=marks.get("max_time"))
     yield session
     if not session.ended:
-        session.close()
+        # What is refused here the run raises at its end, once, unless the test failed already.
+        with suppress(ReplayMismatch, BudgetError):
+            session.close()
 
 
 @pytest.fixture
@@ -209,6 +239,66 @@ def _is_ours(item: pytest.Item) -> bool:
     return item.get_closest_marker("qsession") is not None or bool(_OURS.intersection(names))
 
 
+def _forget(item: pytest.Item) -> None:
+    # A plugin that repeats failed tests sets the same item up again.
+    item.config.stash[_strays_key].clear()
+    if _run_key in item.stash:
+        del item.stash[_run_key]
+    if _outcome_key in item.stash:
+        del item.stash[_outcome_key]
+
+
+def _fail(report: pytest.TestReport) -> None:
+    # xfail expects a failure of the code under test, not of its recording.
+    if hasattr(report, "wasxfail"):
+        del report.wasxfail
+        report.outcome = "failed"
+
+
+def _remember(item: pytest.Item, report: pytest.TestReport) -> None:
+    if item.stash.get(_outcome_key, "") == "failed" or (report.when == "setup" and report.passed):
+        return
+    # An expected failure is what its recording is about.
+    item.stash[_outcome_key] = "passed" if hasattr(report, "wasxfail") else report.outcome
+
+
+def _tell_outcome(run: Run, item: pytest.Item) -> None:
+    # Without an outcome the test was interrupted: Ctrl-C makes no report.
+    outcome = item.stash.get(_outcome_key, "failed")
+    if outcome == "skipped":
+        run.check()
+    if outcome != "passed":
+        run.fail()
+
+
+def _first_refusal(item: pytest.Item) -> QSessionError | None:
+    run = item.stash.get(_run_key, None)
+    refusals = [*item.config.stash[_strays_key], *(run.refusals() if run is not None else ())]
+    return refusals[0] if refusals else None
+
+
+def _shorten(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+    if not isinstance(excinfo.value, QSessionError):
+        return
+    links: list[TracebackType] = []
+    link: TracebackType | None = excinfo.tb
+    while link is not None:
+        links.append(link)
+        link = link.tb_next
+    while links and _package(links[-1].tb_frame) in _PLUMBING:
+        links.pop()
+    short: TracebackType | None = None
+    for one in reversed(links):
+        short = TracebackType(short, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    ours = (entry for entry in excinfo.traceback if _package(entry.frame.raw) == "qsession")
+    kept = short or [entry.with_repr_style("short") for entry in islice(ours, 1)]
+    excinfo.traceback = type(excinfo.traceback)(kept)
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).split(".")[0]
+
+
 def _run_first(item: pytest.Item) -> None:
     names: list[str] = getattr(item, "fixturenames", [])
     info = getattr(item, "_fixtureinfo", None)
@@ -229,7 +319,9 @@ def _guard_the_service(config: pytest.Config) -> None:
     from qsession._guard import guarded
 
     def refuse(host: str) -> NoReturn:
-        raise _plan.outside_of_a_run(host)
+        refusal = _plan.outside_of_a_run(host)
+        config.stash[_strays_key].append(refusal)
+        raise refusal
 
     allowed = config.stash[_plan_key].allowed_hosts
     undo = ExitStack()
@@ -238,7 +330,7 @@ def _guard_the_service(config: pytest.Config) -> None:
 
 
 def _describe(item: pytest.Item) -> _plan.Item:
-    marker = item.get_closest_marker("qsession")
+    markers = list(item.iter_markers("qsession"))
     callspec = getattr(item, "callspec", None)
     parameters = _plan.parameters(callspec.params, callspec.indices) if callspec else ()
     owner = getattr(item, "cls", None)
@@ -248,6 +340,6 @@ def _describe(item: pytest.Item) -> _plan.Item:
         file=Path(item.path),
         name=f"{owner.__qualname__}.{plain}" if owner else plain,
         parameters=parameters,
-        positional=len(marker.args) if marker else 0,
-        marks=dict(marker.kwargs) if marker else {},
+        positional=sum(len(marker.args) for marker in markers),
+        marks={name: value for marker in reversed(markers) for name, value in marker.kwargs.items()},
     )

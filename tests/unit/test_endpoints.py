@@ -61,6 +61,11 @@ def test_identify_foreign_host_is_none_unless_it_speaks_the_protocol():
     assert identify(Request("GET", url, {"ibm-api-version": "2026-04-15"})).endpoint.name == "jobs.list"
 
 
+def test_identify_url_that_is_none_is_foreign():
+    """What cannot be parsed goes to nobody."""
+    assert identify(Request("GET", "http://[")) is None
+
+
 def test_identify_percent_encoded_id_is_decoded():
     """Ids are compared as the caller wrote them."""
     call = identify(Request("GET", HOST + "/jobs/a%20b"))

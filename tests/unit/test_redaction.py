@@ -74,6 +74,18 @@ def test_clean_text_leaves_no_secret(before, after):
     assert not any(secret in cleaned for secret in (KEY, TOKEN, ACCOUNT, INSTANCE))
 
 
+def test_learn_response_reads_who_it_is_from_the_token():
+    """A token says whose it is; that is as private as the token."""
+    claims = {"iam_id": "IBMid-FAKE0001", "email": "somebody@example.invalid", "account": {"bss": "f" * 32}}
+    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+    redactor, call = Redactor(), identify(iam(""))
+    redactor.learn_response(
+        call, Response(200, body=json.dumps({"access_token": f"e30.{payload}.c2ln"}).encode())
+    )
+    assert redactor.find(b"by somebody@example.invalid") == ("email of the user",)
+    assert redactor.find(b"IBMid-FAKE0001 in " + b"f" * 32) == ("account id", "iam_id of the user")
+
+
 def test_clean_request_keeps_only_listed_headers_and_the_canonical_host():
     """What is not on the list is not written, wherever the request went."""
     request = Request(

@@ -51,7 +51,7 @@ class _Stub:
         """Ask the handler and dress its answer for urllib3."""
         request = _to_request(self._vcr_request)  # type: ignore[attr-defined]
         answer = type(self).handler(request, self._send)
-        return VCRHTTPResponse(_to_vcr(answer), request.url)
+        return _Answer(_to_vcr(answer), request.url)
 
     def _send(self, request: Request) -> Response:
         real = self.real_connection
@@ -63,6 +63,12 @@ class _Stub:
                 headers=dict(request.headers),
             )
             return _to_response(real.getresponse())
+
+
+class _Answer(VCRHTTPResponse):  # type: ignore[misc]
+    def drain_conn(self) -> None:
+        """Give the connection back before a retry; vcrpy's answer would lose it, open."""
+        self.release_conn()
 
 
 class _HttpStub(_Stub, VCRRequestsHTTPConnection):  # type: ignore[misc]
@@ -82,7 +88,8 @@ def installed(handler: Handler) -> Iterator[None]:
             context: a pool keeps them, and they must not become real ones.
 
     Yields:
-        Nothing. Everything that was replaced is put back at the end.
+        Nothing. Everything that was replaced is put back at the end, but for pools
+        that were used in between: they belong to the handler until the next one.
     """
     stubs = (_bound(_HttpStub, handler), _bound(_HttpsStub, handler))
     with ExitStack() as undo:
@@ -103,10 +110,13 @@ def _bound(stub: type, handler: Handler) -> type:
 
 
 def _getter(get_conn: Callable[..., Any], stubs: tuple[type, ...]) -> Callable[..., Any]:
-    # A pool that was used before holds real connections: they are closed, or the
-    # first request of a run would go out on one of them.
     def get(pool: Any, timeout: float | None = None) -> Any:
+        # On the pool itself and for good: a thread that outlives the run goes on with
+        # it, and a refused request makes urllib3 drop the connection and make another.
+        pool.ConnectionCls = stubs[pool.scheme == "https"]
         connection = get_conn(pool, timeout)
+        # A pool that was used before holds other connections: they are closed, or the
+        # first request of a run would go out on one of them.
         while not isinstance(connection, stubs):
             connection.close()
             pool._put_conn(None)

@@ -23,8 +23,8 @@ _SEED = 7
 @dataclass(frozen=True, slots=True)
 class _Outcome:
     counts: dict[str, int]
-    details: dict[str, object]
-    status: str
+    details: tuple[dict[str, object] | None, ...]
+    status: tuple[str | None, ...]
     usage: float | None
 
 
@@ -74,7 +74,9 @@ def _demo(path: Path, *, as_json: bool) -> int:
     recording = Store(path.parent, path.parent).load(path)
     for line in story(recording.interactions):
         print(f"  {line}")
-    print(f"\n  counts {recorded.counts}, status {recorded.status!r}, usage {recorded.usage} s")
+    then, now = recorded.status
+    print(f"\n  counts {recorded.counts}, usage {recorded.usage} s")
+    print(f"  status {then!r}, after closing {now!r}")
     print(f"\nrecorded in {recording_seconds:.2f} s, replayed offline in {replay_seconds:.2f} s")
     if not same:
         print(f"\nThe replay differs:\n  recorded {recorded}\n  replayed {replayed}")
@@ -113,4 +115,10 @@ def _bell(run: Run) -> _Outcome:
     with Session(backend=backend, max_time="1h") as session:
         job = SamplerV2(mode=session).run([isa], shots=_SHOTS)
         counts = job.result()[0].data.meas.get_counts()
-    return _Outcome(dict(sorted(counts.items())), session.details(), session.status(), session.usage())
+        details, status = session.details(), session.status()
+    return _Outcome(
+        dict(sorted(counts.items())),
+        (details, session.details()),
+        (status, session.status()),
+        session.usage(),
+    )

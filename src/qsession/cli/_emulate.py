@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import secrets
 import shutil
 import subprocess
 
+from qsession import _child
 from qsession.errors import UsageError
 
 
@@ -21,8 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command to its end.
 
-    The command finds the emulator through its environment. A program that passes a
-    token and no url asks for IBM's own hosts all the same: it is not led here yet.
+    The command finds the emulator through its environment. A Python program that asks
+    for IBM's own hosts all the same, because it passes a token and no url, is refused:
+    it is not led to the emulator yet. The key in the environment opens this emulator
+    only, and is made anew each time.
 
     Returns:
         The exit status of the command; 128 and the signal's number when one ended it.
@@ -44,8 +48,10 @@ def run(arguments: argparse.Namespace) -> int:
         )
     from qsession.emulator import Emulator, EmulatorServer
 
-    with EmulatorServer(Emulator(seed=arguments.seed, strict=True)) as server:
-        child = subprocess.Popen(program, env=os.environ | server.environment())
+    emulator = Emulator(seed=arguments.seed, strict=True, api_key=secrets.token_urlsafe(24))
+    with EmulatorServer(emulator) as server:
+        environment = os.environ | server.environment() | _child.environment(os.environ)
+        child = subprocess.Popen(program, env=environment)
         status = _wait(child)
     return status if status >= 0 else 128 - status
 

@@ -90,19 +90,23 @@ def together(born: Life, controls: Sequence[Control], plans: Sequence[JobPlan], 
     """
     starts = _starts(plans)
     life, began = born, set[str]()
-    for moment, rank, order in sorted(_events(controls, plans, starts)):
+    for event in sorted(_events(controls, plans, starts)):
+        moment, rank, order = event
         if moment > at:
             break
         if rank == _CONTROL:
             life = _controlled(life, controls[order])
         else:
-            life = _moved(life, rank, plans[order], moment, moment - starts[order], began)
+            life = _moved(life, event, plans[order].job, starts[order], began)
     life = _lifecycle.advance(life, at)
     fates = {
         plan.job: _in_session(plan, start, life, at, began) for plan, start in zip(plans, starts, strict=True)
     }
     return Course(life, fates)
 
+
+_Event = tuple[Instant, int, int]
+"""Moment, rank among events of one moment, and which job or control."""
 
 _SUBMIT, _START, _FINISH, _WITHDRAW, _CONTROL = range(5)
 
@@ -123,10 +127,8 @@ def _end(plan: JobPlan, start: Instant) -> Instant:
     return full if plan.cancelled is None else min(full, plan.cancelled)
 
 
-def _events(
-    controls: Sequence[Control], plans: Sequence[JobPlan], starts: Sequence[Instant]
-) -> list[tuple[Instant, int, int]]:
-    events = [(control.at, _CONTROL, i) for i, control in enumerate(controls)]
+def _events(controls: Sequence[Control], plans: Sequence[JobPlan], starts: Sequence[Instant]) -> list[_Event]:
+    events: list[_Event] = [(control.at, _CONTROL, i) for i, control in enumerate(controls)]
     for i, (plan, start) in enumerate(zip(plans, starts, strict=True)):
         events.append((plan.created, _SUBMIT, i))
         if plan.cancelled is not None and plan.cancelled <= start:
@@ -144,19 +146,18 @@ def _controlled(life: Life, control: Control) -> Life:
     return _lifecycle.accept_again(life, control.at)
 
 
-def _moved(life: Life, rank: int, plan: JobPlan, moment: Instant, ran: Micros, began: set[str]) -> Life:
+def _moved(life: Life, event: _Event, job: str, start: Instant, began: set[str]) -> Life:
+    moment, rank, _ = event
     life = _lifecycle.advance(life, moment)
     if rank == _FINISH:
-        if plan.job not in began:
-            return life
-        return _lifecycle.finish(life, moment, ran=ran)
+        return _lifecycle.finish(life, moment, ran=moment - start) if job in began else life
     if life.state == "closed":
         return life
     if rank == _SUBMIT:
         return _lifecycle.submit(life, moment)
     if rank == _WITHDRAW:
         return _lifecycle.withdraw(life, moment)
-    began.add(plan.job)
+    began.add(job)
     return _lifecycle.start(life, moment)
 
 

@@ -81,7 +81,11 @@ def _asked(body: dict[str, Json], exchange: Exchange) -> Submission:
 
 def get(world: World, exchange: Exchange) -> Response:
     """``GET /jobs/{id}``; parameters included unless told otherwise (documented)."""
-    return reply(_document(world, _view(world, exchange), params=exchange.flag("exclude_params") is not True))
+    return reply(
+        _document(
+            world, _view(world, exchange), exchange.at, params=exchange.flag("exclude_params") is not True
+        )
+    )
 
 
 def listing(world: World, exchange: Exchange) -> Response:
@@ -94,7 +98,9 @@ def listing(world: World, exchange: Exchange) -> Response:
     params = exchange.flag("exclude_params") is False
     return reply(
         {
-            "jobs": [_document(world, view, params=params) for view in views[offset : offset + limit]],
+            "jobs": [
+                _document(world, view, exchange.at, params=params) for view in views[offset : offset + limit]
+            ],
             "count": len(views),
             "limit": limit,
             "offset": offset,
@@ -209,7 +215,7 @@ def _view(world: World, exchange: Exchange) -> View:
     return world.state.job(exchange.instance.crn, exchange.call.ids["job"], exchange.at)
 
 
-def _document(world: World, view: View, *, params: bool) -> dict[str, Json]:
+def _document(world: World, view: View, at: Instant, *, params: bool) -> dict[str, Json]:
     asked = view.job.asked
     state = _state(world, view)
     document: dict[str, Json] = {
@@ -222,7 +228,7 @@ def _document(world: World, view: View, *, params: bool) -> dict[str, Json]:
         "cost": asked.cost,
         "tags": list(view.tags),
         "user_id": USER_ID,
-        "usage": _usage(view, view.fate.ended or view.job.plan.created),
+        "usage": _usage(view, at),
         # Documented estimate: 2 s and 0.35 ms for each execution.
         "estimated_running_time_seconds": round(2 + 0.00035 * view.job.work.executions, 5),
     }

@@ -288,7 +288,7 @@ def run(work: Work, seed: int, started: Instant, ended: Instant) -> Outcome:
         return Outcome(failure.reason, failure)
     from qiskit_ibm_runtime import RuntimeEncoder
 
-    return Outcome(json.dumps(result, cls=RuntimeEncoder))
+    return Outcome(json.dumps(result, cls=RuntimeEncoder, separators=(",", ":")))
 
 
 def _sampled(simulate: ModuleType, work: Work, seed: int, started: Instant, ended: Instant) -> object:

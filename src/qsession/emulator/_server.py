@@ -33,21 +33,25 @@ class LoopbackServer(ThreadedWSGIServer):
     """A threaded server that can say goodbye.
 
     Args:
-        host: Address to listen on.
-        port: Port, 0 for a free one.
+        listener: A listening socket; the server uses a duplicate of it.
         emulator: What answers.
         clock: Where moments come from.
         context: TLS, or None.
     """
 
     def __init__(
-        self, host: str, port: int, emulator: Emulator, clock: Clock, context: ssl.SSLContext | None
+        self,
+        listener: socket.socket,
+        emulator: Emulator,
+        clock: Clock,
+        context: ssl.SSLContext | None,
     ) -> None:
         self.emulator = emulator
         self.clock = clock
         self._lock = threading.Lock()
         self._connections: dict[socket.socket, threading.Thread] = {}
-        super().__init__(host, port, _unused, _Handler)
+        host, port = listener.getsockname()
+        super().__init__(host, port, _unused, _Handler, fd=listener.fileno())
         # Not passed to Werkzeug: it would shake hands while accepting, so that one
         # silent client could keep all others out.
         self.ssl_context = context

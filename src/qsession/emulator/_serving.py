@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import socket
 import ssl
 import threading
 from types import TracebackType
@@ -27,6 +28,9 @@ FAKE_KEY = "emulated-key-that-opens-nothing"
 
 class EmulatorServer:
     """Serves one emulator over HTTP/1.1 on 127.0.0.1. A context manager.
+
+    Enter it from a thread that lives on, the main one as a rule: entering imports
+    qiskit, which takes a second or two the first time.
 
     Args:
         emulator: What answers; make it strict, so that only clients that asked
@@ -56,14 +60,15 @@ class EmulatorServer:
         self._tls = tls
         self._server = self._bind(port)
         self._thread = threading.Thread(target=self._server.serve, name="qsession-emulator", daemon=True)
-        self._warming = threading.Thread(target=warm, name="qsession-emulator-imports", daemon=True)
 
     def _bind(self, port: int) -> LoopbackServer:
         http = importlib.import_module("qsession.emulator._server")
         context = None if self._tls is None else _context(*self._tls)
         try:
-            server: LoopbackServer = http.LoopbackServer(HOST, port, self.emulator, self._clock, context)
-        except OSError as problem:
+            # Bound here: Werkzeug ends the process when a port is taken.
+            with socket.create_server((HOST, port), backlog=128) as listener:
+                server: LoopbackServer = http.LoopbackServer(listener, self.emulator, self._clock, context)
+        except (OSError, OverflowError) as problem:
             raise UsageError(
                 "QS124",
                 f"The emulator cannot listen on {HOST}:{port}.",
@@ -105,9 +110,10 @@ class EmulatorServer:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        # While a client starts: else its first job would have run before the answer
-        # to its submit is out, and nobody would see it queued.
-        self._warming.start()
+        # Now, or the first job would have run before the answer to its submit is out,
+        # and nobody would see it queued. Here, because qiskit 2.6 crashes the process
+        # once the thread that imported it first has ended.
+        warm()
         return self
 
     def __exit__(
@@ -121,9 +127,8 @@ class EmulatorServer:
     def stop(self) -> None:
         """Take no more connections, finish the answers that are under way, close."""
         self._server.stop()
-        for thread in (self._thread, self._warming):
-            if thread.is_alive():
-                thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
 
 def _context(certificate: str, key: str) -> ssl.SSLContext:

@@ -88,8 +88,8 @@ def _measures(circuit: QuantumCircuit) -> bool:
 def _bound(pub: SamplerPub | EstimatorPub, small: QuantumCircuit) -> list[QuantumCircuit]:
     # Values go by the names and order of the submitted circuit; the reduced one may
     # have lost a parameter with the qubit or instruction that carried it.
-    rows = pub.parameter_values.as_array(pub.circuit.parameters).reshape(pub.parameter_values.size, -1)
     names = list(pub.circuit.parameters)
+    rows = pub.parameter_values.as_array(names).reshape(pub.parameter_values.size, len(names))
     return [
         small.assign_parameters({p: v for p, v in zip(names, row, strict=True) if p in small.parameters})
         for row in rows

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,7 +61,7 @@ def test_jobs_of_one_session_do_not_overlap(jobs, at):
     """At most one job of a session holds the QPU."""
     fates = _course.together(_lifecycle.begin("batch", 0), [], jobs, at).fates.values()
     spans = sorted((f.started, f.ended or at) for f in fates if f.started is not None)
-    assert all(end <= start for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
+    assert all(end <= start for (_, end), (start, _) in pairwise(spans))
 
 
 def test_job_alone_is_cancelled_at_its_moment():

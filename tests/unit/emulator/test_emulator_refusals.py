@@ -50,6 +50,13 @@ def test_strict_refuses_foreign_tokens(value):
     assert strict_caller().refusal("GET", "/backends", authorization=value) == (401, AUTH)
 
 
+def test_strict_accepts_its_own_key_only():
+    """A client whose IAM call failed sends the key itself; the one that was set is taken."""
+    caller = strict_caller(api_key="k")
+    assert caller.send("GET", "/backends", authorization="apikey k").status == 200
+    assert caller.refusal("GET", "/backends", authorization="apikey other") == (401, AUTH)
+
+
 def test_strict_refuses_an_expired_token():
     """A token ends after its hour."""
     caller = strict_caller()

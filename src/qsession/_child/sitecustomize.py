@@ -1,0 +1,40 @@
+"""Start-up hook of a child of ``qsession emulate``: IBM's own hosts are not reached.
+
+Clients before 0.51 ask the real IAM for a token whatever ``IAM_URL`` says (read in
+the source of 0.41, 0.44 and 0.48); refused, they go on with the key of the emulator.
+"""
+
+import sys
+from contextlib import ExitStack, suppress
+from importlib import import_module
+from pathlib import Path
+from typing import NoReturn
+
+
+_undo = ExitStack()  # never closed: the guard lasts as long as the process
+
+
+def _keep_off() -> None:
+    from qsession._endpoints import is_service_host
+    from qsession._guard import guarded
+
+    def refuse(host: str) -> NoReturn:
+        # An OSError, as for a name that does not resolve: the client copes with that.
+        raise OSError(f"qsession emulate: {host} is not reached, the emulator stands in its place")
+
+    _undo.enter_context(guarded(lambda host: not is_service_host(host), refuse))
+
+
+def _go_on() -> None:
+    """Load the sitecustomize that this one stands before, if there is one."""
+    here = Path(__file__).parent
+    sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != here]
+    own = sys.modules.pop("sitecustomize")
+    with suppress(ImportError):
+        import_module("sitecustomize")
+    # Python looks for the name again after this module has run.
+    sys.modules.setdefault("sitecustomize", own)
+
+
+_keep_off()
+_go_on()

@@ -1,0 +1,285 @@
+"""The rules of the guard: what is let through, what waits, what is stopped."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from qsession._clock import Clock
+from qsession._endpoints import Call
+from qsession._model import SECOND, Instant, Request, Response
+from qsession._money import _errands, _messages
+from qsession._money._access import Send
+from qsession._money._book import Book, Flight
+from qsession._money._ledger import DEFAULT_JOB_SECONDS
+from qsession._money._observe import number, read_object, text
+from qsession._money._pace import OF_THIS_PROCESS, Pace
+from qsession._money._termination import Termination
+from qsession._money._watcher import Watcher
+from qsession.errors import BudgetError
+
+SMALLEST_CHARGE = 1.0
+"""QPU seconds a job needs at least, since charges come in whole seconds (observed by
+others). What one without ``cost`` in a dedicated session is held against: such a job
+is charged through the wall clock of its session, which is watched."""
+
+_ENDINGS = frozenset({"sessions.update", "sessions.cancel", "jobs.cancel", "jobs.delete"})
+_LOOKS_AT_ONCE = 5
+_FRESH, _OLD = 1.0, 10.0  # seconds
+_JOIN_SECONDS = 10.0
+
+
+class MoneyGuard:
+    """Keeps one run against the service within its QPU seconds.
+
+    Use it as a context manager around the run. ``before`` and ``after`` may be called
+    by any thread, the two of one request by the same thread.
+
+    While a session with jobs was not yet seen running, its wall clock is counted from
+    the last moment at which it is known not to have run. Code under test that polls
+    keeps that moment fresh; for code that sleeps, a thread of the guard asks instead,
+    at most once in 10 s for each session or job, and more often as the budget nears
+    its end. Counting from the submission alone would be as safe, but would cancel
+    every session that queues for longer than its budget, which is most of them.
+
+    Args:
+        budget_seconds: QPU seconds that were agreed to.
+        folder: Folder such as ``.qsession``; notes of open sessions go to its ``open``.
+        clock: What time it is.
+        send: Sends a request to the service outside the recording.
+        reaper: Whether to start the watcher process before the first session.
+        look_seconds: How often the thread looks at the sum, in seconds of real time.
+        pace: Spaces submissions; by default one for the whole process, since the
+            service counts a user's submissions, whatever run they belong to.
+    """
+
+    def __init__(
+        self,
+        *,
+        budget_seconds: float,
+        folder: Path,
+        clock: Clock,
+        send: Send,
+        reaper: bool = True,
+        look_seconds: float = 1.0,
+        pace: Pace | None = None,
+    ) -> None:
+        self._budget = budget_seconds
+        self._clock = clock
+        self._send = send
+        self._look_seconds = look_seconds
+        self._watcher = Watcher() if reaper else None
+        self._book = Book(folder, self._watcher)
+        self._pace = pace or OF_THIS_PROCESS
+        self._flights: dict[int, Flight] = {}
+        self._stopped = False
+        self._exceeded: BudgetError | None = None
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._termination = Termination(self._cancel_before_death)
+        self._owner = 0
+        self._ended: Instant | None = None
+
+    @property
+    def exceeded(self) -> BudgetError | None:
+        """Why the run was stopped, once its sessions were cancelled for it."""
+        return self._exceeded
+
+    def __enter__(self) -> Self:
+        self._owner = os.getpid()
+        self._termination.install()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._owner != os.getpid():
+            return  # A forked child: the sessions are its parent's.
+        try:
+            self._over.set()
+            self._close_at_end(error)
+        finally:
+            # Whatever interrupted the cancelling, the watcher goes on from here.
+            self._book.leave()
+            self._termination.remove()
+            self._ended = self._clock.now()
+            if self._thread is not None:
+                self._thread.join(_JOIN_SECONDS)
+
+    def before(self, call: Call, request: Request, at: Instant) -> None:
+        """Let a request pass, make it wait, or refuse it.
+
+        Args:
+            call: What the request asks for.
+            request: The request as the service will see it.
+            at: The present moment.
+
+        Raises:
+            BudgetError: QS601 or QS602 when the rest of the budget does not cover it,
+                QS603 when the run was stopped, QS605 or QS606 when a session could
+                not be cleaned up after the death of this process.
+        """
+        name, flight = call.endpoint.name, Flight(at)
+        if call.endpoint.family == "runtime" and name not in _ENDINGS:
+            self._refuse_when_stopped(at)
+        if name == "sessions.create":
+            flight = self._admit_session(request, at)
+        elif name == "jobs.create":
+            flight = self._admit_job(call, request, at)
+        self._flights[threading.get_ident()] = flight
+
+    def after(self, call: Call, request: Request, response: Response, at: Instant) -> None:
+        """Enter an answer; a session that it created is noted when this returns.
+
+        Args:
+            call: What the request asked for.
+            request: The request as the service saw it.
+            response: The answer.
+            at: The moment of the answer.
+
+        Raises:
+            BudgetError: QS603 when the budget is used up; the sessions of the run
+                are cancelled by then. QS605 or QS606 when an open session cannot
+                be noted; it is cancelled by then.
+        """
+        flight = self._flights.pop(threading.get_ident(), Flight(at))
+        try:
+            self._book.answered(flight, call, request, response, at)
+        except (BudgetError, OSError) as error:
+            self._cancel_open("not noted")
+            raise self._as_budget_error(error) from error
+        if call.endpoint.family != "runtime":
+            return
+        self._enforce(at)
+        if self._stopped and call.endpoint.name not in _ENDINGS:
+            # This answer may have brought a session that the stop did not know of.
+            self._cancel_open("limit reached")
+            self._refuse_when_stopped(at)
+
+    def close_all(self, reason: str) -> None:
+        """Cancel every session and batch of this run that is not known to be closed.
+
+        Args:
+            reason: Why, for the message.
+
+        Raises:
+            BudgetError: QS604, after all were tried, naming those that may be open.
+        """
+        if problems := self._cancel_open(reason):
+            raise _messages.not_cancelled(problems, watched=self._watcher is not None)
+
+    def spent(self, at: Instant) -> float:
+        """Upper bound of what the run has cost by a moment, in QPU seconds."""
+        # After the run the sum stays as it was: what may still run is not ours to watch.
+        return self._book.ledger.spent(at if self._ended is None else min(at, self._ended))
+
+    def ledger(self, at: Instant) -> tuple[str, ...]:
+        """The bound, line by line."""
+        book = self._book.ledger
+        total = f"budget {self._budget:g} s, counted {book.spent(at):.1f} s"
+        return (total, *(str(entry) for entry in book.entries(at)), *self._book.unanswered())
+
+    def look(self) -> None:
+        """Ask about what nobody asked about lately, and stop the run at the limit.
+
+        The guard's thread calls this about once a second.
+        """
+        try:
+            for item in self._book.ledger.stale(self._clock.now(), self._patience())[:_LOOKS_AT_ONCE]:
+                _errands.ask_about(self._book, item, self._clock, self._send)
+            self._enforce(self._clock.now())
+        except (BudgetError, OSError) as error:
+            # Nobody stands above the thread to catch it, so the run raises it.
+            self._cancel_open("not noted")
+            self._exceeded, self._stopped = self._as_budget_error(error), True
+
+    def _admit_session(self, request: Request, at: Instant) -> Flight:
+        asked = number(read_object(request.body), "max_ttl")
+        left = self._budget - self.spent(at)
+        if asked is not None and asked > left:
+            raise _messages.max_time_above(asked, left, self._budget, self.ledger(at))
+        self._book.prepare()
+        self._start_thread()
+        return self._book.session_asked(at)
+
+    def _admit_job(self, call: Call, request: Request, at: Instant) -> Flight:
+        fields = read_object(request.body)
+        self._afford(fields, at)
+        self._start_thread()
+        free = self._pace.claim(at)
+        if free > at:
+            self._clock.wait(free - at)
+            at = self._clock.now()
+            self._refuse_when_stopped(at)
+        with self._book.lock:
+            # Once more under the lock: another thread may have taken the rest.
+            self._afford(fields, at)
+            return self._book.job_asked(call, request, at)
+
+    def _afford(self, fields: Mapping[str, object], at: Instant) -> None:
+        cost, session = number(fields, "cost"), self._book.ledger.sessions.get(text(fields, "session_id"))
+        alone = session is None or session.mode == "batch"
+        needed = cost if cost is not None else DEFAULT_JOB_SECONDS if alone else SMALLEST_CHARGE
+        left = self._budget - self.spent(at)
+        if needed > left:
+            raise _messages.cost_above(needed, left, self._budget, self.ledger(at), given=cost is not None)
+
+    def _refuse_when_stopped(self, at: Instant) -> None:
+        if self._stopped:
+            # While another thread is still cancelling, there is no final word yet.
+            raise self._exceeded or self._limit(self.spent(at), self.ledger(at), ())
+
+    def _enforce(self, at: Instant) -> None:
+        with self._book.lock:
+            spent, lines = self.spent(at), self.ledger(at)
+            if self._stopped or spent <= self._budget:
+                return
+            self._stopped = True
+        still_open = self._cancel_open("limit reached")
+        running = _errands.cancel_jobs(self._book, self._send)
+        jobs = tuple(f"job {job_id} may still run: {problem}" for job_id, problem in running)
+        self._exceeded = self._limit(spent, lines, (*still_open, *jobs))
+
+    def _limit(self, spent: float, lines: tuple[str, ...], left: tuple[str, ...]) -> BudgetError:
+        return _messages.limit_reached(spent, self._budget, lines, left)
+
+    def _cancel_open(self, reason: str) -> tuple[str, ...]:
+        problems = _errands.cancel_open(self._book, self._clock, self._send)
+        return tuple(f"{session_id} may still be open ({reason}): {why}" for session_id, why in problems)
+
+    def _cancel_before_death(self) -> None:
+        _errands.cancel_before_death(self._book, self._clock, self._send)
+
+    def _close_at_end(self, error: BaseException | None) -> None:
+        try:
+            self.close_all("teardown")
+        except BudgetError as problem:
+            # What is under way already, Ctrl-C above all, must not turn into this.
+            if error is None:
+                raise
+            error.add_note(str(problem))
+
+    def _as_budget_error(self, error: BudgetError | OSError) -> BudgetError:
+        if isinstance(error, BudgetError):
+            return error
+        return _messages.no_notes(self._book.folder, error)
+
+    def _patience(self) -> int:
+        left = self._budget - self.spent(self._clock.now())
+        return int(min(_OLD, max(_FRESH, left / 4)) * SECOND)
+
+    def _start_thread(self) -> None:
+        with self._book.lock:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._keep_looking, name="qsession money guard", daemon=True
+                )
+                self._thread.start()
+
+    def _keep_looking(self) -> None:
+        while not self._over.wait(self._look_seconds):
+            self.look()

@@ -1,0 +1,181 @@
+"""Notes of open sessions on disk: what is left to close when everything else died.
+
+One small file for each session in ``.qsession/open``, so that adding and dropping one
+is a single atomic step and no two processes ever write the same file. A note holds no
+token, key, instance CRN or account id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from qsession._model import Instant
+from qsession._money import _messages
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenNote:
+    """A session or batch that was open when the note was written.
+
+    Attributes:
+        id: Id of the service.
+        kind: ``dedicated`` or ``batch``.
+        backend: Name of the backend.
+        base: Base URL of the API that it was created at.
+        created: When it was created, microseconds since the epoch.
+        pid: The process that created it.
+        born: Start time of that process in the system's own count, to tell it from
+            a later one with the same number; empty where the system does not say.
+    """
+
+    id: str
+    kind: str
+    backend: str
+    base: str
+    created: Instant
+    pid: int
+    born: str = ""
+
+
+def prepare(folder: Path) -> None:
+    """Make the folder for notes, ignored by git.
+
+    Raises:
+        BudgetError: QS606 if it cannot be made or written to.
+    """
+    try:
+        (folder / "open").mkdir(parents=True, exist_ok=True)
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            _write(ignore, "*\n")
+        # Found out before a session is paid for, not after.
+        with tempfile.TemporaryFile(dir=folder / "open"):
+            pass
+    except OSError as error:
+        raise _messages.no_notes(folder, error) from error
+
+
+def add(folder: Path, note: OpenNote) -> None:
+    """Write a note; it survives the death of this process and a power cut.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    _write(_path(folder, note.id), json.dumps(asdict(note), indent=1, sort_keys=True) + "\n")
+
+
+def forget(folder: Path, session_id: str) -> None:
+    """Drop the note of a session; nothing happens when there is none."""
+    _path(folder, session_id).unlink(missing_ok=True)
+
+
+def read(folder: Path) -> tuple[OpenNote, ...]:
+    """All notes, the oldest first.
+
+    Raises:
+        BudgetError: QS607 if a note cannot be understood.
+    """
+    found = [_load(path) for path in sorted((folder / "open").glob("*.json"))]
+    return tuple(sorted(found, key=lambda note: (note.created, note.id)))
+
+
+def leftovers(folder: Path) -> tuple[OpenNote, ...]:
+    """The notes whose process is gone: sessions that nobody here will close.
+
+    On Windows a process cannot be asked about without harm, so there every note of
+    another process is returned.
+
+    Raises:
+        BudgetError: QS607 if a note cannot be understood.
+    """
+    return tuple(note for note in read(folder) if not _is_alive(note))
+
+
+def born(pid: int) -> str:
+    """Start time of a process in clock ticks since boot.
+
+    Empty where the system does not say, and for one that is dead but not yet
+    collected by its parent.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    # The name of the program stands in brackets and may hold anything; the start
+    # time is the 22nd field, the 20th after them.
+    fields = stat.rpartition(")")[2].split()
+    return "" if fields[0] == "Z" else fields[19]
+
+
+def _is_alive(note: OpenNote) -> bool:
+    if note.pid == os.getpid():
+        return note.born == born(note.pid)
+    if sys.platform == "win32":
+        return False
+    try:
+        os.kill(note.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return note.born == born(note.pid)
+
+
+def _path(folder: Path, session_id: str) -> Path:
+    if _PLAIN_NAME.fullmatch(session_id):
+        return folder / "open" / f"{session_id}.json"
+    return folder / "open" / f"{hashlib.sha256(session_id.encode()).hexdigest()}.json"
+
+
+def _write(path: Path, content: str) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    if sys.platform == "win32":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _load(path: Path) -> OpenNote:
+    try:
+        value: object = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _messages.unreadable_note(path) from error
+    if not isinstance(value, dict):
+        raise _messages.unreadable_note(path)
+    return _note(value, path)
+
+
+def _note(fields: Mapping[str, object], path: Path) -> OpenNote:
+    texts = [fields.get(name) for name in ("id", "kind", "backend", "base", "born")]
+    numbers = [fields.get(name) for name in ("created", "pid")]
+    if not all(isinstance(t, str) for t in texts) or not all(isinstance(n, int) for n in numbers):
+        raise _messages.unreadable_note(path)
+    session_id, kind, backend, base, start = (str(t) for t in texts)
+    created, pid = (int(str(n)) for n in numbers)
+    return OpenNote(session_id, kind, backend, base, created, pid, start)

@@ -1,0 +1,50 @@
+"""What the cassette of a test is called. Light, because the pytest plugin loads it at every start."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+_LONGEST = 120
+_RESERVED = frozenset(
+    ["con", "prn", "aux", "nul", *(f"com{i}" for i in range(1, 10)), *(f"lpt{i}" for i in range(1, 10))]
+)
+
+
+def cassette_path(
+    folder: Path, test_file: str, test_name: str, parameters: Sequence[tuple[str, str]] = ()
+) -> Path:
+    """Where the cassette of a test lies.
+
+    Args:
+        folder: The cassette folder.
+        test_file: Path of the test file, relative to the root, with ``/``.
+        test_name: ``Class.test`` without parameters.
+        parameters: Name and text of each parameter, in any order.
+
+    Returns:
+        A path whose parts are at most 120 characters, differ also where case does
+        not count, and are free of what file systems reserve.
+    """
+    parts = [_plain(part) for part in Path(test_file).with_suffix("").parts if part not in ("..", "/")]
+    return folder.joinpath(*parts, _file_name(test_name, sorted(parameters)) + ".yaml")
+
+
+def _file_name(name: str, parameters: Sequence[tuple[str, str]]) -> str:
+    longest = _LONGEST - len(".yaml")
+    plain = _plain(name)
+    if not parameters and plain == name == name.lower() and len(plain) <= longest:
+        return plain
+    # Upper case, replaced characters, parameters and long names can all collide.
+    mark = hashlib.sha256(repr((name, parameters)).encode()).hexdigest()[:8]
+    if not parameters:
+        return f"{plain[: longest - 9]}-{mark}"
+    texts = "-".join(_plain(text) for _, text in parameters)
+    return f"{plain[: longest // 2]}[{texts[: longest // 2 - 12]}-{mark}]"
+
+
+def _plain(text: str) -> str:
+    text = re.sub(r"[^A-Za-z0-9_.=+-]", "_", text).rstrip(". ")
+    return f"{text}_" if text.split(".")[0].lower() in _RESERVED or not text else text
