@@ -26,7 +26,12 @@ _HOMES = {
 }
 
 
+_PARTS = ("emulator", "errors", "session")
+
+
 def __getattr__(name: str) -> object:
+    if name in _PARTS:
+        return import_module(f"qsession.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = getattr(import_module(_HOMES[name]), name)
@@ -35,4 +40,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted({*globals(), *__all__, *_PARTS})

@@ -57,7 +57,7 @@ def record(
         budget=check_budget(Option(str(budget), "the argument budget")),
         allow_ci=allow_ci,
         emulator=emulator,
-        record_command=f"qsession.record({os.fspath(path)!r}, ...)",
+        record_command=f"qsession.record({os.fspath(path)!r}, target='{{target}}')",
     )
     return Run(settings)
 
@@ -89,6 +89,6 @@ def replay(
         path=Path(path),
         allow_unused=allow_unused,
         allowed_hosts=frozenset(host.lower() for host in allowed_hosts),
-        record_command=f"qsession.record({os.fspath(path)!r}, ...)",
+        record_command=f"qsession.record({os.fspath(path)!r}, target='{{target}}')",
     )
     return Run(settings)

@@ -3,7 +3,7 @@
 ``encode`` gives the text and the large bodies beside it, ``decode`` the recording
 back; ``decode(encode(r)) == r``. Each interaction carries the digest of its own
 content, and the head how many there are and a digest over all, so that an edit, a
-merge or a cut is found. The format is described in ``docs/cassette.md``.
+merge or a cut is found. The format is described in ``docs/reference/cassette.md``.
 """
 
 from __future__ import annotations

@@ -44,7 +44,8 @@ class Settings:
         allowed_hosts: Hosts besides this machine that a replay may reach.
         emulator: An emulator to use instead of a fresh one.
         seed: Seed of a fresh emulator.
-        record_command: The command that records this anew, for messages.
+        record_command: The command that records this anew, for messages; ``{target}``
+            stands for the target of the recording.
     """
 
     mode: Mode
@@ -62,7 +63,7 @@ class Settings:
     allowed_hosts: frozenset[str] = frozenset()
     emulator: Emulator | None = None
     seed: int = 0
-    record_command: str = "pytest --qsession-record"
+    record_command: str = "pytest --qsession-record --qsession-target={target}"
 
 
 @dataclass(frozen=True, slots=True)

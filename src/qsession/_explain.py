@@ -117,11 +117,12 @@ def _mismatch(code: str, what: str, evidence: Sequence[str], place: Place) -> Re
 
 
 def _nearest(key: _meaning.Key, others: Iterable[_meaning.Key]) -> list[str]:
-    names = {str(other): other for other in others if other.method == key.method}
-    close = difflib.get_close_matches(str(key), names, n=_NEAREST, cutoff=0.4)
-    if not close:
-        return [f"recorded: no {key.method} at all"] if not names else ["recorded: nothing like it"]
-    return [f"recorded: {name}" for name in close]
+    names = {str(other): other for other in others}
+    same = [name for name, other in names.items() if other.method == key.method]
+    close = difflib.get_close_matches(str(key), same, n=_NEAREST, cutoff=0.4)
+    # Nothing like it under this method: the same thing may be there under another.
+    close = close or [name for name, other in names.items() if other.path == key.path][:_NEAREST]
+    return [f"recorded: {name}" for name in close] or ["recorded: nothing like it"]
 
 
 def _name(interaction: Interaction) -> str:

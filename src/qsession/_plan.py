@@ -76,6 +76,17 @@ class Item:
     positional: int
     marks: Mapping[str, object]
 
+    @property
+    def session_mode(self) -> str:
+        """``dedicated`` or ``batch``."""
+        return str(self.marks.get("mode", "dedicated"))
+
+    @property
+    def max_time(self) -> int | str | None:
+        """Seconds, or a text such as ``2h 30m``; None for the service's default."""
+        value = self.marks.get("max_time")
+        return value if isinstance(value, (int, str)) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -133,7 +144,7 @@ class Plan:
             allow_ci=self.allow_ci,
             allow_unused=bool(test.marks.get("allow_unused")),
             allowed_hosts=self.allowed_hosts,
-            record_command=self._record_command(test),
+            record_command=f"pytest '{test.nodeid}' --qsession-record --qsession-target={{target}}",
         )
 
     def check_cassettes(self, tests: Sequence[Item]) -> None:
@@ -181,10 +192,6 @@ class Plan:
             return folder / str(name)
         file = Path(os.path.relpath(test.file, self.root)).as_posix()
         return cassette_path(folder, file, test.name, test.parameters)
-
-    def _record_command(self, test: Item) -> str:
-        target = " --qsession-target=emulator" if self.target == "emulator" else ""
-        return f"pytest '{test.nodeid}' --qsession-record{target}"
 
 
 def plan(
@@ -313,6 +320,8 @@ def _check_marks(test: Item) -> None:
             evidence.append(f"{name!r} is not there yet")
         elif name not in _MARKS:
             evidence.append(f"{name!r}; {did_you_mean(name, _MARKS)}")
+    if not isinstance(test.marks.get("max_time"), (int, str, type(None))):
+        evidence.append(f"max_time={test.marks['max_time']!r}; it takes seconds, or a text such as '2h 30m'")
     if evidence:
         raise UsageError(
             "QS106",

@@ -101,19 +101,22 @@ class Replay:
                 return recorded
         answer = self.discovery.answer(call, at)
         if answer is None:
-            raise _explain.no_read(key, self._reads, self.place)
+            raise _explain.no_read(key, self._every_key(), self.place)
         return answer
 
     def _read(self, key: _meaning.Key) -> Response:
         key = key if key in self._reads else _first_instance(key)
         timeline = self._reads.get(key)
         if timeline is None:
-            raise _explain.no_read(key, self._reads, self.place)
+            raise _explain.no_read(key, self._every_key(), self.place)
         state = self._advance(key, timeline)
         if timeline.repeats > _PATIENCE + state.seen and not any(f in state.response.body for f in _FINAL):
             waiting = [w.interaction for w in self._barrier(key, state) if not w.sent]
             raise _explain.endless(key, timeline.repeats, waiting, self.place)
         return state.response
+
+    def _every_key(self) -> list[_meaning.Key]:
+        return [*self._reads, *self._writes]
 
     def _advance(self, key: _meaning.Key, timeline: Timeline) -> Interaction:
         barrier = self._barrier(key, timeline.states[0])
@@ -142,7 +145,7 @@ class Replay:
         if fitting:
             raise _explain.used_up(key, len(fitting), ask, self.place)
         rivals = [(w.interaction, _meaning.differences(ask, w.ask), w.sent) for w in candidates]
-        raise _explain.no_write(key, ask, rivals, self._writes, self.place)
+        raise _explain.no_write(key, ask, rivals, self._every_key(), self.place)
 
     def _touches(self, write: _Write, state: Interaction) -> bool:
         """Whether a write could change what a read shows."""

@@ -52,6 +52,7 @@ class Run:
         self._answered = self._live = self._sessions = 0
         self._over = self._failed = False
         self._written = ""
+        self._origin: str = settings.target
         self._seed: int | None = None
         self._isa_seed: int | None = None
         self._recorder = Recorder(self._clock.now()) if settings.mode != "replay" else None
@@ -208,6 +209,7 @@ class Run:
         if self.mode == "replay":
             assert self._settings.path is not None
             recording = self._store().load(self._settings.path)
+            self._origin = recording.provenance.target
             self._discovery = Discovery(recording.provenance.instances)
             self._replay = Replay(recording, self._discovery, self._place())
         elif self.target == "emulator":
@@ -348,7 +350,8 @@ class Run:
 
     def _place(self) -> Place:
         name = display(self._settings.path) if self._settings.path else "live run"
-        return Place(name, self._settings.test, self._settings.record_command)
+        command = self._settings.record_command.replace("{target}", self._origin)
+        return Place(name, self._settings.test, command)
 
 
 def _ignore(_asked: object) -> None:

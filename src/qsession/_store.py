@@ -12,11 +12,12 @@ from pathlib import Path
 
 from qsession import _cassette
 from qsession._model import Recording
-from qsession._naming import cassette_path  # noqa: F401 - its tests import it from here
 from qsession._redaction import Redactor
 from qsession.errors import CassetteError
 
 _ATTRIBUTES = "# Written by qsession: digests need the bytes as they are.\n*.yaml text eol=lf\n*.gz binary\n"
+
+_HIGHEST = 12  # folders that are searched upwards for a body
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,8 @@ class Store:
         where = display(path)
         try:
             text = path.read_bytes().decode("utf-8")
-        except FileNotFoundError as missing:
-            raise _missing(where) from missing
+        except FileNotFoundError:
+            raise _missing(where) from None
         except UnicodeDecodeError as broken:
             raise CassetteError(
                 "QS202",
@@ -75,7 +76,7 @@ class Store:
             if kinds := redactor.find(data):
                 raise _secret(name, kinds)
         for reference, body in bodies.items():
-            target = self._body_path(reference)
+            target = _body_path(self.folder, reference)
             if not target.exists():
                 write_whole(target, gzip.compress(body, mtime=0))
         self._keep_line_endings()
@@ -94,20 +95,23 @@ class Store:
         return Store(folder, self.scratch).save(folder / below, recording, redactor)
 
     def _body(self, reference: str, where: str) -> bytes:
-        path = self._body_path(reference)
-        try:
-            stamp = path.stat()
-        except FileNotFoundError as missing:
-            raise _bad_body(where, display(path), "it is missing") from missing
+        # A cassette may be opened by its own path, below the folder that holds the bodies.
+        homes = [self.folder, *self.folder.absolute().parents]
+        paths = [_body_path(home, reference) for home in homes[:_HIGHEST]]
+        path = next((path for path in paths if path.is_file()), None)
+        if path is None:
+            raise _bad_body(where, display(paths[0]), "it is missing")
+        stamp = path.stat()
         return _read_body(path, stamp.st_mtime_ns, stamp.st_size, reference, where)
-
-    def _body_path(self, reference: str) -> Path:
-        return self.folder / _cassette.BODIES / f"{reference.removeprefix('sha256:')}.gz"
 
     def _keep_line_endings(self) -> None:
         path = self.folder / ".gitattributes"
         if not path.exists():
             write_whole(path, _ATTRIBUTES.encode())
+
+
+def _body_path(folder: Path, reference: str) -> Path:
+    return folder / _cassette.BODIES / f"{reference.removeprefix('sha256:')}.gz"
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -23,7 +23,7 @@ class QSessionError(Exception):
     """Base of all errors of qsession.
 
     Args:
-        code: Stable code such as ``QS104``; an anchor in ``docs/errors.md``.
+        code: Stable code such as ``QS104``; an anchor in ``docs/reference/errors.md``.
         what: What happened, in the user's words, one sentence.
         evidence: Lines that show it.
         fix: One command or line to paste.

@@ -200,11 +200,12 @@ def qsession_backend(
 @pytest.fixture
 def qsession(request: pytest.FixtureRequest, qsession_backend: IBMBackend) -> Iterator[Session | Batch]:
     """An open session on the configured backend; a batch with ``mode="batch"``."""
-    from qsession.session import Batch, Session
+    from qsession.session import open_session
 
-    marks = _describe(request.node).marks
-    kind = Batch if marks.get("mode") == "batch" else Session
-    session = kind(backend=qsession_backend, max_time=marks.get("max_time"))
+    item = _describe(request.node)
+    session = open_session(
+        qsession_backend, mode=item.session_mode, max_time=item.max_time, where=item.nodeid
+    )
     yield session
     if not session.ended:
         # What is refused here the run raises at its end, once, unless the test failed already.

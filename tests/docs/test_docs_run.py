@@ -8,7 +8,6 @@ import pytest
 from blocks import ROOT, blocks
 
 import qsession
-from qsession.errors import CassetteError
 
 QUIET = ("-p", "no:cacheprovider", "-W", "ignore:.*(SamplerV2|EstimatorV2).*:DeprecationWarning")
 
@@ -134,12 +133,11 @@ def test_left_out_job_is_noticed(example):
     result.stdout.fnmatch_lines(["*left out 3 recorded request(s) that change something. [[]QS306]"])
 
 
-def test_cassette_of_pytest_is_not_replayed_from_its_subfolder(example):
-    """The limitation stands as limitations.md says; when it is gone, take it out there."""
+def test_cassette_of_pytest_is_replayed_by_its_path(example):
+    """A cassette below the folder finds the bodies beside the folder's top."""
     path = example.path / "cassettes" / "tests" / "test_bell" / "test_program_runs_one_session.yaml"
-    with pytest.raises(CassetteError) as refused, qsession.replay(path):
-        pass
-    assert refused.value.code == "QS206"
+    with qsession.replay(path, allow_unused=True) as run:
+        assert run.service().backend("ibm_fez").num_qubits == 156
 
 
 def test_first_run_without_a_recording_names_the_command(pytester):

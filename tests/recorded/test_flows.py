@@ -41,7 +41,9 @@ def test_estimator_in_a_batch(qsession, qsession_isa):
     circuit.ry(theta, 0)
     isa = qsession_isa(circuit)
     observable = SparsePauliOp("Z").apply_layout(isa.layout)
-    values = EstimatorV2(mode=qsession).run([(isa, observable, [0.0, 3.141592653589793])]).result()[0].data.evs
+    values = (
+        EstimatorV2(mode=qsession).run([(isa, observable, [0.0, 3.141592653589793])]).result()[0].data.evs
+    )
     assert values[0] == pytest.approx(1, abs=0.2)
     assert values[1] == pytest.approx(-1, abs=0.2)
     assert qsession.details()["mode"] == "batch"

@@ -201,6 +201,14 @@ def test_unknown_read_names_the_nearest():
     )
 
 
+def test_unknown_read_of_a_known_thing_names_what_is_known_of_it():
+    """A session that was only closed is not forgotten."""
+    replay = replaying(create_session(), close(9))
+    with pytest.raises(ReplayMismatch) as caught:
+        send(replay, session(1, "open"))
+    assert caught.value.evidence == ("asked: GET /sessions/s1", "recorded: PATCH /sessions/s1")
+
+
 def test_read_that_never_changes_ends_with_a_message():
     """Waiting for what was not recorded does not hang."""
     queued = job(1, "Queued")

@@ -1,17 +1,13 @@
 """Cassettes on disk."""
 
 import gzip
-import string
-from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from qsession import _cassette
 from qsession._model import Interaction, Provenance, Recording, Request, Response
 from qsession._redaction import Redactor
-from qsession._store import Store, cassette_path, write_whole
+from qsession._store import Store, write_whole
 from qsession.errors import CassetteError
 
 URL = "https://quantum.cloud.ibm.com/api/v1/backends/ibm_fez/properties"
@@ -143,41 +139,7 @@ def test_write_whole_failure_leaves_the_old_content(tmp_path, monkeypatch):
     assert path.read_bytes() == b"old"
 
 
-names = st.text(string.ascii_letters + string.digits + "_./: []äß*?", min_size=1, max_size=200)
-params = st.lists(st.tuples(st.sampled_from("abc"), names), max_size=3, unique_by=lambda pair: pair[0])
-
-
-@given(
-    st.lists(
-        st.tuples(names, params), min_size=2, max_size=6, unique_by=lambda t: (t[0], tuple(sorted(t[1])))
-    )
-)
-def test_cassette_path_never_collides_even_without_case(tmp_path_factory, tests):
-    """Two tests never share a file, on any file system."""
-    folder = tmp_path_factory.getbasetemp()
-    paths = [cassette_path(folder, "tests/test_a.py", name, parameters) for name, parameters in tests]
-    assert len({str(path).lower() for path in paths}) == len(paths)
-    assert all(len(part) <= 120 for path in paths for part in path.relative_to(folder).parts)
-
-
-@given(names, params)
-def test_cassette_path_does_not_depend_on_the_order_of_parameters(name, parameters):
-    """pytest may list stacked parameters in another order one day."""
-    forward = cassette_path(Path("c"), "t.py", name, parameters)
-    assert cassette_path(Path("c"), "t.py", name, parameters[::-1]) == forward
-
-
-@pytest.mark.parametrize(
-    ("name", "parameters", "expected"),
-    [
-        ("test_bell", (), "tests/test_a/test_bell.yaml"),
-        ("con", (), "tests/test_a/con_-"),
-        ("TestX.test_bell", (), "tests/test_a/TestX.test_bell-"),
-        ("test_p", (("shots", "100"), ("basis", "x/y")), "tests/test_a/test_p[x_y-100-"),
-    ],
-)
-def test_cassette_path_is_readable(name, parameters, expected):
-    """A person finds the cassette of a test."""
-    assert (
-        cassette_path(Path("c"), "tests/test_a.py", name, parameters).as_posix().startswith(f"c/{expected}")
-    )
+def test_load_cassette_below_its_folder_finds_the_bodies(store):
+    """A cassette of pytest lies deep in the folder, and is opened by its own path."""
+    path = store.save(store.folder / "tests" / "deep" / "a.yaml", recording(), Redactor())
+    assert Store(path.parent, store.scratch).load(path) == recording()

@@ -10,7 +10,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
-
 _undo = ExitStack()  # never closed: the guard lasts as long as the process
 
 
