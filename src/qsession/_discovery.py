@@ -44,11 +44,10 @@ class Discovery:
 
     def __init__(self, shapes: Sequence[InstanceShape]) -> None:
         shapes = tuple(shapes) or (InstanceShape(),)
+        kept = [(i, shape) for i, shape in enumerate(shapes) if shape.used] or list(enumerate(shapes))
         self._lock = threading.Lock()
         self._handed_out = False
-        self._entries = [
-            _Entry(i, fake_crn(i, s.region), f"instance-{i + 1}", s) for i, s in enumerate(shapes)
-        ]
+        self._entries = [_Entry(i, fake_crn(i, s.region), f"instance-{i + 1}", s) for i, s in kept]
 
     @property
     def default_crn(self) -> str | None:
@@ -73,8 +72,8 @@ class Discovery:
                 self._entries[0] = entry
 
     def index_of(self, crn: str) -> int:
-        """Which instance of the recording a CRN stands for; the first for an unknown one."""
-        return next((e.index for e in self._entries if e.crn == crn), 0)
+        """Which instance of the recording a CRN stands for; the first used for an unknown one."""
+        return next((e.index for e in self._entries if e.crn == crn), self._entries[0].index)
 
     def answer(self, call: Call, at: Instant) -> Response | None:
         """Answer a call of discovery or for a token.

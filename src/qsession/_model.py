@@ -83,11 +83,14 @@ class InstanceShape:
         pricing: Pricing type; the client knows free, trial, paygo, paid,
             subscription and unknown, and sorts by it.
         region: ``us-east`` or ``eu-de``.
+        used: Whether more was asked of it than which backends it has. The client
+            asks every instance of an account for those before it chooses one.
     """
 
     plan: str = "premium"
     pricing: str = "paid"
     region: str = "us-east"
+    used: bool = True
 
 
 @dataclass(frozen=True, slots=True)

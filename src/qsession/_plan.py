@@ -49,7 +49,7 @@ MARKER = (
 _MARKS = ("backend", "max_time", "mode", "cassette", "allow_unused")
 _KINDS: Sequence[tuple[str, type | tuple[type, ...], str]] = (
     ("backend", str, "the name of a backend"),
-    ("max_time", (int, str), "seconds, or a text like '1h'"),
+    ("max_time", (int, str, type(None)), "seconds, or a text such as '2h 30m'"),
     ("cassette", str, "a name like 'bell.yaml'"),
     ("allow_unused", bool, "True or False"),
 )
@@ -114,6 +114,12 @@ class Plan:
     def keeps_off_the_service(self) -> bool:
         """Whether no test of this run may reach IBM."""
         return self.mode == "replay" or self.target == "emulator"
+
+    @property
+    def in_use(self) -> bool:
+        """Whether this project has to do with us: an option is set, or there are cassettes."""
+        values = (value for _, layer in self.options.layers for value in layer.values())
+        return any(values) or self._folder().is_dir()
 
     def settings(self, test: Item, *, spent: float = 0.0) -> Settings:
         """What the run of a test is made of.
@@ -320,8 +326,6 @@ def _check_marks(test: Item) -> None:
             evidence.append(f"{name!r} is not there yet")
         elif name not in _MARKS:
             evidence.append(f"{name!r}; {did_you_mean(name, _MARKS)}")
-    if not isinstance(test.marks.get("max_time"), (int, str, type(None))):
-        evidence.append(f"max_time={test.marks['max_time']!r}; it takes seconds, or a text such as '2h 30m'")
     if evidence:
         raise UsageError(
             "QS106",

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from qsession import _meaning, _usage
-from qsession._endpoints import Call
+from qsession._endpoints import BY_NAME, Call
 from qsession._ids import Ids
 from qsession._model import InstanceShape, Instant, Interaction, Provenance, Recording, Request, Response
 from qsession._redaction import Redactor
@@ -83,7 +83,11 @@ class Recorder:
         """
         with self._lock:
             interactions = tuple(sorted(self._interactions, key=lambda i: (i.at, i.endpoint)))
-        shapes = tuple(self._shapes.get(crn, InstanceShape(region=_region(crn))) for crn in self._used)
+        busy = {i.instance for i in interactions if _chooses(i.endpoint)}
+        shapes = tuple(
+            replace(self._shapes.get(crn, InstanceShape(region=_region(crn))), used=index in busy)
+            for index, crn in enumerate(self._used)
+        )
         return Recording(
             replace(
                 provenance,
@@ -158,6 +162,12 @@ def _field(body: bytes, *path: str) -> object | None:
     for name in path:
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
+
+
+def _chooses(endpoint: str) -> bool:
+    # Discovery belongs to no instance; the list of backends is asked of every one.
+    known = BY_NAME.get(endpoint)
+    return endpoint != "backends.list" and (known is None or known.family == "runtime")
 
 
 def _region(crn: str) -> str:

@@ -32,6 +32,7 @@ _summaries_key = pytest.StashKey[list[Summary]]()
 _run_key = pytest.StashKey["Run"]()
 _outcome_key = pytest.StashKey[str]()
 _strays_key = pytest.StashKey[list[ReplayMismatch]]()
+_guarded_key = pytest.StashKey[bool]()
 
 _PLUMBING = frozenset(
     {"qsession", "qiskit_ibm_runtime", "requests", "urllib3", "vcr", "_pytest", "pluggy", "contextlib"}
@@ -73,6 +74,9 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     except UsageError as wrong:
         raise pytest.UsageError(str(wrong)) from None
+    if config.stash[_plan_key].in_use:
+        # Before the test modules are imported: one could make a service at once.
+        _guard_the_service(config)
 
 
 @pytest.hookimpl(trylast=True)
@@ -85,7 +89,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.stash[_plan_key].check_cassettes([_describe(item) for item in ours])
     except UsageError as wrong:
         raise pytest.UsageError(str(wrong)) from None
-    if ours and config.stash[_plan_key].keeps_off_the_service:
+    if ours:
         _guard_the_service(config)
 
 
@@ -128,6 +132,8 @@ def pytest_runtest_makereport(
         and (call.excinfo is None or call.excinfo.value is not refusal)
     ):
         report.sections.insert(0, ("qsession: the first refusal of this run", str(refusal)))
+    if report.failed or (report.when == "teardown" and _run_key in item.stash):
+        item.config.stash[_strays_key].clear()
     return report
 
 
@@ -242,7 +248,6 @@ def _is_ours(item: pytest.Item) -> bool:
 
 def _forget(item: pytest.Item) -> None:
     # A plugin that repeats failed tests sets the same item up again.
-    item.config.stash[_strays_key].clear()
     if _run_key in item.stash:
         del item.stash[_run_key]
     if _outcome_key in item.stash:
@@ -316,6 +321,9 @@ def _run_first(item: pytest.Item) -> None:
 
 
 def _guard_the_service(config: pytest.Config) -> None:
+    if _guarded_key in config.stash or not config.stash[_plan_key].keeps_off_the_service:
+        return
+    config.stash[_guarded_key] = True
     from qsession._endpoints import is_service_host
     from qsession._guard import guarded
 

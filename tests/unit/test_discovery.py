@@ -70,6 +70,14 @@ def test_index_of_maps_every_listed_crn_to_a_recorded_instance():
     assert discovery.index_of("crn:unknown") == 0
 
 
+def test_instances_that_were_not_used_are_not_listed():
+    """Whoever asks for nothing special gets the instance that the recording worked with."""
+    discovery = Discovery([InstanceShape(used=False), InstanceShape(region="eu-de")])
+    assert [item["crn"] for item in items(discovery)] == [fake_crn(1, "eu-de")]
+    assert discovery.index_of("crn:unknown") == 1
+    assert discovery.default_crn == fake_crn(1, "eu-de")
+
+
 def test_default_crn_is_none_when_several_instances_were_used():
     """An account that stands in must then not choose one."""
     assert Discovery([InstanceShape()]).default_crn == fake_crn(0, "us-east")

@@ -136,3 +136,16 @@ def test_second_instance_is_counted_from_its_first_use():
     exchange(recorder, "GET", "/backends", {"devices": []}, crn=CRN)
     assert [i.instance for i in finished(recorder).interactions] == [0, 1]
     assert ACCOUNT not in repr(finished(recorder))
+
+
+def test_instance_that_was_only_asked_for_its_backends_is_not_one_that_was_used():
+    """The client asks every instance of an account before it chooses."""
+    recorder = Recorder(START)
+    other = CRN.replace("eu-de", "us-east").replace("555555555555", "666666666666")
+    exchange(recorder, "GET", "/backends", {"devices": []}, crn=other)
+    exchange(recorder, "GET", "/backends", {"devices": []}, crn=CRN)
+    exchange(recorder, "GET", "/backends/ibm_fez/configuration", {}, crn=CRN)
+    assert [(shape.region, shape.used) for shape in finished(recorder).provenance.instances] == [
+        ("us-east", False),
+        ("eu-de", True),
+    ]
