@@ -261,15 +261,17 @@ class Run:
         source = self._embedded or Service(send)
         began = self._clock.now()
         outgoing = self._recorder.outgoing(call, request)
+        # The guard talks to the service itself: it must know things by their real ids.
+        real = identify(outgoing) or call
         if self._money is not None:
-            self._money.before(call, outgoing, began)
+            self._money.before(real, outgoing, began)
             began = self._clock.now()
         with self._lock:
             self._live += self._embedded is None
         answer = source.answer(outgoing, began)
         ended = self._clock.now()
         if self._money is not None:
-            self._money.after(call, outgoing, answer, ended)
+            self._money.after(real, outgoing, answer, ended)
         return self._recorder.incoming(call, request, answer, began, ended)
 
     def _too_late(self, request: Request, send: _wire.Send) -> Response:
