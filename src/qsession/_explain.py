@@ -82,6 +82,19 @@ def stranger(request: Request, place: Place) -> ReplayMismatch:
     )
 
 
+def way_out(host: str, place: Place, *, ibm: bool) -> ReplayMismatch:
+    """A connection or a look-up that did not come through the client's HTTP library."""
+    whose = "IBM, past the client," if ibm else "another host"
+    return ReplayMismatch(
+        "QS305",
+        f"A connection to {whose} was refused: a replay sends nothing.",
+        evidence=[f"to {host}"],
+        fix="keep it out of the test, or serve it from this machine (localhost is allowed)",
+        intended="name the host in the ini option qsession_allowed_hosts",
+        where=_where(place),
+    )
+
+
 def unused(interactions: Sequence[Interaction], place: Place) -> ReplayMismatch:
     """Recorded writes that the code under test did not send."""
     lines = [f"not sent: {_name(i)}, recorded at {_moment(i)}" for i in interactions[:_LINES]]

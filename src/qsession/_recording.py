@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from qsession import _meaning, _usage
-from qsession._endpoints import BY_NAME, Call
+from qsession._endpoints import BY_NAME, Call, identify
 from qsession._ids import Ids
 from qsession._model import InstanceShape, Instant, Interaction, Provenance, Recording, Request, Response
 from qsession._redaction import Redactor
@@ -148,10 +148,11 @@ class Recorder:
     def _learn_plan(self, plan_id: str, response: Response) -> None:
         name = _field(response.body, "overview_ui", "en", "display_name")
         pricing = _field(response.body, "metadata", "pricing", "type")
-        for crn in (crn for crn, plan in self._plans.items() if plan == plan_id):
-            known = {"plan": name, "pricing": pricing}
-            texts = {key: str(value).lower() for key, value in known.items() if isinstance(value, str)}
-            self._shapes[crn] = replace(self._shapes[crn], **texts)
+        for crn in (crn for crn, known in self._plans.items() if known == plan_id):
+            shape = self._shapes[crn]
+            plan = name.lower() if isinstance(name, str) else shape.plan
+            price = pricing.lower() if isinstance(pricing, str) else shape.pricing
+            self._shapes[crn] = replace(shape, plan=plan, pricing=price)
 
 
 def _field(body: bytes, *path: str) -> object | None:
@@ -181,7 +182,9 @@ def _backend(interactions: tuple[Interaction, ...]) -> str:
             name = _field(interaction.request.body, "backend")
             if isinstance(name, str):
                 return name
-    return ""
+    # Nothing was submitted: what was looked at is what it is about.
+    calls = (identify(interaction.request) for interaction in interactions)
+    return next((call.ids["backend"] for call in calls if call is not None and "backend" in call.ids), "")
 
 
 def _calibration(interactions: tuple[Interaction, ...]) -> str:

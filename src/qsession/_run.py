@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self
 from urllib.parse import urlsplit
 
-from qsession import _explain, _guard, _setup, _wire
+from qsession import _child, _explain, _guard, _setup, _wire
 from qsession._clock import SystemClock
 from qsession._config import Settings
 from qsession._discovery import STAND_IN_TOKEN, Discovery
-from qsession._endpoints import Call, identify
+from qsession._endpoints import Call, identify, is_service_host
 from qsession._model import InstanceShape, Place, Provenance, Request, Response, Source
 from qsession._recording import Recorder
 from qsession._replay import Replay
@@ -223,6 +223,7 @@ class Run:
             self._money = self._undo.enter_context(self._guard_money())
         if self.target != "ibm":
             self._undo.enter_context(_guard.guarded(self._may_pass, self._refuse_host))
+            self._undo.enter_context(_child.kept_off(self._settings.allowed_hosts))
         ask = self._discovery.ask if self._discovery else _ignore
         self._undo.enter_context(_wire.hooked(ask, stand_in=self._stand_in))
         self._undo.enter_context(_wire.installed(self._handle))
@@ -239,7 +240,8 @@ class Run:
     def _handle(self, request: Request, send: _wire.Send) -> Response:
         call = identify(request)
         if self._over:
-            return self._too_late(request, send)
+            # What is none of the service's was let through before, and still is.
+            return send(request) if call is None else self._too_late(request, send)
         if call is None:
             if self.target != "ibm" and not self._may_pass(urlsplit(request.url).hostname or ""):
                 self._refuse(_explain.stranger(request, self._place()))
@@ -293,7 +295,7 @@ class Run:
         raise refusal
 
     def _refuse_host(self, host: str) -> NoReturn:
-        self._refuse(_explain.stranger(Request("CONNECT", host), self._place()))
+        self._refuse(_explain.way_out(host, self._place(), ibm=is_service_host(host)))
 
     def _may_pass(self, host: str) -> bool:
         return _guard.is_loopback(host) or host.lower() in self._settings.allowed_hosts
@@ -318,8 +320,6 @@ class Run:
         if self.mode != "record" or self._recorder is None or self._settings.path is None:
             return
         recording = self._recorder.finished(self._provenance())
-        if not recording.interactions:
-            return
         store = self._store()
         if self._failed or self._refusals or (self._money and self._money.exceeded):
             store.reject(self._settings.path, recording, self._recorder.redactor)

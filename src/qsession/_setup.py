@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from qsession._config import Settings
@@ -14,9 +15,16 @@ if TYPE_CHECKING:
 
 
 def emulator(settings: Settings) -> Emulator:
-    """The emulator of a run: the one that was given, or a fresh one."""
-    from qsession.emulator import Emulator
+    """The emulator of a run: the one that was given, or a fresh one.
 
+    Raises:
+        UsageError: If the extra ``emulator`` is not installed (QS120).
+    """
+    from qsession.emulator import Emulator, missing_extra
+
+    if find_spec("qiskit_aer") is None:
+        # Better now than when the first job runs.
+        raise missing_extra("qiskit-aer")
     if settings.emulator is not None:
         return settings.emulator
     return Emulator(seed=settings.seed)

@@ -64,7 +64,7 @@ def test_emulate_keeps_a_child_off_ibm_and_keeps_its_own_sitecustomize(tmp_path,
     shown = capfd.readouterr()
     assert shown.out == "the user is here too\n"
     assert shown.err.endswith(
-        "OSError: qsession emulate: iam.cloud.ibm.com is not reached, the emulator stands in its place\n"
+        "OSError: qsession: iam.cloud.ibm.com is not reached from a child process of a replay or of the emulator\n"
     )
 
 

@@ -1,14 +1,22 @@
-"""What a child of ``qsession emulate`` loads at its start.
+"""What child processes load at their start, so that they keep off the network too.
 
-The folder is put first on the child's ``PYTHONPATH``, where Python looks for
-``sitecustomize``. Nothing outside the child is touched.
+The folder is put first on a child's ``PYTHONPATH``, where Python looks for
+``sitecustomize``. A child that is no Python, or is given another environment, is not
+watched.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
+
+ALLOWED = "QSESSION_CHILD_ALLOWED_HOSTS"
+"""Hosts that a child of a replay may reach besides its own machine; not set: only IBM is refused."""
+
+_PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 
 
 def environment(inherited: Mapping[str, str]) -> dict[str, str]:
@@ -20,3 +28,21 @@ def environment(inherited: Mapping[str, str]) -> dict[str, str]:
     own = str(Path(__file__).parent)
     others = inherited.get("PYTHONPATH", "")
     return {"PYTHONPATH": own + (os.pathsep + others if others else "")}
+
+
+@contextmanager
+def kept_off(allowed: Collection[str]) -> Iterator[None]:
+    """Make children that are started now keep off everything but this machine.
+
+    Proxies are taken out of the environment, since one on this machine would lead out.
+
+    Args:
+        allowed: Hosts that they may reach all the same.
+
+    Yields:
+        Nothing. The environment is put back at the end.
+    """
+    with mock.patch.dict(os.environ, {**environment(os.environ), ALLOWED: ",".join(sorted(allowed))}):
+        for name in [name for name in os.environ if name.lower() in _PROXIES]:
+            del os.environ[name]
+        yield

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import wraps
 from typing import Any, TypeAlias
 from unittest import mock
@@ -93,11 +93,10 @@ def _get_or(
     from qiskit_ibm_runtime.accounts import Account
     from qiskit_ibm_runtime.accounts.exceptions import AccountNotFoundError
 
-    try:
+    with suppress(AccountNotFoundError):
         return original(*args, **kwargs)
-    except AccountNotFoundError:
-        token, instance = stand_in()
-        return Account.create_account(channel="ibm_quantum_platform", token=token, instance=instance)
+    token, instance = stand_in()
+    return Account.create_account(channel="ibm_quantum_platform", token=token, instance=instance)
 
 
 def _asked(instance: object, source: dict[str, Any]) -> Asked:

@@ -1,0 +1,49 @@
+"""``--qsession-budget`` and ``qsession_budget``."""
+
+from pathlib import Path
+
+import pytest
+from plugin_project import USAGE, message
+
+from qsession import _plan
+
+
+@pytest.mark.parametrize("budget", ["0", "-1", "nan", "inf", "a minute"])
+def test_budget_that_is_no_amount_is_refused(project, budget):
+    """Before any test is collected."""
+    project.write(USAGE)
+    result = project.run(f"--qsession-budget={budget}")
+    assert message(result, "QS105") == (
+        "The budget is a number of QPU seconds, more than 0. [QS105]\n"
+        f"  {budget!r} (from command line)\n"
+        "To fix: --qsession-budget=60"
+    )
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert project.files() == []
+
+
+def test_budget_in_the_ini_file_is_named_as_such(project):
+    """The message says where the value came from."""
+    project.write(USAGE, ini="qsession_budget = much")
+    assert message(project.run(), "QS105") == (
+        "The budget is a number of QPU seconds, more than 0. [QS105]\n"
+        "  'much' (from ini)\n"
+        "To fix: --qsession-budget=60"
+    )
+
+
+@pytest.mark.parametrize(
+    ("command_line", "ini", "workers", "budget"),
+    [
+        ({}, {}, 1, 60.0),
+        ({}, {"budget": "20"}, 1, 20.0),
+        ({"budget": "5"}, {"budget": "20"}, 1, 5.0),
+        ({}, {}, 4, 15.0),
+    ],
+)
+def test_budget_is_resolved_and_shared_by_the_workers(command_line, ini, workers, budget):
+    """Command line, ini, default; no worker knows what the others spend."""
+    plan = _plan.plan(command_line=command_line, ini=ini, root=Path(), workers=workers)
+    item = _plan.Item("test_it.py::test_it", Path("test_it.py"), "test_it", (), 0, {})
+    assert plan.settings(item).budget == budget
+    assert plan.settings(item, spent=1.5).budget == budget - 1.5
