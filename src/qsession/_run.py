@@ -322,7 +322,8 @@ class Run:
         recording = self._recorder.finished(self._provenance())
         store = self._store()
         if self._failed or self._refusals or (self._money and self._money.exceeded):
-            store.reject(self._settings.path, recording, self._recorder.redactor)
+            if recording.interactions:
+                store.reject(self._settings.path, recording, self._recorder.redactor)
             return
         store.save(self._settings.path, recording, self._recorder.redactor)
         self._written = display(self._settings.path)

@@ -20,7 +20,8 @@ def emulator(settings: Settings) -> Emulator:
     Raises:
         UsageError: If the extra ``emulator`` is not installed (QS120).
     """
-    from qsession.emulator import Emulator, missing_extra
+    from qsession.emulator import Emulator
+    from qsession.emulator._programs import missing_extra
 
     if find_spec("qiskit_aer") is None:
         # Better now than when the first job runs.

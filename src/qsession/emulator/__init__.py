@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from qsession.emulator._emulator import Emulator
 from qsession.emulator._instances import Instance
-from qsession.emulator._programs import missing_extra
 from qsession.emulator._serving import EmulatorServer
 
-__all__ = ["Emulator", "EmulatorServer", "Instance", "missing_extra"]
+__all__ = ["Emulator", "EmulatorServer", "Instance"]
