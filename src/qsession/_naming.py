@@ -1,4 +1,4 @@
-"""What the cassette of a test is called. Light, because the pytest plugin loads it at every start."""
+"""What cassettes and their folder are called. Light, because the pytest plugin loads it at every start."""
 
 from __future__ import annotations
 
@@ -11,6 +11,26 @@ _LONGEST = 120
 _RESERVED = frozenset(
     ["con", "prn", "aux", "nul", *(f"com{i}" for i in range(1, 10)), *(f"lpt{i}" for i in range(1, 10))]
 )
+
+ATTRIBUTES = "# Written by qsession: digests need the bytes as they are.\n*.yaml text eol=lf\n*.gz binary\n"
+"""What ``.gitattributes`` in a cassette folder says, so that line endings stay."""
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether a folder holds cassettes that qsession wrote; ``cassettes`` is a common name.
+
+    Args:
+        folder: The cassette folder.
+    """
+    return attributes(folder).endswith(ATTRIBUTES)
+
+
+def attributes(folder: Path) -> str:
+    """What ``.gitattributes`` in a folder says now; empty when there is none."""
+    try:
+        return (folder / ".gitattributes").read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def cassette_path(

@@ -20,7 +20,7 @@ from qsession._config import (
     check_target,
     did_you_mean,
 )
-from qsession._naming import cassette_path
+from qsession._naming import cassette_path, is_ours
 from qsession.errors import ReplayMismatch, UsageError
 
 if TYPE_CHECKING:
@@ -117,9 +117,9 @@ class Plan:
 
     @property
     def in_use(self) -> bool:
-        """Whether this project has to do with us: an option is set, or there are cassettes."""
+        """Whether this project has to do with us: an option is set, or there are cassettes of ours."""
         values = (value for _, layer in self.options.layers for value in layer.values())
-        return any(values) or self._folder().is_dir()
+        return any(values) or is_ours(self._folder())
 
     def settings(self, test: Item, *, spent: float = 0.0) -> Settings:
         """What the run of a test is made of.

@@ -12,10 +12,9 @@ from pathlib import Path
 
 from qsession import _cassette
 from qsession._model import Recording
+from qsession._naming import ATTRIBUTES, attributes, is_ours
 from qsession._redaction import Redactor
 from qsession.errors import CassetteError
-
-_ATTRIBUTES = "# Written by qsession: digests need the bytes as they are.\n*.yaml text eol=lf\n*.gz binary\n"
 
 _HIGHEST = 12  # folders that are searched upwards for a body
 
@@ -105,9 +104,9 @@ class Store:
         return _read_body(path, stamp.st_mtime_ns, stamp.st_size, reference, where)
 
     def _keep_line_endings(self) -> None:
-        path = self.folder / ".gitattributes"
-        if not path.exists():
-            write_whole(path, _ATTRIBUTES.encode())
+        if not is_ours(self.folder):
+            both = attributes(self.folder) + ATTRIBUTES
+            write_whole(self.folder / ".gitattributes", both.encode())
 
 
 def _body_path(folder: Path, reference: str) -> Path:

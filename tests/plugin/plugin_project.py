@@ -110,7 +110,7 @@ def message(result: pytest.RunResult, code: str) -> str:
     """A message of ours out of what pytest printed: from its code to its last line."""
     lines = [*result.outlines, *result.errlines]
     pattern = re.compile(
-        rf"((?:E +)?(?:ERROR: )?)(?:qsession\.errors\.\w+: )?((?!ERROR|FAILED|WARNING)\S.*\[{code}\])"
+        rf"((?:E +)?(?:ERROR: )?)(?:qsession\.errors\.\w+: )?((?!ERROR|FAILED|WARNING|qiskit_)\S.*\[{code}\])"
     )
     found = [(i, match) for i, line in enumerate(lines) if (match := pattern.fullmatch(line))]
     assert found, f"no {code} in what pytest printed"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qsession._naming import cassette_path
+from qsession._naming import ATTRIBUTES, cassette_path, is_ours
 
 names = st.text(string.ascii_letters + string.digits + "_./: []äß*?", min_size=1, max_size=200)
 params = st.lists(st.tuples(st.sampled_from("abc"), names), max_size=3, unique_by=lambda pair: pair[0])
@@ -47,3 +47,13 @@ def test_cassette_path_is_readable(name, parameters, expected):
     assert (
         cassette_path(Path("c"), "tests/test_a.py", name, parameters).as_posix().startswith(f"c/{expected}")
     )
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [(None, False), ("*.png binary\n", False), ("*.png binary\n" + ATTRIBUTES, True)]
+)
+def test_is_ours_tells_our_folder_from_another_of_the_name(tmp_path, content, expected):
+    """vcrpy's users have a folder called cassettes too."""
+    if content is not None:
+        (tmp_path / ".gitattributes").write_text(content)
+    assert is_ours(tmp_path) is expected

@@ -51,6 +51,20 @@ def test_save_again_writes_the_same_bytes(store):
     assert {name: (store.folder / name).read_bytes() for name in files(store.folder)} == before
 
 
+def test_save_keeps_what_gitattributes_said_before(store):
+    """Somebody else's lines stay, and ours are added once."""
+    write_whole(store.folder / ".gitattributes", b"*.png binary\n")
+    for name in ("a.yaml", "b.yaml"):
+        store.save(store.folder / name, recording(), Redactor())
+    lines = (store.folder / ".gitattributes").read_text().splitlines()
+    assert lines == [
+        "*.png binary",
+        "# Written by qsession: digests need the bytes as they are.",
+        "*.yaml text eol=lf",
+        "*.gz binary",
+    ]
+
+
 def test_save_secret_is_refused_and_nothing_is_written(store):
     """The last check before the disk."""
     redactor = Redactor()

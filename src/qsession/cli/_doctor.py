@@ -7,8 +7,16 @@ import importlib.util
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
+from qsession._config import Settings
 from qsession._money import OpenNote, forget, leftovers
+
+if TYPE_CHECKING:
+    from qiskit_ibm_runtime import QiskitRuntimeService
+
+
+_OTHER_INSTANCE = "qsession doctor --close --instance=NAME, with the instance it is in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     Returns:
         0 when nothing was found, 1 else.
     """
-    closed: list[str] = []
-    if arguments.close:
-        closed = _close(arguments)
-    findings = [*_extras(), *_open_sessions(leftovers(arguments.folder))]
+    closed, findings = _close(arguments) if arguments.close else ([], [])
+    findings += [*_extras(), *_open_sessions(leftovers(arguments.folder))]
     if arguments.json:
         print(json.dumps({"closed": closed, "findings": [asdict(finding) for finding in findings]}))
         return 1 if findings else 0
@@ -70,16 +76,48 @@ def _open_sessions(notes: tuple[OpenNote, ...]) -> list[_Finding]:
     ]
 
 
-def _close(arguments: argparse.Namespace) -> list[str]:
+def _close(arguments: argparse.Namespace) -> tuple[list[str], list[_Finding]]:
     notes = leftovers(arguments.folder)
     if not notes:
-        return []
-    from qiskit_ibm_runtime import Batch, QiskitRuntimeService, Session
+        return [], []
+    service = _service(arguments)
+    closed, findings = [], []
+    for note in notes:
+        if problem := _cancel(service, note):
+            what = f"the {note.kind} {note.id} could not be closed: {problem}"
+            findings.append(
+                _Finding(what, "qsession doctor --close --instance=NAME, with the instance it is in")
+            )
+        else:
+            forget(arguments.folder, note.id)
+            closed.append(note.id)
+    return closed, findings
+
+
+def _service(arguments: argparse.Namespace) -> QiskitRuntimeService:
+    from qiskit_ibm_runtime import QiskitRuntimeService
+
+    from qsession import _setup, _wire
+
+    def no_account() -> NoReturn:
+        raise _setup.no_account(Settings(mode="live", account=arguments.account))
 
     given = {"name": arguments.account, "instance": arguments.instance}
-    service = QiskitRuntimeService(**{key: value for key, value in given.items() if value})
-    for note in notes:
-        kind = Batch if note.kind == "batch" else Session
-        kind.from_id(note.id, service).cancel()
-        forget(arguments.folder, note.id)
-    return [note.id for note in notes]
+    with _wire.hooked(lambda _asked: None, stand_in=no_account):
+        return QiskitRuntimeService(**{key: value for key, value in given.items() if value})
+
+
+def _cancel(service: QiskitRuntimeService, note: OpenNote) -> str:
+    """Close a session; say what stood in the way, or nothing."""
+    from qiskit_ibm_runtime import Batch, Session
+    from qiskit_ibm_runtime.exceptions import IBMError
+
+    kind = Batch if note.kind == "batch" else Session
+    try:
+        session = kind.from_id(note.id, service)
+        # What a closed session answers to a cancel is not documented.
+        if session.status() != "Closed":
+            session.cancel()
+    except IBMError as problem:
+        return str(problem)
+    return ""

@@ -1,0 +1,94 @@
+"""``qsession doctor``: what a killed run left open."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from qsession._clock import SystemClock
+from qsession._money import OpenNote, _notes, leftovers
+from qsession.cli import main
+from qsession.emulator import Emulator, EmulatorServer
+
+
+@pytest.fixture
+def dead():
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    return child.pid
+
+
+@pytest.fixture
+def folder(tmp_path):
+    _notes.prepare(tmp_path)
+    return tmp_path
+
+
+def note(folder, pid, session, kind="dedicated"):
+    _notes.add(folder, OpenNote(session, kind, "ibm_fez", "https://quantum.cloud.ibm.com/api/v1", 7, pid))
+
+
+@pytest.fixture
+def served(monkeypatch):
+    emulator = Emulator(strict=True)
+    with EmulatorServer(emulator) as server:
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        yield emulator
+
+
+def test_doctor_with_nothing_to_report_says_so(folder, capsys):
+    """The usual case."""
+    assert main(["doctor", "--folder", str(folder)]) == 0
+    assert (
+        capsys.readouterr().out == "nothing to report: the emulator can run, and no session was left open\n"
+    )
+
+
+def test_doctor_names_what_a_killed_run_left_open(folder, dead, capsys):
+    """And what closes it."""
+    note(folder, dead, "session-1")
+    assert main(["doctor", "--folder", str(folder)]) == 1
+    assert capsys.readouterr().out == (
+        "a killed run left the dedicated session-1 open on ibm_fez\n  To fix: qsession doctor --close\n"
+    )
+
+
+def test_doctor_close_cancels_sessions_and_batches(served, folder, dead, capsys):
+    """With the account of whoever asks."""
+    from qiskit_ibm_runtime import Batch, QiskitRuntimeService, Session
+
+    backend = QiskitRuntimeService().backend("ibm_fez")
+    opened = [Session(backend=backend).session_id, Batch(backend=backend).session_id]
+    for session, kind in zip(opened, ("dedicated", "batch"), strict=True):
+        note(folder, dead, session, kind)
+    assert main(["doctor", "--close", "--json", "--folder", str(folder)]) == 0
+    assert sorted(json.loads(capsys.readouterr().out)["closed"]) == sorted(opened)
+    assert leftovers(folder) == ()
+    assert served.open_sessions(SystemClock().now()) == ()
+
+
+def test_doctor_close_of_an_unknown_session_says_why_and_keeps_the_note(served, folder, dead, capsys):
+    """A session of another instance is not given up."""
+    note(folder, dead, "11111111-2222-4333-8444-555555555555")
+    assert main(["doctor", "--close", "--folder", str(folder)]) == 1
+    shown = capsys.readouterr().out
+    assert "the dedicated 11111111-2222-4333-8444-555555555555 could not be closed: " in shown
+    assert "To fix: qsession doctor --close --instance=NAME, with the instance it is in" in shown
+    assert len(leftovers(folder)) == 1
+
+
+def test_doctor_close_without_credentials_says_so(folder, dead, capsys, monkeypatch, tmp_path):
+    """Closing needs an account."""
+    monkeypatch.delenv("QISKIT_IBM_TOKEN", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(
+        "qiskit_ibm_runtime.accounts.management._DEFAULT_ACCOUNT_CONFIG_JSON_FILE",
+        str(tmp_path / "none.json"),
+    )
+    note(folder, dead, "session-1")
+    assert main(["doctor", "--close", "--folder", str(folder)]) == 2
+    assert capsys.readouterr().err.startswith(
+        "qsession: To reach the service the client needs credentials, and it finds none. Nothing was sent. [QS110]\n"
+    )
