@@ -3,6 +3,8 @@
 import pytest
 from plugin_project import message
 
+from qsession._naming import ATTRIBUTES
+
 SERVICE = """
 import pytest
 from qiskit_ibm_runtime import QiskitRuntimeService
@@ -100,6 +102,7 @@ def test_service_made_while_a_test_module_is_imported(project):
     """In a project that has cassettes the guard is up before anything is collected."""
     project.write(IMPORT)
     (project.folder / "cassettes").mkdir()
+    (project.folder / "cassettes" / ".gitattributes").write_text(ATTRIBUTES)
     result = project.run()
     result.assert_outcomes(errors=1)
     assert message(result, "QS308") == REFUSED
