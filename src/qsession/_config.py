@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Mode: TypeAlias = Literal["record", "replay", "live"]
 Target: TypeAlias = Literal["ibm", "emulator"]
 
-TARGETS = ("ibm", "emulator")
+TARGETS = ("emulator", "ibm")
 MODES = ("replay", "record", "missing", "live")
 BUDGET_SECONDS = 60.0
 """QPU seconds that runs against the service may use unless told otherwise."""
@@ -155,9 +155,11 @@ def _one_of(what: str, option: Option, known: Sequence[str], later: Mapping[str,
         evidence = [f"{value!r} (from {option.origin}) is for {later[value]}, which is not there yet"]
     else:
         evidence = [f"{value!r} (from {option.origin}); {did_you_mean(value, known)}"]
+    nearest = (difflib.get_close_matches(value, known, n=1) or known)[0]
+    in_python = option.origin.startswith("the argument")
     raise UsageError(
         "QS101" if what == "mode" else "QS102",
         f"There is no {what} of this name.",
         evidence=evidence,
-        fix=f"--qsession-{what}={known[0]}",
+        fix=f'{what}="{nearest}"' if in_python else f"--qsession-{what}={nearest}",
     )

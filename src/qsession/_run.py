@@ -116,6 +116,8 @@ class Run:
 
     def __enter__(self) -> Self:
         global _active  # noqa: PLW0603 - the one slot, set and cleared here
+        if self._over:
+            raise _setup.used_up()
         with _slot_lock:
             if _active is not None:
                 raise _setup.nested(_active.mode, _active.path)

@@ -89,3 +89,12 @@ def not_active() -> UsageError:
         "The run has ended, or has not begun: it has no service.",
         fix="call run.service() inside `with qsession.replay(...) as run:`",
     )
+
+
+def used_up() -> UsageError:
+    """A run was entered a second time."""
+    return UsageError(
+        "QS117",
+        "A run is entered once: this one has ended.",
+        fix="make a new one: call qsession.record(...) or qsession.replay(...) in the `with` statement",
+    )

@@ -54,22 +54,23 @@ def test_ini_alone_is_heard(project):
 
 
 @pytest.mark.parametrize(
-    ("mode", "evidence"),
+    ("mode", "evidence", "fix"),
     [
-        ("recrod", "'recrod' (from command line); did you mean 'record'?"),
-        ("xyz", "'xyz' (from command line); known: replay, record, missing, live"),
+        ("recrod", "'recrod' (from command line); did you mean 'record'?", "record"),
+        ("xyz", "'xyz' (from command line); known: replay, record, missing, live", "replay"),
         (
             "verify",
             "'verify' (from command line) is for comparing the service with the cassettes, which is not there yet",
+            "replay",
         ),
     ],
 )
-def test_unknown_mode_is_refused(project, mode, evidence):
+def test_unknown_mode_is_refused(project, mode, evidence, fix):
     """With the nearest one, before any test is collected."""
     project.write(USAGE)
     result = project.run(f"--qsession-mode={mode}")
     assert message(result, "QS101") == (
-        f"There is no mode of this name. [QS101]\n  {evidence}\nTo fix: --qsession-mode=replay"
+        f"There is no mode of this name. [QS101]\n  {evidence}\nTo fix: --qsession-mode={fix}"
     )
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert project.files() == []
@@ -81,5 +82,5 @@ def test_unknown_mode_in_the_ini_file_is_named_as_such(project):
     assert message(project.run(), "QS101") == (
         "There is no mode of this name. [QS101]\n"
         "  'Live' (from ini); did you mean 'live'?\n"
-        "To fix: --qsession-mode=replay"
+        "To fix: --qsession-mode=live"
     )

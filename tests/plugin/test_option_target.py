@@ -47,7 +47,7 @@ def test_unknown_target_is_refused(project):
     assert message(result, "QS102") == (
         "There is no target of this name. [QS102]\n"
         "  'emulater' (from command line); did you mean 'emulator'?\n"
-        "To fix: --qsession-target=ibm"
+        "To fix: --qsession-target=emulator"
     )
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert project.files() == []

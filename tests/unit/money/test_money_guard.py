@@ -365,7 +365,7 @@ def test_session_of_somebody_else_is_not_cancelled(tmp_path: Path) -> None:
 def test_one_session_that_resists_does_not_keep_the_others_open(tmp_path: Path) -> None:
     """All are tried three times, and only then the failures are reported."""
     run = Recorder(tmp_path)
-    with pytest.raises(BudgetError) as caught, run:  # noqa: PT012 - leaving is what raises
+    with pytest.raises(BudgetError) as caught, run:
         run.open_session()
         run.open_session()
         run.open_session()
@@ -386,7 +386,7 @@ def test_one_session_that_resists_does_not_keep_the_others_open(tmp_path: Path) 
 def test_failed_cancelling_does_not_replace_the_error_under_way(tmp_path: Path) -> None:
     """Ctrl-C stays Ctrl-C, with the open session as a note to it."""
     run = Recorder(tmp_path)
-    with pytest.raises(KeyboardInterrupt) as caught, run:  # noqa: PT012 - leaving is what raises
+    with pytest.raises(KeyboardInterrupt) as caught, run:
         run.open_session()
         run.service.broken["DELETE /sessions/session-1/close"] = 500
         raise KeyboardInterrupt

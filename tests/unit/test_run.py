@@ -1,0 +1,175 @@
+"""One run: what it lets through, what it keeps, what it says at its end."""
+
+import json
+import os
+
+import pytest
+import requests
+
+import qsession
+from qsession._run import active
+from qsession.emulator import Emulator
+from qsession.errors import CassetteError, ReplayMismatch, UsageError
+
+URL = "https://quantum.cloud.ibm.com/api/v1"
+HEADERS = {"Service-CRN": "crn", "IBM-API-Version": "2026-04-15", "Authorization": "Bearer a.b.c"}
+
+
+def get(path):
+    return requests.get(URL + path, headers=HEADERS, timeout=5)
+
+
+@pytest.fixture
+def cassette(tmp_path):
+    path = tmp_path / "a.yaml"
+    with qsession.record(path, target="emulator"):
+        assert get("/backends").json()["devices"]
+    return path
+
+
+def test_run_is_on_only_inside_its_block(cassette):
+    """One slot, set and cleared."""
+    assert active() is None
+    with qsession.replay(cassette) as run:
+        assert active() is run
+    assert active() is None
+
+
+def test_run_inside_a_run_is_refused(cassette):
+    """One at a time in a process; the outer one goes on."""
+    with qsession.replay(cassette) as run:
+        with pytest.raises(UsageError) as caught, qsession.replay(cassette):
+            pass
+        assert get("/backends").status_code == 200
+        assert active() is run
+    assert str(caught.value) == (
+        "A run is on already: one at a time in a process. [QS103]\n"
+        f"  replay of {cassette}\n"
+        "To fix: leave the outer run first, or use it: the fixture qsession_run is the run of the test"
+    )
+
+
+def test_run_entered_twice_is_refused(cassette):
+    """What it knew is over."""
+    run = qsession.replay(cassette)
+    with run:
+        pass
+    with pytest.raises(UsageError) as caught, run:
+        pass
+    assert str(caught.value) == (
+        "A run is entered once: this one has ended. [QS117]\n"
+        "To fix: make a new one: call qsession.record(...) or qsession.replay(...) in the `with` statement"
+    )
+
+
+def test_service_of_a_run_that_is_over_is_refused(cassette):
+    """There is nobody to answer it."""
+    with qsession.replay(cassette) as run:
+        pass
+    with pytest.raises(UsageError) as caught:
+        run.service()
+    assert str(caught.value) == (
+        "The run has ended, or has not begun: it has no service. [QS104]\n"
+        "To fix: call run.service() inside `with qsession.replay(...) as run:`"
+    )
+
+
+def test_replay_that_cannot_begin_leaves_nothing_behind(tmp_path):
+    """The next run is not refused because of it."""
+    before = dict(os.environ)
+    with pytest.raises(CassetteError, match="QS201"), qsession.replay(tmp_path / "none.yaml"):
+        pass
+    assert active() is None
+    assert dict(os.environ) == before
+
+
+def test_refusal_that_was_swallowed_is_raised_at_the_end(cassette):
+    """A program that goes on regardless does not succeed."""
+    with pytest.raises(ReplayMismatch, match=r"GET /workloads"), qsession.replay(cassette) as run:
+        with pytest.raises(ReplayMismatch):
+            get("/workloads")
+        assert [refusal.code for refusal in run.refusals()] == ["QS301"]
+
+
+def test_error_of_the_program_comes_before_what_it_left_out(tmp_path):
+    """Not sending the rest is a consequence, not the cause."""
+    path = tmp_path / "a.yaml"
+    with qsession.record(path, target="emulator"):
+        body = json.dumps({"mode": "batch", "backend": "ibm_fez"})
+        requests.post(URL + "/sessions", data=body, headers=HEADERS, timeout=5)
+    with pytest.raises(ZeroDivisionError), qsession.replay(path):
+        raise ZeroDivisionError
+    with pytest.raises(ReplayMismatch, match="QS306"), qsession.replay(path):
+        pass
+    with qsession.replay(path, allow_unused=True):
+        pass
+
+
+def test_failed_recording_replaces_nothing_and_is_kept_aside(cassette, monkeypatch):
+    """A flaky assertion does not cost the recording that was there."""
+    monkeypatch.chdir(cassette.parent)
+    before = cassette.read_bytes()
+    with pytest.raises(ZeroDivisionError), qsession.record(cassette, target="emulator"):
+        get("/backends")
+        raise ZeroDivisionError
+    assert cassette.read_bytes() == before
+    assert (cassette.parent / ".qsession" / "rejected" / "a.yaml").exists()
+
+
+def test_secret_in_a_failed_program_is_said_beside_its_error(tmp_path, monkeypatch):
+    """The program's own error stays the one that is raised."""
+    monkeypatch.chdir(tmp_path)
+    key = "FAKE-api-key-0000000001"
+    form = f"grant_type=urn&apikey={key}"
+    with pytest.raises(ZeroDivisionError) as caught, qsession.record("a.yaml", target="emulator"):
+        requests.post("https://iam.cloud.ibm.com/identity/token", data=form, timeout=5)
+        body = json.dumps({"mode": "batch", "backend": "ibm_fez", "note": "x" + key.encode().hex()})
+        requests.post(URL + "/sessions", data=body, headers=HEADERS, timeout=5)
+        raise ZeroDivisionError
+    assert "A secret would have been written. Nothing was. [QS207]" in caught.value.__notes__[0]
+    assert not list(tmp_path.rglob("*.yaml"))
+
+
+def test_emulator_of_ones_own_is_used(tmp_path):
+    """Another seed, other devices."""
+    emulator = Emulator(backends=["ibm_torino"], seed=5)
+    with qsession.record(tmp_path / "a.yaml", target="emulator", emulator=emulator):
+        assert [device["name"] for device in get("/backends").json()["devices"]] == ["ibm_torino"]
+    assert "seed: 5" in (tmp_path / "a.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"target": "emulater"},
+            "There is no target of this name. [QS102]\n"
+            "  'emulater' (from the argument target); did you mean 'emulator'?\n"
+            'To fix: target="emulator"',
+        ),
+        (
+            {"budget": -1},
+            "The budget is a number of QPU seconds, more than 0. [QS105]\n"
+            "  '-1' (from the argument budget)\n"
+            "To fix: --qsession-budget=60",
+        ),
+    ],
+)
+def test_record_wrong_argument_is_refused_before_anything_happens(arguments, message):
+    """A typo is found at the call."""
+    with pytest.raises(UsageError) as caught:
+        qsession.record("a.yaml", **arguments)
+    assert str(caught.value) == message
+
+
+def test_record_against_the_service_in_continuous_integration_is_refused(tmp_path, monkeypatch):
+    """Nobody meant to spend QPU time in a pipeline."""
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(UsageError) as caught, qsession.record(tmp_path / "a.yaml"):
+        pass
+    assert str(caught.value) == (
+        "The service is not reached from continuous integration unless you say so. [QS111]\n"
+        "  the environment variable CI is set\n"
+        "To fix: replay, the default, needs no account; or record with --qsession-target=emulator\n"
+        "If this is intended: --qsession-allow-ci, in Python allow_ci=True"
+    )
