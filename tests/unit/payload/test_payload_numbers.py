@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import copy
-import json
 import math
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from qiskit import QuantumCircuit
-from qiskit.circuit import Parameter
-from qiskit_ibm_runtime import RuntimeEncoder
+from payload_jobs import turns, wire
 
 from qsession import _payload
 
 
-def _wire(value: object) -> object:
-    """A value as it is after the client wrote it and the service read it."""
-    return json.loads(json.dumps(value, cls=RuntimeEncoder))
-
-
-def _turns() -> QuantumCircuit:
-    circuit = QuantumCircuit(2, name="turns")
-    circuit.rx(Parameter("a"), 0)
-    circuit.ry(Parameter("b"), 1)
-    return circuit
-
-
 def _raw(values: object) -> _payload.Meaning:
-    return _payload.read("sampler", _wire({"pubs": [[_turns(), values, None]]}))
+    return _payload.read("sampler", wire({"pubs": [[turns(), values, None]]}))
 
 
 _JSON = st.recursive(

@@ -6,31 +6,13 @@ import base64
 import io
 import zlib
 
+from payload_jobs import differences, read
 from qiskit import ClassicalRegister, QuantumCircuit, qpy, transpile
 from qiskit.circuit.annotation import Annotation, QPYSerializer
 from qiskit.transpiler import CouplingMap
 
 from qsession import _payload
 from qsession._payload._circuit import read_circuit
-
-
-def _encoded(circuit: QuantumCircuit, *, version: int = 17) -> dict[str, object]:
-    raw = io.BytesIO()
-    qpy.dump(circuit, raw, version=version)
-    text = base64.b64encode(zlib.compress(raw.getvalue())).decode()
-    return {"__type__": "QuantumCircuit", "__value__": text}
-
-
-def _params(circuit: QuantumCircuit, *, version: int = 17) -> dict[str, object]:
-    return {"pubs": [[_encoded(circuit, version=version), None, 100]], "options": {}, "version": 2}
-
-
-def _read(circuit: QuantumCircuit, *, version: int = 17) -> _payload.Meaning:
-    return _payload.read("sampler", _params(circuit, version=version))
-
-
-def _differences(ours: QuantumCircuit, theirs: QuantumCircuit) -> tuple[str, ...]:
-    return _payload.differences(_read(ours), _read(theirs))
 
 
 def _laid_out(*, places: list[int], seed: int = 7) -> QuantumCircuit:
@@ -56,8 +38,8 @@ def test_differences_of_a_layout() -> None:
     theirs._layout = _laid_out(places=[3, 1, 2])._layout
     theirs._layout.final_layout = None
 
-    assert _differences(ours, _laid_out(places=[0, 1, 2])) == ()
-    assert _differences(ours, theirs) == (
+    assert differences(ours, _laid_out(places=[0, 1, 2])) == ()
+    assert differences(ours, theirs) == (
         "PUB 0: layout of qubit 0: asked 0, at the end 0, recorded 3, at the end 3",
         "PUB 0: layout of qubit 1: asked 1, at the end 2, recorded 1, at the end 1",
         "PUB 0: layout of qubit 2: asked 2, at the end 1, recorded 2, at the end 2",
@@ -84,9 +66,7 @@ def test_differences_of_a_missing_layout() -> None:
     bare = _laid_out(places=[0, 1, 2])
     bare._layout = None
 
-    assert _differences(_laid_out(places=[0, 1, 2]), bare) == (
-        "PUB 0: layout: asked 3 qubits, recorded none",
-    )
+    assert differences(_laid_out(places=[0, 1, 2]), bare) == ("PUB 0: layout: asked 3 qubits, recorded none",)
 
 
 def test_differences_of_registers_without_a_name() -> None:
@@ -95,7 +75,7 @@ def test_differences_of_registers_without_a_name() -> None:
     ours.add_register(ClassicalRegister(1, "c3"))
     theirs.add_register(ClassicalRegister(1, "c8"))
 
-    assert _differences(ours, theirs) == (
+    assert differences(ours, theirs) == (
         "PUB 0: classical register c3: asked bits 0, recorded nothing "
         "(the process numbers registers without a name)",
         "PUB 0: classical register c8: asked nothing, recorded bits 0 "
@@ -113,9 +93,9 @@ def test_digest_of_delays() -> None:
         circuit.delay(1e-7, 1, "s")
         return circuit
 
-    assert _read(build()).understood
-    assert _read(build()).digest == _read(build()).digest
-    assert len({_read(build(length=101)).digest, _read(build(name="t")).digest, _read(build()).digest}) == 3
+    assert read(build()).understood
+    assert read(build()).digest == read(build()).digest
+    assert len({read(build(length=101)).digest, read(build(name="t")).digest, read(build()).digest}) == 3
 
 
 class _Note(Annotation):

@@ -2,35 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import io
-import zlib
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from payload_jobs import differences, read
 from qiskit import QuantumCircuit, qpy
-
-from qsession import _payload
-
-
-def _encoded(circuit: QuantumCircuit, *, version: int = 17) -> dict[str, object]:
-    raw = io.BytesIO()
-    qpy.dump(circuit, raw, version=version)
-    text = base64.b64encode(zlib.compress(raw.getvalue())).decode()
-    return {"__type__": "QuantumCircuit", "__value__": text}
-
-
-def _params(circuit: QuantumCircuit, *, version: int = 17) -> dict[str, object]:
-    return {"pubs": [[_encoded(circuit, version=version), None, 100]], "options": {}, "version": 2}
-
-
-def _read(circuit: QuantumCircuit, *, version: int = 17) -> _payload.Meaning:
-    return _payload.read("sampler", _params(circuit, version=version))
-
-
-def _differences(ours: QuantumCircuit, theirs: QuantumCircuit) -> tuple[str, ...]:
-    return _payload.differences(_read(ours), _read(theirs))
-
 
 _GATES = st.one_of(
     st.tuples(st.sampled_from(["h", "x", "sx", "t"]), st.just(1), st.none()),
@@ -60,7 +37,7 @@ def test_circuit_equals_itself_after_a_round_trip(gates: list[_Gate]) -> None:
     qpy.dump(_circuit(gates), raw)
     raw.seek(0)
 
-    assert _read(qpy.load(raw)[0]).digest == _read(_circuit(gates)).digest
+    assert read(qpy.load(raw)[0]).digest == read(_circuit(gates)).digest
 
 
 @_QUICK
@@ -70,7 +47,7 @@ def test_changed_gate_is_always_found(gates: list[_Gate], data: st.DataObject) -
     at = data.draw(st.integers(0, len(gates) - 1))
     changed = list(gates)
     changed[at] = (("y", 1, None), gates[at][1])
-    lines = _differences(_circuit(gates), _circuit(changed))
+    lines = differences(_circuit(gates), _circuit(changed))
 
     assert lines
     assert lines[0].startswith("PUB 0: operation ")
@@ -87,6 +64,6 @@ def test_order_of_disjoint_gates_means_nothing(gates: list[_Gate], data: st.Data
     sets = [set(order[: gate[1]]) for gate, order in gates[at : at + 2]]
     free = len(sets) < 2 or not sets[0] & sets[1]
 
-    assert (_read(_circuit(gates)).digest == _read(_circuit(swapped)).digest) is (
+    assert (read(_circuit(gates)).digest == read(_circuit(swapped)).digest) is (
         free or gates[at : at + 2] == swapped[at : at + 2] or _circuit(gates) == _circuit(swapped)
     )

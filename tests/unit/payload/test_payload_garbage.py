@@ -4,34 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import zlib
 
 import numpy as np
 import pytest
-from qiskit import QuantumCircuit
-from qiskit.primitives.containers.sampler_pub import SamplerPub
-from qiskit_ibm_runtime import RuntimeEncoder
+from payload_jobs import bell, sampler, wire
 
 from qsession import _payload
-
-
-def _wire(value: object) -> object:
-    """A value as it is after the client wrote it and the service read it."""
-    return json.loads(json.dumps(value, cls=RuntimeEncoder))
-
-
-def _bell() -> QuantumCircuit:
-    circuit = QuantumCircuit(2, name="bell")
-    circuit.h(0)
-    circuit.cx(0, 1)
-    circuit.measure_all()
-    return circuit
-
-
-def _sampler(*pubs: object, **more: object) -> _payload.Meaning:
-    coerced = [SamplerPub.coerce(each) for each in pubs]
-    return _payload.read("sampler", _wire({"pubs": coerced, "options": {}, "version": 2, **more}))
 
 
 def _pub(value: object) -> dict[str, object]:
@@ -56,7 +35,7 @@ def _nested(depth: int) -> object:
 
 
 def _whole() -> str:
-    params = _wire({"pubs": [[_bell(), None, None]]})
+    params = wire({"pubs": [[bell(), None, None]]})
     assert isinstance(params, dict)
     return str(params["pubs"][0][0]["__value__"])
 
@@ -102,7 +81,7 @@ def _whole() -> str:
 )
 def test_read_of_garbage(params: object, note: str) -> None:
     """Garbage is kept, says why, equals itself, and nothing that is valid."""
-    meaning, valid = _payload.read("sampler", params), _sampler((_bell(),))
+    meaning, valid = _payload.read("sampler", params), sampler((bell(),))
 
     assert (meaning.understood, meaning.note) == (False, note)
     assert meaning.digest == _payload.read("sampler", params).digest

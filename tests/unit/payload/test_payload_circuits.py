@@ -8,6 +8,7 @@ import json
 import zlib
 
 import pytest
+from payload_jobs import differences, params, read
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, qpy
 from qiskit.circuit import Parameter
 from qiskit.circuit.classical import expr, types
@@ -15,25 +16,6 @@ from qiskit.circuit.library import PauliEvolutionGate, UnitaryGate
 from qiskit.quantum_info import SparsePauliOp
 
 from qsession import _payload
-
-
-def _encoded(circuit: QuantumCircuit, *, version: int = 17) -> dict[str, object]:
-    raw = io.BytesIO()
-    qpy.dump(circuit, raw, version=version)
-    text = base64.b64encode(zlib.compress(raw.getvalue())).decode()
-    return {"__type__": "QuantumCircuit", "__value__": text}
-
-
-def _params(circuit: QuantumCircuit, *, version: int = 17) -> dict[str, object]:
-    return {"pubs": [[_encoded(circuit, version=version), None, 100]], "options": {}, "version": 2}
-
-
-def _read(circuit: QuantumCircuit, *, version: int = 17) -> _payload.Meaning:
-    return _payload.read("sampler", _params(circuit, version=version))
-
-
-def _differences(ours: QuantumCircuit, theirs: QuantumCircuit) -> tuple[str, ...]:
-    return _payload.differences(_read(ours), _read(theirs))
 
 
 def _bell() -> QuantumCircuit:
@@ -73,14 +55,14 @@ def test_digest_of_a_renamed_circuit() -> None:
     renamed = _bell()
     renamed.name, renamed.metadata = "another", {"run": 7}
 
-    assert _params(renamed) != _params(_bell())
-    assert _read(renamed).digest == _read(_bell()).digest
+    assert params(renamed) != params(_bell())
+    assert read(renamed).digest == read(_bell()).digest
 
 
 @pytest.mark.parametrize("version", [13, 14, 15, 16])
 def test_digest_of_another_qpy_version(version: int) -> None:
     """Older clients write older QPY."""
-    assert _read(_bell(), version=version).digest == _read(_bell()).digest
+    assert read(_bell(), version=version).digest == read(_bell()).digest
 
 
 def test_digest_of_fresh_parameters() -> None:
@@ -92,8 +74,8 @@ def test_digest_of_fresh_parameters() -> None:
         circuit.global_phase = Parameter("lambda")
         return circuit
 
-    assert _params(build()) != _params(build())
-    assert _read(build()).digest == _read(build()).digest
+    assert params(build()) != params(build())
+    assert read(build()).digest == read(build()).digest
 
 
 def test_digest_of_permuted_measurements() -> None:
@@ -102,8 +84,8 @@ def test_digest_of_permuted_measurements() -> None:
     one.measure([0, 1], [0, 1])
     two.measure([1, 0], [1, 0])
 
-    assert _params(one) != _params(two)
-    assert _read(one).digest == _read(two).digest
+    assert params(one) != params(two)
+    assert read(one).digest == read(two).digest
 
 
 def test_digest_of_another_quantum_register() -> None:
@@ -112,7 +94,7 @@ def test_digest_of_another_quantum_register() -> None:
     one.cz(0, 1)
     two.cz(0, 1)
 
-    assert _read(one).digest == _read(two).digest
+    assert read(one).digest == read(two).digest
 
 
 def test_digest_of_an_unnamed_custom_gate() -> None:
@@ -127,8 +109,8 @@ def test_digest_of_an_unnamed_custom_gate() -> None:
         circuit.append(inner.to_gate().control(1), [0, 1, 2])
         return circuit
 
-    assert _read(build()).digest == _read(build()).digest
-    assert _differences(build(), build(angle=0.2)) == (
+    assert read(build()).digest == read(build()).digest
+    assert differences(build(), build(angle=0.2)) == (
         "PUB 0: operation 0 (circuit on 0, 2) definition: operation 0: "
         "asked rx(0.1) on 0, recorded rx(0.2) on 0",
     )
@@ -136,10 +118,10 @@ def test_digest_of_an_unnamed_custom_gate() -> None:
 
 def test_digest_of_control_flow() -> None:
     """Blocks, conditions and variables are read, identities of variables are not."""
-    meaning = _read(_dynamic())
+    meaning = read(_dynamic())
 
     assert meaning.understood
-    assert meaning.digest == _read(_dynamic()).digest
+    assert meaning.digest == read(_dynamic()).digest
 
 
 @pytest.mark.parametrize(
@@ -171,7 +153,7 @@ def test_digest_of_control_flow() -> None:
 )
 def test_differences_in_control_flow(changed: QuantumCircuit, lines: tuple[str, ...]) -> None:
     """A changed block or condition is named with its path."""
-    assert _differences(_dynamic(), changed) == lines
+    assert differences(_dynamic(), changed) == lines
 
 
 def _changed(index: int, name: str, *arguments: object) -> QuantumCircuit:
@@ -240,8 +222,8 @@ def _other_register() -> QuantumCircuit:
 )
 def test_differences_of_one_change(changed: QuantumCircuit, lines: tuple[str, ...]) -> None:
     """Each single change to a circuit changes the digest and is said in words."""
-    assert _read(changed).digest != _read(_bell()).digest
-    assert _differences(_bell(), changed) == lines
+    assert read(changed).digest != read(_bell()).digest
+    assert differences(_bell(), changed) == lines
 
 
 def test_differences_of_equal_looking_matrices() -> None:
@@ -250,7 +232,7 @@ def test_differences_of_equal_looking_matrices() -> None:
     one.append(UnitaryGate([[0, 1], [1, 0]]), [0])
     two.append(UnitaryGate([[0, 1j], [1, 0]]), [0])
 
-    assert _differences(one, two) == (
+    assert differences(one, two) == (
         "PUB 0: operation 0 (unitary on 0) parameter[0][0, 1]: asked 1+0j, recorded 0+1j",
     )
 
@@ -261,7 +243,7 @@ def test_differences_of_evolved_operators() -> None:
     one.append(PauliEvolutionGate(SparsePauliOp(["XX"]), 0.3), [0, 1])
     two.append(PauliEvolutionGate(SparsePauliOp(["XZ"]), 0.3), [0, 1])
 
-    assert _differences(one, two)[0].startswith("PUB 0: operation 0")
+    assert differences(one, two)[0].startswith("PUB 0: operation 0")
 
 
 def test_differences_of_formulas() -> None:
@@ -272,22 +254,22 @@ def test_differences_of_formulas() -> None:
     two.rx(second + 1 + second, 0)
     three.rx(3 * Parameter("t") + 1, 0)
 
-    assert _differences(one, two) == ()
-    assert len(_differences(one, three)) == 1
+    assert differences(one, two) == ()
+    assert len(differences(one, three)) == 1
 
 
 def test_differences_within_the_tolerance() -> None:
     """Angles 1e-9 apart are one, although their digests need not be."""
     near = _changed(2, "rz", 0.3 + 1e-9, 1)
 
-    assert _differences(_bell(), near) == ()
+    assert differences(_bell(), near) == ()
 
 
 def test_differences_beyond_the_tolerance() -> None:
     """Angles 1e-7 apart are two, and the line shows where."""
     far = _changed(2, "rz", 0.3 + 1e-7, 1)
 
-    assert _differences(_bell(), far) == (
+    assert differences(_bell(), far) == (
         "PUB 0: operation 2: asked rz(0.3) on 1, recorded rz(0.3000001) on 1",
     )
 
@@ -297,7 +279,7 @@ def test_digest_of_a_phase_of_whole_turns() -> None:
     almost = _bell()
     almost.global_phase = -1e-15
 
-    assert _read(almost).digest == _read(_bell()).digest
+    assert read(almost).digest == read(_bell()).digest
 
 
 def test_summary_names_qubits_and_operations() -> None:
@@ -307,7 +289,7 @@ def test_summary_names_qubits_and_operations() -> None:
     wide.cz(3, 4)
     wide.measure_active()
 
-    assert _read(wide).summary == "sampler, 1 PUB: 2 qubits used of 156, 5 operations, shots 100"
+    assert read(wide).summary == "sampler, 1 PUB: 2 qubits used of 156, 5 operations, shots 100"
 
 
 def test_read_of_an_older_evaluating_qpy() -> None:
@@ -331,4 +313,4 @@ def test_json_of_the_client_is_read() -> None:
 
     text = json.dumps({"pubs": [[_bell(), [], 100]], "options": {}, "version": 2}, cls=RuntimeEncoder)
 
-    assert _payload.read("sampler", json.loads(text)).digest == _read(_bell()).digest
+    assert _payload.read("sampler", json.loads(text)).digest == read(_bell()).digest

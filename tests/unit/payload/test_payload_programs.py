@@ -4,61 +4,33 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import zlib
 
 import numpy as np
 import pytest
-from qiskit import QuantumCircuit, qpy
-from qiskit.circuit import Parameter
+from payload_jobs import bell, sampler, turns, wire
+from qiskit import qpy
 from qiskit.primitives.containers.bindings_array import BindingsArray
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.primitives.containers.observables_array import ObservablesArray
-from qiskit.primitives.containers.sampler_pub import SamplerPub
-from qiskit_ibm_runtime import RuntimeEncoder
 
 from qsession import _payload
 
 
-def _wire(value: object) -> object:
-    """A value as it is after the client wrote it and the service read it."""
-    return json.loads(json.dumps(value, cls=RuntimeEncoder))
-
-
-def _turns() -> QuantumCircuit:
-    circuit = QuantumCircuit(2, name="turns")
-    circuit.rx(Parameter("a"), 0)
-    circuit.ry(Parameter("b"), 1)
-    return circuit
-
-
-def _bell() -> QuantumCircuit:
-    circuit = QuantumCircuit(2, name="bell")
-    circuit.h(0)
-    circuit.cx(0, 1)
-    circuit.measure_all()
-    return circuit
-
-
-def _sampler(*pubs: object, **more: object) -> _payload.Meaning:
-    coerced = [SamplerPub.coerce(each) for each in pubs]
-    return _payload.read("sampler", _wire({"pubs": coerced, "options": {}, "version": 2, **more}))
-
-
 def _estimator(observables: object, *, precision: float | None = None) -> _payload.Meaning:
-    pub = EstimatorPub.coerce((_turns(), observables, [0.1, 0.2], precision))
+    pub = EstimatorPub.coerce((turns(), observables, [0.1, 0.2], precision))
     return _payload.read(
-        "estimator", _wire({"pubs": [pub], "options": {}, "version": 2, "resilience_level": 1})
+        "estimator", wire({"pubs": [pub], "options": {}, "version": 2, "resilience_level": 1})
     )
 
 
 def _raw(values: object) -> _payload.Meaning:
-    return _payload.read("sampler", _wire({"pubs": [[_turns(), values, None]]}))
+    return _payload.read("sampler", wire({"pubs": [[turns(), values, None]]}))
 
 
 def test_summary_of_a_sampler_job() -> None:
     """One line names program, PUBs, size and shots."""
-    meaning = _sampler((_bell(),), (_turns(), [0.1, 0.2], 7), options={"default_shots": 4096})
+    meaning = sampler((bell(),), (turns(), [0.1, 0.2], 7), options={"default_shots": 4096})
 
     assert meaning.summary == "sampler, 2 PUBs: 2 qubits used of 2, 7 operations, shots 4096, 7"
 
@@ -73,16 +45,16 @@ def test_summary_of_an_estimator_job() -> None:
 @pytest.mark.parametrize(
     ("theirs", "lines"),
     [
-        (_sampler((_bell(), None, 8)), ("PUB 0: shots: asked 7, recorded 8",)),
-        (_sampler((_bell(),)), ("PUB 0: shots: asked 7, recorded none",)),
-        (_sampler((_bell(), None, 7), (_bell(),)), ("PUBs: asked 1, recorded 2",)),
+        (sampler((bell(), None, 8)), ("PUB 0: shots: asked 7, recorded 8",)),
+        (sampler((bell(),)), ("PUB 0: shots: asked 7, recorded none",)),
+        (sampler((bell(), None, 7), (bell(),)), ("PUBs: asked 1, recorded 2",)),
         (
-            _sampler((_bell(), None, 7), options={"twirling": {"enable_gates": True}}),
+            sampler((bell(), None, 7), options={"twirling": {"enable_gates": True}}),
             ("options.twirling: asked nothing, recorded {enable_gates: true}",),
         ),
-        (_sampler((_bell(), None, 7), version=3), ("version: asked 2, recorded 3",)),
+        (sampler((bell(), None, 7), version=3), ("version: asked 2, recorded 3",)),
         (
-            _sampler((_turns(), [0.1, 0.2], 7)),
+            sampler((turns(), [0.1, 0.2], 7)),
             (
                 "PUB 0: classical register meas: asked bits 0, 1, recorded nothing",
                 "PUB 0: classical bits: asked 2, recorded 0",
@@ -96,7 +68,7 @@ def test_summary_of_an_estimator_job() -> None:
 )
 def test_differences_of_sampler_jobs(theirs: _payload.Meaning, lines: tuple[str, ...]) -> None:
     """Shots, PUBs and options are named with their place."""
-    ours = _sampler((_bell(), None, 7))
+    ours = sampler((bell(), None, 7))
 
     assert ours.digest != theirs.digest
     assert _payload.differences(ours, theirs) == lines
@@ -104,8 +76,8 @@ def test_differences_of_sampler_jobs(theirs: _payload.Meaning, lines: tuple[str,
 
 def test_differences_of_one_option() -> None:
     """An option is named by its path."""
-    ours = _sampler((_bell(),), options={"twirling": {"enable_gates": True}})
-    theirs = _sampler((_bell(),), options={"twirling": {"enable_gates": False}})
+    ours = sampler((bell(),), options={"twirling": {"enable_gates": True}})
+    theirs = sampler((bell(),), options={"twirling": {"enable_gates": False}})
 
     assert _payload.differences(ours, theirs) == (
         "options.twirling.enable_gates: asked true, recorded false",
@@ -114,8 +86,8 @@ def test_differences_of_one_option() -> None:
 
 def test_differences_put_the_first_of_each_pub_first() -> None:
     """Two changed PUBs are both named before the details of one."""
-    ours = _sampler((_turns(), [0.1, 0.2], 1), (_turns(), [0.1, 0.2], 1))
-    theirs = _sampler((_turns(), [0.3, 0.4], 1), (_turns(), [0.1, 0.5], 2))
+    ours = sampler((turns(), [0.1, 0.2], 1), (turns(), [0.1, 0.2], 1))
+    theirs = sampler((turns(), [0.3, 0.4], 1), (turns(), [0.1, 0.5], 2))
 
     assert _payload.differences(ours, theirs) == (
         "PUB 0: parameter values of a: asked 0.1, recorded 0.3",
@@ -129,7 +101,7 @@ def test_differences_are_cut_at_twenty_lines() -> None:
     """A message stays readable, and says how much it leaves out."""
     ours, theirs = ({f"o{i:02}": value for i in range(30)} for value in (1, 2))
 
-    lines = _payload.differences(_sampler((_bell(),), **ours), _sampler((_bell(),), **theirs))
+    lines = _payload.differences(sampler((bell(),), **ours), sampler((bell(),), **theirs))
 
     assert lines[0] == "o00: asked 1, recorded 2"
     assert lines[19:] == ("and 11 more differences",)
@@ -171,13 +143,13 @@ def test_read_of_values_for_other_parameters() -> None:
 @pytest.mark.parametrize("observables", ["ZZ", {"ZZ": 1.0}, ObservablesArray("ZZ"), {"ZZ": 1}])
 def test_digest_of_observables_in_every_spelling(observables: object) -> None:
     """A label, an object of weights and the client's own container mean the same."""
-    params = {"pubs": [[_turns(), observables, [0.1, 0.2], None]]}
-    plain = {"pubs": [[_turns(), {"ZZ": 1.0}, [0.1, 0.2], None]]}
+    params = {"pubs": [[turns(), observables, [0.1, 0.2], None]]}
+    plain = {"pubs": [[turns(), {"ZZ": 1.0}, [0.1, 0.2], None]]}
 
-    meaning = _payload.read("estimator", _wire(params))
+    meaning = _payload.read("estimator", wire(params))
 
     assert meaning.understood
-    assert meaning.digest == _payload.read("estimator", _wire(plain)).digest
+    assert meaning.digest == _payload.read("estimator", wire(plain)).digest
 
 
 @pytest.mark.parametrize(
@@ -234,7 +206,7 @@ def test_read_of_an_unknown_program() -> None:
 
 def _executor(*, angle: float = 0.5, shots: int = 10) -> _payload.Meaning:
     raw = io.BytesIO()
-    qpy.dump([_turns(), _bell()], raw)
+    qpy.dump([turns(), bell()], raw)
     circuits = {
         "b64_data": base64.b64encode(zlib.compress(raw.getvalue())).decode(),
         "qpy_version": qpy.QPY_VERSION,
