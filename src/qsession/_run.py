@@ -351,7 +351,7 @@ class Run:
     def _store(self) -> Store:
         assert self._settings.path is not None
         folder = self._settings.folder or self._settings.path.parent
-        return Store(folder, self._settings.scratch)
+        return Store(folder, self._settings.scratch, self._settings.record_command)
 
     def _place(self) -> Place:
         name = display(self._settings.path) if self._settings.path else "live run"

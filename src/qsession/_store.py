@@ -26,10 +26,12 @@ class Store:
     Attributes:
         folder: Where the cassettes lie; large bodies lie in its ``bodies``.
         scratch: Where the recording of a failed run is kept, below ``rejected``.
+        record: The command that records anew, with ``{target}``, for messages.
     """
 
     folder: Path
     scratch: Path
+    record: str = "pytest --qsession-record --qsession-target={target}"
 
     def load(self, path: Path) -> Recording:
         """Read a cassette.
@@ -45,7 +47,7 @@ class Store:
         try:
             text = path.read_bytes().decode("utf-8")
         except FileNotFoundError:
-            raise _missing(where) from None
+            raise _missing(where, self.record) from None
         except UnicodeDecodeError as broken:
             raise CassetteError(
                 "QS202",
@@ -159,13 +161,14 @@ def _umask() -> int:
     return mask
 
 
-def _missing(where: str) -> CassetteError:
+def _missing(where: str, record: str) -> CassetteError:
     return CassetteError(
         "QS201",
         "There is no recording to replay. Nothing was sent.",
         evidence=[f"no file {where}"],
-        fix="record it: pytest --qsession-record, with --qsession-target=emulator when you have no account",
-        intended="pytest --qsession-mode=missing records only what has no cassette",
+        fix=record.replace("{target}", "emulator"),
+        intended="record it on the service instead, which costs QPU time: "
+        + record.replace("{target}", "ibm"),
         where=where,
     )
 

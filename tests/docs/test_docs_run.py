@@ -147,7 +147,10 @@ def test_first_run_without_a_recording_names_the_command(pytester):
     result = pytester.runpytest_inprocess(*QUIET)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
-        ["*There is no recording to replay. Nothing was sent. [[]QS201]", "*To fix: record it: *"]
+        [
+            "*There is no recording to replay. Nothing was sent. [[]QS201]",
+            "*To fix: pytest 'test_example.py::test_bell' --qsession-record --qsession-target=emulator",
+        ]
     )
     assert "AssertionError" not in result.stdout.str()
 

@@ -12,8 +12,9 @@ def test_missing_cassette(project):
     assert message(result, "QS201") == (
         "There is no recording to replay. Nothing was sent. [QS201]\n"
         "  no file cassettes/test_it/test_usage.yaml\n"
-        "To fix: record it: pytest --qsession-record, with --qsession-target=emulator when you have no account\n"
-        "If this is intended: pytest --qsession-mode=missing records only what has no cassette\n"
+        "To fix: pytest 'test_it.py::test_usage' --qsession-record --qsession-target=emulator\n"
+        "If this is intended: record it on the service instead, which costs QPU time: "
+        "pytest 'test_it.py::test_usage' --qsession-record --qsession-target=ibm\n"
         "Where: cassettes/test_it/test_usage.yaml"
     )
     assert project.files() == []

@@ -98,8 +98,9 @@ def test_load_missing_cassette_names_the_command(store):
     assert str(caught.value) == (
         "There is no recording to replay. Nothing was sent. [QS201]\n"
         f"  no file {where}\n"
-        "To fix: record it: pytest --qsession-record, with --qsession-target=emulator when you have no account\n"
-        "If this is intended: pytest --qsession-mode=missing records only what has no cassette\n"
+        "To fix: pytest --qsession-record --qsession-target=emulator\n"
+        "If this is intended: record it on the service instead, which costs QPU time: "
+        "pytest --qsession-record --qsession-target=ibm\n"
         f"Where: {where}"
     )
 
