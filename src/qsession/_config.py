@@ -56,7 +56,7 @@ class Settings:
     test: str = ""
     backend: str | None = None
     account: str | None = None
-    instance: str | None = None
+    instance: str | None = field(default=None, repr=False)
     budget: float = BUDGET_SECONDS
     allow_ci: bool = False
     allow_unused: bool = False

@@ -13,7 +13,7 @@ import json
 import threading
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 from qsession._endpoints import Call
@@ -29,7 +29,7 @@ _JSON = {"content-type": "application/json"}
 @dataclass(frozen=True, slots=True)
 class _Entry:
     index: int
-    crn: str
+    crn: str = field(repr=False)
     name: str
     shape: InstanceShape
     tags: tuple[str, ...] = ()
@@ -47,6 +47,9 @@ class Discovery:
         kept = [(i, shape) for i, shape in enumerate(shapes) if shape.used] or list(enumerate(shapes))
         self._lock = threading.Lock()
         self._handed_out = False
+        self._indices = [i for i, _ in kept]
+        self._named: set[str] = set()
+        self._bound: dict[str, int] = {}
         self._entries = [_Entry(i, fake_crn(i, s.region), f"instance-{i + 1}", s) for i, s in kept]
 
     @property
@@ -67,13 +70,29 @@ class Discovery:
             if self._handed_out:
                 # What a service was told already must stay true: add, do not change.
                 own = asked.crn or fake_crn(len(self._entries), entry.shape.region)
-                self._entries.insert(0, replace(entry, crn=own))
+                self._entries.insert(0, entry := replace(entry, crn=own))
             else:
                 self._entries[0] = entry
+            if asked.crn or asked.name:
+                self._named.add(entry.crn)
 
     def index_of(self, crn: str) -> int:
-        """Which instance of the recording a CRN stands for; the first used for an unknown one."""
-        return next((e.index for e in self._entries if e.crn == crn), self._entries[0].index)
+        """Which instance of the recording a CRN stands for.
+
+        A recording counts instances in the order of first use and does not know what
+        the caller called them. So an instance that the caller named stands for the
+        first one that nothing stands for yet, when it is used for the first time.
+
+        Args:
+            crn: As the client sent it; empty for a request that goes to none.
+        """
+        if not crn:
+            return 0
+        with self._lock:
+            listed = {e.crn: e.index for e in self._entries if e.crn not in self._named}
+            taken = self._bound.values()
+            free = next((index for index in self._indices if index not in taken), self._indices[0])
+            return self._bound.setdefault(crn, listed.get(crn, free))
 
     def answer(self, call: Call, at: Instant) -> Response | None:
         """Answer a call of discovery or for a token.

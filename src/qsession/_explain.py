@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from qsession import _meaning
 from qsession._model import SECOND, Interaction, Place, Request
+from qsession._redaction import Redactor
 from qsession.errors import ReplayMismatch
 
 _NEAREST = 3
@@ -47,6 +48,21 @@ def no_read(key: _meaning.Key, others: Iterable[_meaning.Key], place: Place) -> 
     """A read that was not recorded."""
     what = "The code under test reads something that was not recorded. Nothing was sent."
     return _mismatch("QS301", what, [f"asked: {key}", *_nearest(key, others)], place)
+
+
+def no_moment(key: _meaning.Key, write: Interaction, place: Place, *, sent: bool) -> ReplayMismatch:
+    """A read on the other side of a write than all its recorded answers."""
+    what = "The code under test reads something at a moment that was not recorded. Nothing was sent."
+    return _mismatch("QS301", what, [f"asked: {key}", _side(write, sent=sent)], place)
+
+
+def other_order(
+    key: _meaning.Key, asked: _meaning.Ask, write: Interaction, place: Place, *, sent: bool
+) -> ReplayMismatch:
+    """A write on the other side of another one than when it was recorded."""
+    evidence = [f"asked: {key}" + (f" ({asked.summary})" if asked.summary else ""), _side(write, sent=sent)]
+    what = "The code under test sends a request in another order than it was recorded. Nothing was sent."
+    return _mismatch("QS302", what, evidence, place)
 
 
 def used_up(key: _meaning.Key, times: int, asked: _meaning.Ask, place: Place) -> ReplayMismatch:
@@ -124,6 +140,8 @@ def created_id(interaction: Interaction) -> str | None:
 
 def _mismatch(code: str, what: str, evidence: Sequence[str], place: Place) -> ReplayMismatch:
     intended = "the command above records the new behaviour; review the difference before you commit it"
+    # What the code under test asked may name an account or an instance, or carry a token.
+    evidence = [Redactor().clean_text(line) for line in evidence]
     return ReplayMismatch(
         code, what, evidence=evidence, fix=place.record, intended=intended, where=_where(place)
     )
@@ -141,6 +159,12 @@ def _nearest(key: _meaning.Key, others: Iterable[_meaning.Key]) -> list[str]:
 def _name(interaction: Interaction) -> str:
     request = interaction.request
     return f"{request.method} /{request.url.split('/api/v1/', 1)[-1]}"
+
+
+def _side(write: Interaction, *, sent: bool) -> str:
+    if sent:
+        return f"recorded only before {_name(write)}, which was sent already"
+    return f"recorded only after {_name(write)}, which was not sent"
 
 
 def _moment(interaction: Interaction) -> str:

@@ -34,8 +34,9 @@ class Request:
 
     method: str
     url: str
-    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
-    body: bytes = b""
+    # Not in the repr: pytest shows local variables, and these hold keys and tokens.
+    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS, repr=False)
+    body: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,8 @@ class Response:
 
     status: int
     reason: str = "OK"
-    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
-    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS, repr=False)
+    body: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Asked:
         tags: Tags that an instance must carry.
     """
 
-    crn: str | None = None
+    crn: str | None = field(default=None, repr=False)
     name: str | None = None
     region: str | None = None
     plans: tuple[str, ...] = ()

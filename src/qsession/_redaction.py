@@ -25,6 +25,7 @@ _KEPT_REQUEST = ("accept", "content-type", "ibm-api-version")
 _KEPT_RESPONSE = ("content-type", "retry-after")
 _CRN = re.compile(r"crn:v1:[a-z0-9-]*:[a-z0-9-]*:[a-z0-9-]*:[a-z0-9-]*:[^\s\"'\\&?,;<>]*", re.IGNORECASE)
 _ACCOUNT = re.compile(r":a/([0-9A-Za-z]{6,64})")
+_NOBODY = f":a/{'0' * 32}:00000000-"
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*")
 _USER_KEYS = {"user_id": "IBMid-0000000000", "iam_id": "IBMid-0000000000", "ims_user_id": 0}
 _TRACE = "00000000-0000-4000-8000-000000000000"
@@ -135,11 +136,12 @@ class Redactor:
         document = _json(body)
         if document is None:
             return self.clean_text(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-        return json.dumps(self._clean(document), separators=(",", ":"), ensure_ascii=False).encode()
+        # ASCII: JSON may hold lone surrogates, which UTF-8 refuses.
+        return json.dumps(self._clean(document), separators=(",", ":")).encode()
 
     def clean_text(self, text: str) -> str:
         """A text without cloud resource names, tokens and seen secrets."""
-        text = _CRN.sub(lambda found: fake_crn(self._index(found[0]), _region(found[0])), text)
+        text = _CRN.sub(lambda found: self._stand_in(found[0]), text)
         text = _JWT.sub("REDACTED", text)
         for secret, substitute in sorted(self._substitutes.items(), key=lambda item: -len(item[0])):
             text = text.replace(secret, substitute).replace(quote(secret, safe=""), substitute)
@@ -159,6 +161,10 @@ class Redactor:
             return ()
         layers = list(_layers(data, _DEEPEST))
         return tuple(sorted({kind for kind, form in needles for layer in layers if form in layer}))
+
+    def _stand_in(self, crn: str) -> str:
+        # The emulator's own belongs to nobody, and a replay must show what was seen.
+        return crn if _NOBODY in crn else fake_crn(self._index(crn), _region(crn))
 
     def _index(self, crn: str) -> int:
         known = [i for i, c in enumerate(self._crns) if crn.startswith(c) or c.startswith(crn)]
@@ -193,7 +199,8 @@ def canonical_url(call: Call) -> str:
         return hosts[call.endpoint.family] + call.endpoint.template
     prefix = "" if call.region == "us-east" else f"{call.region}."
     base = f"https://{prefix}quantum.cloud.ibm.com/api/v1"
-    path = quote(call.path, safe="/:@!$'()*+,;=~-._")
+    path = call.endpoint.template if "account" in call.ids else call.path
+    path = quote(path, safe="/:@!$'()*+,;=~-._")
     query = "&".join(f"{quote(key, safe='')}={quote(value, safe=':')}" for key, value in call.query)
     return f"{base}{path}" + (f"?{query}" if query else "")
 

@@ -13,7 +13,19 @@ from qsession._timeline import Timeline
 
 _FINAL = (b'"Completed"', b'"Failed"', b'"Cancelled', b'"closed"')
 _PATIENCE = 10_000
-_JOB_WRITES = frozenset({"jobs.create", "jobs.cancel", "jobs.delete", "jobs.tags"})
+_JOB_WRITES = frozenset({"jobs.create", "jobs.cancel", "jobs.delete", "jobs.tags", "sessions.cancel"})
+_SESSION_WRITES = frozenset({"sessions.create", "sessions.update", "sessions.cancel"})
+_ENDS = frozenset({"sessions.update", "sessions.cancel"})
+# What reads of no single job or session show, by the writes that change it.
+_CHANGED_BY = {
+    "jobs.list": _JOB_WRITES,
+    "tags.list": _JOB_WRITES,
+    "workloads.list": _JOB_WRITES | _SESSION_WRITES,
+    "instances.usage": _JOB_WRITES,
+    "instances.configuration": frozenset({"instances.configure"}),
+}
+# These are made once, when a job ends: later writes do not change them, and tags never do.
+_MADE_ONCE = frozenset({"jobs.results", "jobs.logs", "jobs.metrics"})
 
 
 @dataclass(slots=True)
@@ -24,6 +36,15 @@ class _Write:
     ask: _meaning.Ask
     made: str | None
     sent: bool = False
+    thread: int = 0
+
+    @property
+    def at(self) -> Micros:
+        return self.interaction.at
+
+    @property
+    def took_effect(self) -> bool:
+        return self.interaction.response.status < 400
 
 
 @dataclass(slots=True)
@@ -34,11 +55,13 @@ class Replay:
         recording: The recording.
         discovery: Answers what belongs to an account.
         place: Where the replay stands, for messages.
+        allow_unused: Whether recorded writes may be left out.
     """
 
     recording: Recording
     discovery: Discovery
     place: Place
+    allow_unused: bool = False
     _now: Micros = 0
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _reads: dict[_meaning.Key, Timeline] = field(default_factory=dict)
@@ -105,7 +128,6 @@ class Replay:
         return answer
 
     def _read(self, key: _meaning.Key) -> Response:
-        key = key if key in self._reads else _first_instance(key)
         timeline = self._reads.get(key)
         if timeline is None:
             raise _explain.no_read(key, self._every_key(), self.place)
@@ -120,10 +142,45 @@ class Replay:
 
     def _advance(self, key: _meaning.Key, timeline: Timeline) -> Interaction:
         barrier = self._barrier(key, timeline.states[0])
+        if (between := self._between(timeline, barrier)) is not None:
+            raise _explain.no_moment(key, between.interaction, self.place, sent=between.sent)
         next_write = min((w.interaction.at for w in barrier if not w.sent), default=None)
-        state = timeline.read(self._now, next_write)
+        state = timeline.read(self._now, next_write, since=self._since(timeline, barrier))
         self._now = max(self._now, state.at) + state.took
         return state
+
+    def _between(self, timeline: Timeline, barrier: list[_Write]) -> _Write | None:
+        """A write that stands between this moment and every recorded state, if there is one.
+
+        One to the thing itself does so alone. Others, such as the jobs of a session, come
+        from threads in any order: they do when all of them are on the wrong side.
+        Whether a thread still reads before what another one sends is chance.
+        """
+        first, last = timeline.states[0], timeline.states[-1]
+        read = identify(first.request)
+        if read is None:
+            return None
+        barrier = [w for w in barrier if w.took_effect]
+        ahead = [w for w in barrier if w.at < first.at and not self.allow_unused]
+        behind = [w for w in barrier if w.at > max(last.at, last.last) and _outdates(w, last)]
+        for writes, wrong in ((ahead, False), (behind, True)):
+            thread = threading.get_ident() if wrong else 0
+            own = [w for w in writes if w.sent is wrong and w.thread == thread and _same_thing(w.call, read)]
+            others = [w for w in writes if not _same_thing(w.call, read)]
+            if own or (others and all(w.sent is wrong for w in others)):
+                return (own or others)[0]
+        return None
+
+    def _since(self, timeline: Timeline, barrier: list[_Write]) -> tuple[Micros, Micros] | None:
+        """The last write whose change must show: all before it were sent, or it was to the thing itself."""
+        read = identify(timeline.states[0].request)
+        found: _Write | None = None
+        complete = True
+        for write in sorted((w for w in barrier if w.took_effect), key=lambda w: w.at):
+            complete = complete and write.sent
+            if write.sent and (complete or (read is not None and _same_thing(write.call, read))):
+                found = write
+        return (found.at, found.at + found.interaction.took) if found else None
 
     def _barrier(self, key: _meaning.Key, state: Interaction) -> list[_Write]:
         if key not in self._barriers:
@@ -133,19 +190,39 @@ class Replay:
 
     def _write(self, call: Call, key: _meaning.Key, request: Request) -> Response:
         ask = _meaning.read(call, request)
-        candidates = self._writes.get(key) or self._writes.get(_first_instance(key)) or []
+        candidates = self._writes.get(key, [])
         fitting = [w for w in candidates if w.ask.digest == ask.digest]
         # The digest quantises numbers; within the tolerance two sides of a step are equal.
         fitting = fitting or [w for w in candidates if not _meaning.differences(ask, w.ask)]
-        for write in fitting:
-            if not write.sent:
-                write.sent = True
+        between: _Write | None = None
+        for write in (w for w in fitting if not w.sent):
+            other = self._inverted(write)
+            between = between or other
+            if other is None:
+                write.sent, write.thread = True, threading.get_ident()
                 self._now = max(self._now, write.interaction.at) + write.interaction.took
                 return write.interaction.response
+        if between is not None:
+            raise _explain.other_order(key, ask, between.interaction, self.place, sent=between.sent)
         if fitting:
             raise _explain.used_up(key, len(fitting), ask, self.place)
         rivals = [(w.interaction, _meaning.differences(ask, w.ask), w.sent) for w in candidates]
         raise _explain.no_write(key, ask, rivals, self._every_key(), self.place)
+
+    def _inverted(self, write: _Write) -> _Write | None:
+        """A write whose place before or after this one decided its answer, if it is on the other side."""
+        every = (w for writes in self._writes.values() for w in writes if w is not write and w.took_effect)
+        for other in every:
+            if _same_thing(other.call, write.call):
+                late = False
+            elif other.call.endpoint.name in _ENDS and _is_into(write, other.call.ids.get("session")):
+                late = other.at > write.at and other.sent
+            else:
+                continue
+            early = other.at < write.at and not other.sent and not self.allow_unused
+            if late or (early and other.key != write.key) or (early and other.ask.digest != write.ask.digest):
+                return other
+        return None
 
     def _touches(self, write: _Write, state: Interaction) -> bool:
         """Whether a write could change what a read shows."""
@@ -159,9 +236,25 @@ class Replay:
             )
         if session := read.ids.get("session"):
             return ids.get("session") == session or write.ask.session == session
-        return read.endpoint.name in {"jobs.list", "workloads.list", "tags.list"} and name in _JOB_WRITES
+        return name in _CHANGED_BY.get(read.endpoint.name, ())
 
 
-def _first_instance(key: _meaning.Key) -> _meaning.Key:
-    # Several services of one account may name one recorded instance differently.
-    return _meaning.Key(key.method, key.path, key.query, 0)
+def _same_thing(one: Call, other: Call) -> bool:
+    return any(kind in one.ids and one.ids[kind] == other.ids.get(kind) for kind in ("job", "session"))
+
+
+def _is_into(write: _Write, session: str | None) -> bool:
+    return write.call.endpoint.name == "jobs.create" and write.ask.session == session
+
+
+def _outdates(write: _Write, state: Interaction) -> bool:
+    """Whether a state that was recorded before a write says nothing of the time after it."""
+    name = write.call.endpoint.name
+    if state.endpoint == "instances.usage":
+        # The client asks for it before each job: what is said of that job tells more.
+        return False
+    if state.endpoint in _MADE_ONCE:
+        return name == "jobs.delete"
+    if state.endpoint == "jobs.get" and name in {"jobs.cancel", "sessions.cancel"}:
+        return not any(final in state.response.body for final in _FINAL)
+    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self
@@ -17,10 +18,12 @@ from qsession._discovery import STAND_IN_TOKEN, Discovery
 from qsession._endpoints import Call, identify, is_service_host
 from qsession._model import InstanceShape, Place, Provenance, Request, Response, Source
 from qsession._recording import Recorder
+from qsession._redaction import canonical_url
 from qsession._replay import Replay
 from qsession._report import Summary
 from qsession._sources import Embedded, Service
 from qsession._store import Store, display
+from qsession._usage import Usage
 from qsession.errors import BudgetError, QSessionError, ReplayMismatch
 
 if TYPE_CHECKING:
@@ -44,7 +47,10 @@ class Run:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        # The code under test may change the working folder before the end of the run.
+        scratch = settings.scratch.absolute()
+        path = settings.path.absolute() if settings.path else None
+        self._settings = settings = replace(settings, path=path, scratch=scratch)
         self._clock = SystemClock()
         self._undo = ExitStack()
         self._lock = threading.Lock()
@@ -88,15 +94,15 @@ class Run:
         return self._live
 
     @property
-    def qpu_seconds(self) -> float:
-        """QPU time in seconds, as far as the answers tell.
+    def usage(self) -> Usage:
+        """QPU time, as far as the answers tell.
 
         In a replay what the recording used; else what this run used so far.
         """
         if self._replay is not None:
-            return self._replay.recording.provenance.qpu_seconds
+            return Usage(self._replay.recording.provenance.qpu_seconds)
         assert self._recorder is not None
-        return self._recorder.qpu_seconds()
+        return Usage(self._recorder.qpu_seconds())
 
     def service(self) -> QiskitRuntimeService:
         """A real ``QiskitRuntimeService``, made from the account of this machine.
@@ -136,7 +142,7 @@ class Run:
         try:
             self._leave()
             self._keep_recording()
-        except QSessionError as trouble:
+        except (QSessionError, OSError) as trouble:
             if error is None:
                 raise
             # What went wrong in the block comes first; this is only said beside it.
@@ -199,7 +205,7 @@ class Run:
             answered=self._answered,
             live=self._live,
             sessions=self._sessions,
-            qpu_seconds=self.qpu_seconds,
+            qpu_seconds=self.usage.qpu_seconds,
             spent=self._money.spent(self._clock.now()) if self._money else 0.0,
             written=self._written,
             unused=unused,
@@ -213,7 +219,9 @@ class Run:
             recording = self._store().load(self._settings.path)
             self._origin = recording.provenance.target
             self._discovery = Discovery(recording.provenance.instances)
-            self._replay = Replay(recording, self._discovery, self._place())
+            self._replay = Replay(
+                recording, self._discovery, self._place(), allow_unused=self._settings.allow_unused
+            )
         elif self.target == "emulator":
             emulator = _setup.emulator(self._settings)
             shapes = [InstanceShape(i.plan, i.pricing_type, i.region) for i in emulator.instances]
@@ -243,7 +251,7 @@ class Run:
         call = identify(request)
         if self._over:
             # What is none of the service's was let through before, and still is.
-            return send(request) if call is None else self._too_late(request, send)
+            return send(request) if call is None else self._too_late(call, request, send)
         if call is None:
             if self.target != "ibm" and not self._may_pass(urlsplit(request.url).hostname or ""):
                 self._refuse(_explain.stranger(request, self._place()))
@@ -278,7 +286,7 @@ class Run:
             self._money.after(real, outgoing, answer, ended)
         return self._recorder.incoming(call, request, answer, began, ended)
 
-    def _too_late(self, request: Request, send: _wire.Send) -> Response:
+    def _too_late(self, call: Call, request: Request, send: _wire.Send) -> Response:
         # A connection of this run lives on in a pool. Where the run had the service,
         # reading goes on; what costs money does not, nor does anything else.
         if self.target == "ibm" and request.method == "GET":
@@ -286,7 +294,8 @@ class Run:
         raise ReplayMismatch(
             "QS307",
             "A request came after its run had ended. Nothing was sent.",
-            evidence=[f"{request.method} {request.url.split('?')[0]}"],
+            # In this form the path of the resource controller names no CRN.
+            evidence=[f"{request.method} {canonical_url(call).split('?')[0]}"],
             fix="end the threads of a test, and its services, before the test ends",
             where=self._settings.test or str(self.path or ""),
         )

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import os
 import tempfile
+import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -78,7 +79,7 @@ class Store:
                 raise _secret(name, kinds)
         for reference, body in bodies.items():
             target = _body_path(self.folder, reference)
-            if not target.exists():
+            if not _holds(target, body):
                 write_whole(target, gzip.compress(body, mtime=0))
         self._keep_line_endings()
         write_whole(path, text.encode())
@@ -115,12 +116,22 @@ def _body_path(folder: Path, reference: str) -> Path:
     return folder / _cassette.BODIES / f"{reference.removeprefix('sha256:')}.gz"
 
 
+def _holds(path: Path, body: bytes) -> bool:
+    # One that is there but damaged must not be relied upon: recording again mends it.
+    try:
+        return gzip.decompress(path.read_bytes()) == body
+    except (OSError, EOFError, ValueError, zlib.error):
+        return False
+
+
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that a reader sees the old content or the new, never a part.
 
     Raises:
         OSError: If the disk refuses; the old content stays.
     """
+    # What a link points to is written, not the link replaced.
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
     try:
@@ -148,7 +159,7 @@ def display(path: Path) -> str:
 def _read_body(path: Path, _changed: int, _size: int, reference: str, where: str) -> bytes:
     try:
         body = gzip.decompress(path.read_bytes())
-    except (OSError, EOFError, ValueError) as broken:
+    except (OSError, EOFError, ValueError, zlib.error) as broken:
         raise _bad_body(where, display(path), f"it cannot be unpacked: {broken}") from broken
     if "sha256:" + hashlib.sha256(body).hexdigest() != reference:
         raise _bad_body(where, display(path), "its content is not what its name says")

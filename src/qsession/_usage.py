@@ -4,8 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from qsession._model import Interaction
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a run used.
+
+    Attributes:
+        qpu_seconds: QPU time in seconds, rounded to a millisecond.
+    """
+
+    qpu_seconds: float
 
 
 def qpu_seconds(interactions: Iterable[Interaction]) -> float:

@@ -186,6 +186,21 @@ def test_instance_in_a_session_request_does_not_matter():
     assert json.loads(send(replay, theirs).body) == {"id": "s1"}
 
 
+@pytest.mark.parametrize(("recorded", "asked"), [("?include_mocks=True", ""), ("", "?include_mocks=True")])
+def test_list_of_backends_is_found_by_clients_of_another_version(recorded, asked):
+    """Whether the client asks for mock backends is a matter of its version."""
+    replay = replaying(exchange("backends.list", "GET", f"/backends{recorded}", 0, {"devices": []}))
+    theirs = exchange("backends.list", "GET", f"/backends{asked}", 0, {})
+    assert json.loads(send(replay, theirs).body) == {"devices": []}
+
+
+def test_list_of_jobs_with_mocks_is_another_list():
+    """There a user of the client asks for mocks."""
+    replay = replaying(exchange("jobs.list", "GET", "/jobs", 0, {"jobs": []}))
+    with pytest.raises(ReplayMismatch, match="asked: GET /jobs\\?include_mocks=True"):
+        send(replay, exchange("jobs.list", "GET", "/jobs?include_mocks=True", 0, {}))
+
+
 def test_unknown_read_names_the_nearest():
     """A typo in an id is seen at a glance."""
     replay = replaying(create_session(), job(1, "Queued", name="job-number-1"))

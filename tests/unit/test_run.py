@@ -173,3 +173,25 @@ def test_record_against_the_service_in_continuous_integration_is_refused(tmp_pat
         "To fix: replay, the default, needs no account; or record with --qsession-target=emulator\n"
         "If this is intended: --qsession-allow-ci, in Python allow_ci=True"
     )
+
+
+def test_usage_is_that_of_the_recording(tmp_path):
+    """A limit on QPU time can be asserted in a replay, too."""
+    from qiskit import QuantumCircuit
+    from qiskit_ibm_runtime import SamplerV2
+
+    def program(run):
+        circuit = QuantumCircuit(1, name="one")
+        circuit.x(0)
+        circuit.measure_all()
+        job = SamplerV2(mode=run.service().backend("ibm_fez")).run([circuit], shots=10)
+        assert job.result()[0].data.meas.get_counts() == {"1": 10}
+        assert job.usage() == 0.3
+
+    with qsession.record(tmp_path / "a.yaml", target="emulator") as run:
+        program(run)
+        recorded = run.usage
+    with qsession.replay(tmp_path / "a.yaml") as run:
+        program(run)
+        assert run.usage == recorded
+    assert recorded.qpu_seconds == 0.3

@@ -85,7 +85,9 @@ class _Reader:
 
         operation = _built(entry)
         if operation is None:
-            return _Placed(_filled(place, "delay", (_values.duration(entry.params[0], None, where),)))
+            # Its unit is lost. Counted as seconds, since the tolerance for numbers near 0
+            # would make 1 ns and 9 ns one.
+            return _Placed(_filled(place, "delay", (_values.duration(entry.params[0], "s", where),)))
         if isinstance(operation, ControlFlowOp):
             return self._control_flow(operation, place, where)
         if isinstance(operation, Barrier | BreakLoopOp | ContinueLoopOp):

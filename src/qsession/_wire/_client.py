@@ -56,6 +56,7 @@ def hooked(ask: Callable[[Asked], None], *, stand_in: StandIn) -> Iterator[None]
 def _watch_init(original: Callable[..., None], ask: Callable[[Asked], None]) -> Callable[..., None]:
     @wraps(original)
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        __tracebackhide__ = True  # pytest shows local variables, and here is the token
         ask(_asked(kwargs.get("instance"), kwargs))
         original(self, *args, **kwargs)
 
@@ -77,6 +78,7 @@ def _watch_account(
     original = manager.get
 
     def get(_cls: type, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True  # as above
         account = _get_or(original, stand_in, args, kwargs)
         ask(_asked(account.instance, vars(account)))
         return account
@@ -90,6 +92,7 @@ def _get_or(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> Any:
+    __tracebackhide__ = True  # as above
     from qiskit_ibm_runtime.accounts import Account
     from qiskit_ibm_runtime.accounts.exceptions import AccountNotFoundError
 

@@ -117,10 +117,14 @@ def _getter(get_conn: Callable[..., Any], stubs: tuple[type, ...]) -> Callable[.
         connection = get_conn(pool, timeout)
         # A pool that was used before holds other connections: they are closed, or the
         # first request of a run would go out on one of them.
-        while not isinstance(connection, stubs):
+        for _ in range(pool.pool.maxsize + 1):
+            if isinstance(connection, stubs):
+                break
             connection.close()
             pool._put_conn(None)
             connection = get_conn(pool, timeout)
+        # Else it is one of a kind that its pool makes by itself, such as Docker's to a
+        # unix socket: the guard on sockets watches over those.
         return connection
 
     return get

@@ -36,7 +36,7 @@ def test_course_is_consistent(jobs, mode, wish, later, at):
     for fate in course.fates.values():
         assert fate.is_final == (fate.ended is not None)
         if fate.started is not None:
-            assert fate.started <= (fate.ended or at)
+            assert fate.started <= (at if fate.ended is None else fate.ended)
             assert course.life.closed_at is None or fate.started <= course.life.closed_at
             ran += (fate.ended - fate.started) if fate.ended is not None else 0
     assert course.life.qpu_time == ran
@@ -60,7 +60,7 @@ def test_fates_only_go_forward(jobs, moments):
 def test_jobs_of_one_session_do_not_overlap(jobs, at):
     """At most one job of a session holds the QPU."""
     fates = _course.together(_lifecycle.begin("batch", 0), [], jobs, at).fates.values()
-    spans = sorted((f.started, f.ended or at) for f in fates if f.started is not None)
+    spans = sorted((f.started, at if f.ended is None else f.ended) for f in fates if f.started is not None)
     assert all(end <= start for (_, end), (start, _) in pairwise(spans))
 
 

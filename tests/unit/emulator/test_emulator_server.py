@@ -177,7 +177,8 @@ def test_too_large_body_is_refused_unread(server):
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as raw:
         raw.sendall(b"POST /api/v1/jobs HTTP/1.1\r\nhost: x\r\ncontent-length: 999999999\r\n\r\n")
         with raw.makefile("rb") as answer:
-            assert answer.readline() == b"HTTP/1.1 413 Request Entity Too Large\r\n"
+            # The words after the status differ between versions of Python.
+            assert answer.readline().startswith(b"HTTP/1.1 413 ")
 
 
 def test_rubbish_on_the_socket_does_no_harm(server):

@@ -1,0 +1,278 @@
+"""Attempts to make a replay show a state at the wrong moment, or take a program in another order."""
+
+import json
+import threading
+
+import pytest
+
+from qsession._discovery import Discovery, fake_crn
+from qsession._model import Asked, InstanceShape, Interaction, Place, Provenance, Recording, Request, Response
+from qsession._replay import Replay
+from qsession.errors import ReplayMismatch
+
+BASE = "https://quantum.cloud.ibm.com/api/v1"
+MS = 1000
+MINE = "crn:v1:bluemix:public:quantum-computing:us-east:a/1111aaaa1111aaaa:aaaa1111-0000-4000-8000-000000000001::"
+YOURS = "crn:v1:bluemix:public:quantum-computing:us-east:a/1111aaaa1111aaaa:bbbb2222-0000-4000-8000-000000000002::"
+
+
+def exchange(endpoint, method, path, at, answer=None, body=None, status=200, *, instance=0, last=None):
+    asked = json.dumps(body).encode() if body is not None else b""
+    answered = json.dumps(answer).encode() if answer is not None else b""
+    request, response = Request(method, BASE + path, {}, asked), Response(status, "OK", {}, answered)
+    last = at if last is None else last
+    return Interaction(endpoint, instance, request, response, at * MS, MS, 1, last * MS)
+
+
+def submit(at, job="j1", status=200):
+    body = {"program_id": "other", "session_id": "s1", "params": {"x": job}}
+    return exchange("jobs.create", "POST", "/jobs", at, {"id": job}, body, status)
+
+
+def close(at, status=204):
+    return exchange("sessions.update", "PATCH", "/sessions/s1", at, None, {"accepting_jobs": False}, status)
+
+
+def cancel(at, status=204):
+    return exchange("jobs.cancel", "POST", "/jobs/j1/cancel", at, status=status)
+
+
+def tag(at, name):
+    return exchange("jobs.tags", "PUT", "/jobs/j1/tags", at, None, {"tags": [name]}, 204)
+
+
+def session(at, state, last=None):
+    return exchange("sessions.get", "GET", "/sessions/s1", at, {"id": "s1", "state": state}, last=last)
+
+
+def job(at, status, last=None):
+    return exchange("jobs.get", "GET", "/jobs/j1", at, {"state": {"status": status}}, last=last)
+
+
+def results(at):
+    return exchange("jobs.results", "GET", "/jobs/j1/results", at, {"counts": 1})
+
+
+def jobs(at):
+    return exchange("jobs.list", "GET", "/jobs", at, {"jobs": []})
+
+
+def usage(at):
+    return exchange("instances.usage", "GET", "/instances/usage", at, {"usage_consumed_seconds": at})
+
+
+def replaying(*interactions, allow_unused=False):
+    recording = Recording(Provenance("emulator", 0), interactions)
+    return Replay(recording, Discovery(()), Place("a.yaml"), allow_unused)
+
+
+def send(replay, *interactions):
+    return [replay.answer(interaction.request, 0).body for interaction in interactions][-1]
+
+
+def refusal(replay, interaction):
+    with pytest.raises(ReplayMismatch) as caught:
+        send(replay, interaction)
+    return caught.value
+
+
+def test_session_read_before_it_is_closed_does_not_show_it_closed():
+    """It was only ever read after that."""
+    replay = replaying(close(10), session(20, "closed"))
+    assert str(refusal(replay, session(0, ""))) == (
+        "The code under test reads something at a moment that was not recorded. Nothing was sent. [QS301]\n"
+        "  asked: GET /sessions/s1\n"
+        "  recorded only after PATCH /sessions/s1, which was not sent\n"
+        "To fix: pytest --qsession-record\n"
+        "If this is intended: the command above records the new behaviour; review the difference before you commit it\n"
+        "Where: a.yaml"
+    )
+    send(replay, close(10))
+    assert b"closed" in send(replay, session(0, ""))
+
+
+def test_session_read_after_it_is_closed_does_not_show_it_open():
+    """It was only ever read before that."""
+    replay = replaying(session(5, "open"), close(10))
+    send(replay, session(5, ""), close(10))
+    assert refusal(replay, session(0, "")).evidence == (
+        "asked: GET /sessions/s1",
+        "recorded only before PATCH /sessions/s1, which was sent already",
+    )
+
+
+def test_poll_of_another_thread_during_the_close_is_answered():
+    """Which of the two comes first is chance, as it was when recorded."""
+    replay = replaying(session(5, "open"), close(10))
+    send(replay, session(5, ""))
+    closing = threading.Thread(target=send, args=(replay, close(10)))
+    closing.start()
+    closing.join()
+    assert b"open" in send(replay, session(5, ""))
+
+
+def test_state_that_was_polled_on_after_a_write_is_known_after_it():
+    """Equal polls are one interaction that began before the write."""
+    replay = replaying(session(5, "open", last=30), close(10))
+    send(replay, session(5, ""), close(10))
+    assert b"open" in send(replay, session(0, ""))
+
+
+def test_write_that_was_refused_changes_nothing_to_read():
+    """A final job cannot be cancelled, and reads as before."""
+    replay = replaying(job(5, "Running"), cancel(10, status=409))
+    send(replay, job(5, ""), cancel(10))
+    assert b"Running" in send(replay, job(5, ""))
+
+
+def test_final_job_reads_the_same_after_it_was_cancelled():
+    """Whether a thread asks once more after that is chance."""
+    replay = replaying(job(5, "Completed"), results(6), cancel(10))
+    send(replay, job(5, ""), cancel(10))
+    assert b"Completed" in send(replay, job(5, ""))
+    assert b"counts" in send(replay, results(6))
+
+
+def test_queued_job_is_not_queued_after_it_was_cancelled():
+    """What it became was not recorded."""
+    replay = replaying(job(5, "Queued"), cancel(10))
+    send(replay, job(5, ""), cancel(10))
+    assert refusal(replay, job(5, "")).code == "QS301"
+
+
+def test_tags_read_before_they_are_set_are_not_shown():
+    """The first answer holds them already."""
+    replay = replaying(tag(10, "a"), job(20, "Completed"))
+    assert refusal(replay, job(20, "")).code == "QS301"
+
+
+def test_session_read_before_its_only_job_does_not_show_it_active():
+    """Code that reads before it submits saw a session that waits."""
+    replay = replaying(submit(10), session(20, "active"))
+    assert (
+        refusal(replay, session(20, "")).evidence[1] == "recorded only after POST /jobs, which was not sent"
+    )
+
+
+def test_session_read_between_jobs_of_threads_is_answered():
+    """Threads submit in any order: one that has submitted may read."""
+    replay = replaying(
+        submit(1, "j1"), submit(2, "j2"), session(3, "active"), submit(4, "j3"), submit(5, "j4")
+    )
+    send(replay, submit(2, "j2"))
+    assert b"active" in send(replay, session(3, ""))
+    send(replay, submit(4, "j3"))
+    assert b"active" in send(replay, session(3, ""))
+
+
+def test_list_of_jobs_after_the_last_one_is_not_the_one_before():
+    """A list that lacks the job that was just submitted is wrong."""
+    replay = replaying(jobs(5), submit(10))
+    send(replay, jobs(5), submit(10))
+    assert refusal(replay, jobs(5)).code == "QS301"
+
+
+def test_usage_is_not_shown_before_the_job_that_caused_it():
+    """Reading twice before the job shows what was before the job twice."""
+    replay = replaying(usage(1), submit(10), usage(20))
+    assert [json.loads(send(replay, usage(1)))["usage_consumed_seconds"] for _ in range(3)] == [1, 1, 1]
+    send(replay, submit(10))
+    assert json.loads(send(replay, usage(1)))["usage_consumed_seconds"] == 20
+
+
+def test_left_out_write_that_is_allowed_does_not_hide_what_came_after():
+    """Whoever allows unused writes gets what was recorded after them."""
+    replay = replaying(tag(10, "a"), job(20, "Completed"), allow_unused=True)
+    assert b"Completed" in send(replay, job(20, ""))
+
+
+def test_read_after_the_close_skips_what_was_polled_before_it():
+    """Code that polls less often than when recorded still sees what it did."""
+    states = [session(at, f"state {at}") for at in (2, 4, 6)]
+    replay = replaying(*states, close(10), session(20, "closed"))
+    send(replay, session(2, ""), close(10))
+    assert b"closed" in send(replay, session(2, ""))
+
+
+def test_list_after_the_job_has_the_job():
+    """Code that did not list before it submitted gets no list of before."""
+    after = exchange("jobs.list", "GET", "/jobs", 20, {"jobs": ["j1"]})
+    replay = replaying(jobs(5), submit(10), after)
+    send(replay, submit(10))
+    assert b"j1" in send(replay, jobs(5))
+
+
+def test_read_after_the_first_of_two_jobs_stays_before_the_second():
+    """Moving past one write does not move past the next."""
+    states = [session(at, f"state {at}") for at in (2, 4, 12, 22)]
+    replay = replaying(*states[:2], submit(10, "j1"), states[2], submit(20, "j2"), states[3])
+    send(replay, submit(10, "j1"))
+    assert [send(replay, states[0]) for _ in range(2)] == [states[2].response.body] * 2
+
+
+def test_job_after_the_close_is_not_answered_as_before_it():
+    """A session that was closed too early takes no job on the service."""
+    replay = replaying(submit(10), close(20))
+    send(replay, close(20))
+    assert str(refusal(replay, submit(10))) == (
+        "The code under test sends a request in another order than it was recorded. Nothing was sent. [QS302]\n"
+        "  asked: POST /jobs (other (not fully understood))\n"
+        "  recorded only before PATCH /sessions/s1, which was sent already\n"
+        "To fix: pytest --qsession-record\n"
+        "If this is intended: the command above records the new behaviour; review the difference before you commit it\n"
+        "Where: a.yaml"
+    )
+
+
+def test_job_before_the_close_does_not_get_the_refusal_after_it():
+    """It would have run."""
+    replay = replaying(close(10), submit(20, status=400))
+    assert refusal(replay, submit(20)).evidence[1] == (
+        "recorded only after PATCH /sessions/s1, which was not sent"
+    )
+
+
+def test_equal_jobs_before_and_after_the_close_each_get_their_own_answer():
+    """The second one is the one that was refused."""
+    replay = replaying(submit(10), close(20), submit(30, status=400))
+    request = submit(10).request
+    assert replay.answer(request, 0).status == 200
+    assert refusal(replay, submit(10)).code == "QS302"
+    send(replay, close(20))
+    assert replay.answer(request, 0).status == 400
+
+
+def test_tags_in_another_order_are_refused():
+    """Else the job would end with the other tags than the code set last."""
+    replay = replaying(tag(10, "a"), tag(20, "b"))
+    assert refusal(replay, tag(20, "b")).code == "QS302"
+    send(replay, tag(10, "a"), tag(20, "b"))
+
+
+def test_two_named_instances_stand_for_the_two_recorded_ones():
+    """Each answers for itself, though both are called otherwise than when recorded."""
+    discovery = Discovery([InstanceShape(), InstanceShape()])
+    for crn in (MINE, YOURS):
+        discovery.ask(Asked(crn=crn))
+        search = Request("POST", "https://api.global-search-tagging.cloud.ibm.com/v3/resources/search")
+        Replay(Recording(Provenance("ibm", 0), ()), discovery, Place("a.yaml")).answer(search, 0)
+    assert [discovery.index_of(crn) for crn in (MINE, YOURS, MINE)] == [0, 1, 0]
+
+
+def test_named_instances_are_counted_by_first_use():
+    """The recording counts them so, whichever service was made first."""
+    discovery = Discovery([InstanceShape(), InstanceShape()])
+    for crn in (MINE, YOURS):
+        discovery.ask(Asked(crn=crn))
+    assert [discovery.index_of(crn) for crn in (YOURS, MINE)] == [0, 1]
+
+
+def test_request_to_the_second_instance_is_not_answered_by_the_first():
+    """What one instance says is not true of the other."""
+    here = exchange("instances.usage", "GET", "/instances/usage", 1, {"usage_consumed_seconds": 7})
+    there = exchange("backends.list", "GET", "/backends", 2, {"devices": []}, instance=1)
+    discovery = Discovery([InstanceShape(), InstanceShape()])
+    replay = Replay(Recording(Provenance("ibm", 0), (here, there)), discovery, Place("a.yaml"))
+    second = Request("GET", here.request.url, {"service-crn": fake_crn(1, "us-east")})
+    with pytest.raises(ReplayMismatch, match=r"QS301"):
+        replay.answer(second, 0)
