@@ -52,7 +52,8 @@ def encode(recording: Recording) -> tuple[str, Mapping[str, bytes]]:
     bodies: dict[str, bytes] = {}
     entries = [_entry(interaction, bodies) for interaction in recording.interactions]
     digests = [entry["qsession"]["digest"] for entry in entries]
-    head = _head(recording.provenance) | {"interactions": len(entries), "digest": _hash(digests)}
+    head = _head(recording.provenance) | {"interactions": len(entries)}
+    head["digest"] = _hash([head, digests])
     document = {"version": 1, "metadata": {"qsession": head}, "interactions": entries}
     return _dump(document), bodies
 
@@ -83,8 +84,9 @@ def decode(text: str, fetch: FetchBody, *, where: str) -> Recording:
         provenance = _provenance(head)
     except (KeyError, TypeError, ValueError, AttributeError) as broken:
         raise _no_cassette(where, f"a field is missing or of the wrong type: {broken!r}") from broken
-    if head.get("digest") != _hash([entry["qsession"]["digest"] for entry in entries]):
-        raise _edited(where, "the order or the set of interactions")
+    told = {name: value for name, value in head.items() if name != "digest"}
+    if head.get("digest") != _hash([told, [entry["qsession"]["digest"] for entry in entries]]):
+        raise _edited(where, "the head, or the order or the set of interactions")
     return Recording(provenance, interactions)
 
 

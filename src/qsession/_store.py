@@ -71,8 +71,15 @@ class Store:
             The path.
 
         Raises:
-            CassetteError: If a secret would be written (QS207): nothing is.
+            CassetteError: If a secret would be written (QS207): nothing is; if the
+                disk refuses (QS208): the old cassette stays.
         """
+        try:
+            return self._save(path, recording, redactor)
+        except OSError as refused:
+            raise _refused(display(path), refused) from refused
+
+    def _save(self, path: Path, recording: Recording, redactor: Redactor) -> Path:
         text, bodies = _cassette.encode(recording)
         for name, data in [(display(path), text.encode()), *bodies.items()]:
             if kinds := redactor.find(data):
@@ -190,6 +197,16 @@ def _bad_body(where: str, body: str, why: str) -> CassetteError:
         "A body that the cassette refers to cannot be used. Nothing was changed.",
         evidence=[f"{body}: {why}"],
         fix=_cassette.RESTORE,
+        where=where,
+    )
+
+
+def _refused(where: str, error: OSError) -> CassetteError:
+    return CassetteError(
+        "QS208",
+        "The cassette could not be written. The one that was there stays.",
+        evidence=[str(error)],
+        fix="make room, or give this user the right to write there, and record again",
         where=where,
     )
 

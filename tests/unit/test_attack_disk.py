@@ -78,7 +78,7 @@ def test_full_disk_leaves_the_old_recording(cassette):
     """Nothing is half written."""
     before = sorted((path, path.read_bytes()) for path in cassette.parent.rglob("*") if path.is_file())
     full = mock.patch.object(os, "fsync", side_effect=OSError(28, "No space left on device"))
-    with full, pytest.raises(OSError, match="No space left"):
+    with full, pytest.raises(CassetteError, match="No space left"):
         record(cassette)
     assert (
         sorted((path, path.read_bytes()) for path in cassette.parent.rglob("*") if path.is_file()) == before

@@ -140,8 +140,26 @@ def test_decode_swapped_interactions_are_found():
     two = Interaction("jobs.get", 0, Request("GET", URL + "b"), Response(200), 9, 7, last=9)
     document = yaml.safe_load(_cassette.encode(Recording(Provenance("emulator", 0), (one, two)))[0])
     document["interactions"].reverse()
-    with pytest.raises(CassetteError, match=r"the order or the set of interactions"):
+    with pytest.raises(CassetteError, match=r"the head, or the order or the set of interactions"):
         decode(yaml.safe_dump(document))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("target: emulator", "target: ibm"),
+        ("qpu_seconds: 0.0", "qpu_seconds: 9.0"),
+        ("contracts: []", "contracts: [x]"),
+        ("literal_ids: []", "literal_ids: [x]"),
+        ("recorded_at: '1970", "recorded_at: '1971"),
+    ],
+)
+def test_decode_edited_head_is_found(old, new):
+    """Where it comes from is part of the recording."""
+    text, _ = _cassette.encode(small())
+    assert old in text
+    with pytest.raises(CassetteError, match=r"QS205"):
+        decode(text.replace(old, new))
 
 
 def test_decode_cut_at_an_interaction_is_found():

@@ -195,3 +195,15 @@ def test_usage_is_that_of_the_recording(tmp_path):
         program(run)
         assert run.usage == recorded
     assert recorded.qpu_seconds == 0.3
+
+
+def test_variable_that_the_program_sets_stays(cassette, monkeypatch):
+    """Only what was changed for the run is put back."""
+    monkeypatch.delenv("SOMEBODYS_OWN", raising=False)
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    before = dict(os.environ)
+    with qsession.replay(cassette):
+        assert "https_proxy" not in os.environ
+        os.environ["SOMEBODYS_OWN"] = "kept"
+    assert dict(os.environ) == before | {"SOMEBODYS_OWN": "kept"}
+    monkeypatch.delenv("SOMEBODYS_OWN")

@@ -139,6 +139,26 @@ def test_load_bad_body_is_found(store, damage, evidence):
     )
 
 
+def test_save_on_a_full_disk_says_so_and_keeps_the_old_cassette(store, monkeypatch):
+    """Nothing that was there is lost."""
+    path = store.save(store.folder / "a.yaml", recording(), Redactor())
+    before = path.read_bytes()
+
+    def full(_handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(CassetteError) as caught:
+        store.save(path, recording(b"{}"), Redactor())
+    assert str(caught.value) == (
+        "The cassette could not be written. The one that was there stays. [QS208]\n"
+        "  [Errno 28] No space left on device\n"
+        "To fix: make room, or give this user the right to write there, and record again\n"
+        f"Where: {path}"
+    )
+    assert path.read_bytes() == before
+
+
 def test_write_whole_failure_leaves_the_old_content(tmp_path, monkeypatch):
     """A full disk costs nothing that was there."""
     path = tmp_path / "a.yaml"

@@ -11,7 +11,8 @@ import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from unittest import mock
+
+from qsession._environment import changed
 
 ALLOWED = "QSESSION_CHILD_ALLOWED_HOSTS"
 """Hosts that a child of a replay may reach besides its own machine; not set: only IBM is refused."""
@@ -42,7 +43,6 @@ def kept_off(allowed: Collection[str]) -> Iterator[None]:
     Yields:
         Nothing. The environment is put back at the end.
     """
-    with mock.patch.dict(os.environ, {**environment(os.environ), ALLOWED: ",".join(sorted(allowed))}):
-        for name in [name for name in os.environ if name.lower() in _PROXIES]:
-            del os.environ[name]
+    told = {**environment(os.environ), ALLOWED: ",".join(sorted(allowed))}
+    with changed(told, without=[name for name in os.environ if name.lower() in _PROXIES]):
         yield

@@ -7,13 +7,13 @@ All names exist from client 0.41 to 0.51 (read in the source of both).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import wraps
 from typing import Any, TypeAlias
 from unittest import mock
 
+from qsession._environment import changed
 from qsession._model import Asked
 
 OPT_OUT = "USAGE_DATA_OPT_OUT"
@@ -43,7 +43,7 @@ def hooked(ask: Callable[[Asked], None], *, stand_in: StandIn) -> Iterator[None]
     from qiskit_ibm_runtime.accounts.management import AccountManager
 
     with ExitStack() as undo:
-        undo.enter_context(mock.patch.dict(os.environ, {OPT_OUT: "True"}))
+        undo.enter_context(changed({OPT_OUT: "True"}))
         patch = mock.patch.object
         service = QiskitRuntimeService
         undo.enter_context(patch(service, "__init__", _watch_init(service.__init__, ask)))
