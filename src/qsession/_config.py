@@ -43,7 +43,6 @@ class Settings:
         allow_unused: Whether recorded writes may be left out.
         allowed_hosts: Hosts besides this machine that a replay may reach.
         emulator: An emulator to use instead of a fresh one.
-        seed: Seed of a fresh emulator.
         record_command: The command that records this anew, for messages; ``{target}``
             stands for the target of the recording.
     """
@@ -62,7 +61,6 @@ class Settings:
     allow_unused: bool = False
     allowed_hosts: frozenset[str] = frozenset()
     emulator: Emulator | None = None
-    seed: int = 0
     record_command: str = "pytest --qsession-record --qsession-target={target}"
 
 

@@ -170,7 +170,7 @@ def _fits(entry: _Entry, asked: Asked) -> bool:
 def _made_to_fit(entry: _Entry, asked: Asked) -> _Entry:
     plans = [plan.lower() for plan in asked.plans]
     plan = entry.shape.plan if not plans or entry.shape.plan in plans else plans[0]
-    region = _region(asked.crn) or asked.region or entry.shape.region
+    region = region_of(asked.crn) or asked.region or entry.shape.region
     own_crn = entry.crn if region == entry.shape.region else fake_crn(entry.index, region)
     return replace(
         entry,
@@ -181,7 +181,8 @@ def _made_to_fit(entry: _Entry, asked: Asked) -> _Entry:
     )
 
 
-def _region(crn: str | None) -> str | None:
+def region_of(crn: str | None) -> str | None:
+    """Region of a cloud resource name; None where it names none."""
     parts = (crn or "").split(":")
     return parts[5] if len(parts) > 5 else None
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Iterable, Sequence
 
 from qsession import _meaning
+from qsession._bodies import read_object
 from qsession._model import SECOND, Interaction, Place, Request
 from qsession._redaction import Redactor
 from qsession.errors import ReplayMismatch
@@ -130,11 +130,7 @@ def created_id(interaction: Interaction) -> str | None:
     """The id of the session or job that a recorded write made, if it made one."""
     if interaction.endpoint not in {"sessions.create", "jobs.create"} or interaction.response.status >= 300:
         return None
-    try:
-        document = json.loads(interaction.response.body)
-    except ValueError:
-        return None
-    made = document.get("id") if isinstance(document, dict) else None
+    made = read_object(interaction.response.body).get("id")
     return made if isinstance(made, str) else None
 
 

@@ -5,12 +5,13 @@ The recorder stands between the client and a source. Nothing is written here.
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
 
 from qsession import _meaning, _usage
+from qsession._bodies import read_object
+from qsession._discovery import region_of
 from qsession._endpoints import BY_NAME, Call, identify
 from qsession._ids import Ids
 from qsession._model import InstanceShape, Instant, Interaction, Provenance, Recording, Request, Response
@@ -85,7 +86,7 @@ class Recorder:
             interactions = tuple(sorted(self._interactions, key=lambda i: (i.at, i.endpoint)))
         busy = {i.instance for i in interactions if _chooses(i.endpoint)}
         shapes = tuple(
-            replace(self._shapes.get(crn, InstanceShape(region=_region(crn))), used=index in busy)
+            replace(self._shapes.get(crn, _unknown(crn)), used=index in busy)
             for index, crn in enumerate(self._used)
         )
         return Recording(
@@ -142,7 +143,7 @@ class Recorder:
         items = _field(response.body, "items")
         for item in items if isinstance(items, list) else ():
             crn = str(item.get("crn", ""))
-            self._shapes.setdefault(crn, InstanceShape(region=_region(crn)))
+            self._shapes.setdefault(crn, _unknown(crn))
             self._plans[crn] = str(item.get("service_plan_unique_id", ""))
 
     def _learn_plan(self, plan_id: str, response: Response) -> None:
@@ -156,24 +157,20 @@ class Recorder:
 
 
 def _field(body: bytes, *path: str) -> object | None:
-    try:
-        value: object = json.loads(body)
-    except ValueError:
-        return None
+    value: object = read_object(body)
     for name in path:
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
+
+
+def _unknown(crn: str) -> InstanceShape:
+    return InstanceShape(region=region_of(crn) or "us-east")
 
 
 def _chooses(endpoint: str) -> bool:
     # Discovery belongs to no instance; the list of backends is asked of every one.
     known = BY_NAME.get(endpoint)
     return endpoint != "backends.list" and (known is None or known.family == "runtime")
-
-
-def _region(crn: str) -> str:
-    parts = crn.split(":")
-    return parts[5] if len(parts) > 5 else "us-east"
 
 
 def _backend(interactions: tuple[Interaction, ...]) -> str:

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qs, quote
 
-from qsession._discovery import STAND_IN_TOKEN, fake_crn
+from qsession._discovery import STAND_IN_TOKEN, fake_crn, region_of
 from qsession._endpoints import Call
 from qsession._model import Request, Response
 
@@ -75,7 +75,7 @@ class Redactor:
                 return self._crns.index(crn)
             self._crns.append(crn)
             index = len(self._crns) - 1
-        if crn in (fake_crn(other, _region(crn)) for other in range(index + 1)):
+        if crn in (fake_crn(other, region_of(crn) or "us-east") for other in range(index + 1)):
             return index
         parts = crn.split(":")
         if account := _ACCOUNT.search(crn):
@@ -164,7 +164,7 @@ class Redactor:
 
     def _stand_in(self, crn: str) -> str:
         # The emulator's own belongs to nobody, and a replay must show what was seen.
-        return crn if _NOBODY in crn else fake_crn(self._index(crn), _region(crn))
+        return crn if _NOBODY in crn else fake_crn(self._index(crn), region_of(crn) or "us-east")
 
     def _index(self, crn: str) -> int:
         known = [i for i, c in enumerate(self._crns) if crn.startswith(c) or c.startswith(crn)]
@@ -228,11 +228,6 @@ def _json(body: bytes) -> object | None:
     except (ValueError, RecursionError):
         return None
     return document
-
-
-def _region(crn: str) -> str:
-    parts = crn.split(":")
-    return parts[5] if len(parts) > 5 and parts[5] else "us-east"
 
 
 def _forms(value: str) -> Iterator[bytes]:

@@ -67,6 +67,7 @@ class Replay:
     _reads: dict[_meaning.Key, Timeline] = field(default_factory=dict)
     _writes: dict[_meaning.Key, list[_Write]] = field(default_factory=dict)
     _home: dict[str, str] = field(default_factory=dict)
+    _calls: dict[_meaning.Key, Call] = field(default_factory=dict)
     _barriers: dict[_meaning.Key, list[_Write]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -108,6 +109,7 @@ class Replay:
         key = _meaning.key_of(call, interaction.instance)
         if not call.endpoint.is_write:
             self._reads.setdefault(key, Timeline()).states.append(interaction)
+            self._calls[key] = call
             return
         ask = _meaning.read(call, interaction.request)
         made = _explain.created_id(interaction)
@@ -133,7 +135,7 @@ class Replay:
             raise _explain.no_read(key, self._every_key(), self.place)
         state = self._advance(key, timeline)
         if timeline.repeats > _PATIENCE + state.seen and not any(f in state.response.body for f in _FINAL):
-            waiting = [w.interaction for w in self._barrier(key, state) if not w.sent]
+            waiting = [w.interaction for w in self._barrier(key) if not w.sent]
             raise _explain.endless(key, timeline.repeats, waiting, self.place)
         return state.response
 
@@ -141,15 +143,15 @@ class Replay:
         return [*self._reads, *self._writes]
 
     def _advance(self, key: _meaning.Key, timeline: Timeline) -> Interaction:
-        barrier = self._barrier(key, timeline.states[0])
-        if (between := self._between(timeline, barrier)) is not None:
+        barrier = self._barrier(key)
+        if (between := self._between(self._calls[key], timeline, barrier)) is not None:
             raise _explain.no_moment(key, between.interaction, self.place, sent=between.sent)
         next_write = min((w.interaction.at for w in barrier if not w.sent), default=None)
-        state = timeline.read(self._now, next_write, since=self._since(timeline, barrier))
+        state = timeline.read(self._now, next_write, since=self._since(self._calls[key], barrier))
         self._now = max(self._now, state.at) + state.took
         return state
 
-    def _between(self, timeline: Timeline, barrier: list[_Write]) -> _Write | None:
+    def _between(self, read: Call, timeline: Timeline, barrier: list[_Write]) -> _Write | None:
         """A write that stands between this moment and every recorded state, if there is one.
 
         One to the thing itself does so alone. Others, such as the jobs of a session, come
@@ -157,9 +159,6 @@ class Replay:
         Whether a thread still reads before what another one sends is chance.
         """
         first, last = timeline.states[0], timeline.states[-1]
-        read = identify(first.request)
-        if read is None:
-            return None
         barrier = [w for w in barrier if w.took_effect]
         ahead = [w for w in barrier if w.at < first.at and not self.allow_unused]
         behind = [w for w in barrier if w.at > max(last.at, last.last) and _outdates(w, last)]
@@ -171,21 +170,20 @@ class Replay:
                 return (own or others)[0]
         return None
 
-    def _since(self, timeline: Timeline, barrier: list[_Write]) -> tuple[Micros, Micros] | None:
+    def _since(self, read: Call, barrier: list[_Write]) -> tuple[Micros, Micros] | None:
         """The last write whose change must show: all before it were sent, or it was to the thing itself."""
-        read = identify(timeline.states[0].request)
         found: _Write | None = None
         complete = True
         for write in sorted((w for w in barrier if w.took_effect), key=lambda w: w.at):
             complete = complete and write.sent
-            if write.sent and (complete or (read is not None and _same_thing(write.call, read))):
+            if write.sent and (complete or _same_thing(write.call, read)):
                 found = write
         return (found.at, found.at + found.interaction.took) if found else None
 
-    def _barrier(self, key: _meaning.Key, state: Interaction) -> list[_Write]:
+    def _barrier(self, key: _meaning.Key) -> list[_Write]:
         if key not in self._barriers:
             every = (write for writes in self._writes.values() for write in writes)
-            self._barriers[key] = [write for write in every if self._touches(write, state)]
+            self._barriers[key] = [write for write in every if self._touches(write, self._calls[key])]
         return self._barriers[key]
 
     def _write(self, call: Call, key: _meaning.Key, request: Request) -> Response:
@@ -224,11 +222,8 @@ class Replay:
                 return other
         return None
 
-    def _touches(self, write: _Write, state: Interaction) -> bool:
+    def _touches(self, write: _Write, read: Call) -> bool:
         """Whether a write could change what a read shows."""
-        read = identify(state.request)
-        if read is None:
-            return False
         name, ids = write.call.endpoint.name, write.call.ids
         if job := read.ids.get("job"):
             return ids.get("job") == job or (

@@ -61,8 +61,8 @@ class Run:
         self._origin: str = settings.target
         self._seed: int | None = None
         self._isa_seed: int | None = None
-        self._recorder = Recorder(self._clock.now()) if settings.mode != "replay" else None
         self._started = self._clock.now()
+        self._recorder = Recorder(self._started) if settings.mode != "replay" else None
         self._replay: Replay | None = None
         self._money: MoneyGuard | None = None
         self._embedded: Source | None = None

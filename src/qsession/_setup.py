@@ -28,7 +28,7 @@ def emulator(settings: Settings) -> Emulator:
         raise missing_extra("qiskit-aer")
     if settings.emulator is not None:
         return settings.emulator
-    return Emulator(seed=settings.seed)
+    return Emulator()
 
 
 def refuse_ci(settings: Settings) -> None:

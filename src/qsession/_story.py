@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 
+from qsession._bodies import read_object
 from qsession._model import SECOND, Interaction
 
 _WORDS = {
@@ -39,9 +39,8 @@ def story(interactions: Iterable[Interaction]) -> Iterator[str]:
 def _state(interaction: Interaction, told: dict[str, str]) -> str | None:
     if interaction.endpoint not in {"jobs.get", "sessions.get"}:
         return None
-    try:
-        document = json.loads(interaction.response.body)
-    except ValueError:
+    document = read_object(interaction.response.body)
+    if not document:
         return None
     kind = interaction.endpoint.split(".")[0].removesuffix("s")
     state = document.get("state")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from qsession._bodies import read_object
 from qsession._model import Interaction
 
 
@@ -39,12 +39,12 @@ def qpu_seconds(interactions: Iterable[Interaction]) -> float:
     sessions: dict[str, float] = {}
     for interaction in interactions:
         if interaction.endpoint == "jobs.create":
-            job = str(_document(interaction.response.body).get("id"))
-            homes[job] = str(_document(interaction.request.body).get("session_id"))
+            job = str(read_object(interaction.response.body).get("id"))
+            homes[job] = str(read_object(interaction.request.body).get("session_id"))
         elif interaction.endpoint in {"jobs.get", "jobs.metrics"}:
-            _note_charge(charges, _job_of(interaction), _document(interaction.response.body))
+            _note_charge(charges, _job_of(interaction), read_object(interaction.response.body))
         elif interaction.endpoint == "sessions.get":
-            _note_elapsed(sessions, _document(interaction.response.body))
+            _note_elapsed(sessions, read_object(interaction.response.body))
     loose = sum(charge for job, charge in charges.items() if homes.get(job) not in sessions)
     return round(loose + sum(sessions.values()), 3)
 
@@ -64,11 +64,3 @@ def _note_elapsed(sessions: dict[str, float], document: Mapping[str, object]) ->
 
 def _job_of(interaction: Interaction) -> str:
     return interaction.request.url.split("/jobs/", 1)[-1].split("?")[0].split("/")[0]
-
-
-def _document(body: bytes) -> Mapping[str, object]:
-    try:
-        document = json.loads(body)
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}

@@ -12,8 +12,9 @@ from types import MappingProxyType
 from typing import TypeAlias
 from urllib.parse import quote, urlsplit
 
+from qsession._bodies import read_object
 from qsession._model import Request, Response
-from qsession._money._observe import is_success, read_object, text
+from qsession._money._observe import is_success, text
 
 Send: TypeAlias = Callable[[Request], Response]
 

@@ -12,6 +12,7 @@ import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from qsession._bodies import read_object
 from qsession._clock import isoformat
 from qsession._endpoints import Call
 from qsession._model import Instant, Request, Response
@@ -25,7 +26,6 @@ from qsession._money._observe import (
     looked,
     number,
     observe,
-    read_object,
     text,
 )
 from qsession._money._pipe import State, Target

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from qsession._bodies import read_object
 from qsession._clock import Clock
 from qsession._endpoints import Call
 from qsession._model import SECOND, Instant, Request, Response
@@ -16,7 +17,7 @@ from qsession._money import _errands, _messages
 from qsession._money._access import Send
 from qsession._money._book import Book, Flight
 from qsession._money._ledger import DEFAULT_JOB_SECONDS
-from qsession._money._observe import number, read_object, text
+from qsession._money._observe import number, text
 from qsession._money._pace import OF_THIS_PROCESS, Pace
 from qsession._money._termination import Termination
 from qsession._money._watcher import Watcher

@@ -6,10 +6,10 @@ then stays where it is, which is the safe side.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from qsession._bodies import read_object
 from qsession._endpoints import Call
 from qsession._model import Instant, Response
 from qsession._money._ledger import Job, Ledger, Session
@@ -80,15 +80,6 @@ def looked(ledger: Ledger, item: Session | Job, at: Instant) -> Ledger:
 def is_success(response: Response) -> bool:
     """Whether the service did what was asked."""
     return 200 <= response.status < 300
-
-
-def read_object(body: bytes) -> Mapping[str, object]:
-    """The JSON object of a body; empty when it is not one."""
-    try:
-        value: object = json.loads(body)
-    except ValueError:
-        return _NO_FIELDS
-    return value if isinstance(value, dict) else _NO_FIELDS
 
 
 def text(fields: Mapping[str, object], key: str) -> str:
