@@ -1,117 +1,53 @@
 """What a request costs at the seam: an in-memory adapter, a do-nothing vcrpy cassette, our stub.
 
-    python benchmarks/seam.py [requests] [rounds]
-
-The three answer the same GET with the same bytes, in turns, in this process. The
-figures are medians of the rounds; the ratios are what to compare across machines.
+The three answer the same GET with the same bytes, in turns, in one process. This is
+what the choice of the seam rests on (docs/adr/0001-seam.md); what a replay costs on
+top of it is the part ``replay_cost``.
 """
 
 from __future__ import annotations
 
-import statistics
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib.metadata import version
-from time import perf_counter
+from functools import partial
 
-import requests
-import vcr.request
-from requests.adapters import BaseAdapter
-from vcr.cassette import Cassette
+from benchmarks._findings import Findings, Row
+from benchmarks._measuring import Real, in_turns, medians
+from benchmarks._ways import Way, adapter, body_of, nothing_to_do, stub, url_of
 
-from qsession import _wire
-from qsession._model import Request, Response
-
-URL = "https://quantum.cloud.ibm.com/api/v1/jobs/d000000000000000000?exclude_params=true"
-BODY = b'{"id":"d000000000000000000","state":{"status":"Running"},"status":"Running"}'
-HEADERS = {"content-type": "application/json"}
+WAYS: dict[str, Way] = {"adapter": adapter, "do-nothing cassette": nothing_to_do, "our stub": stub}
 
 
-class Adapter(BaseAdapter):
-    """Answers above urllib3: no pool, no connection, no retries."""
-
-    def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> requests.Response:
-        answer = requests.Response()
-        answer.status_code, answer.reason, answer.url = 200, "OK", str(request.url)
-        answer.headers.update(HEADERS)
-        answer.request, answer._content = request, BODY
-        return answer
-
-    def close(self) -> None:
-        """There is nothing to close."""
-
-
-class NothingToDo(Cassette):
-    """Keeps vcrpy's stubs and patching, and leaves out everything a cassette does."""
-
-    def can_play_response_for(self, request: vcr.request.Request) -> bool:
-        return True
-
-    def play_response(self, request: vcr.request.Request) -> dict[str, object]:
-        headers = {name: [value] for name, value in HEADERS.items()}
-        return {"status": {"code": 200, "message": "OK"}, "headers": headers, "body": {"string": BODY}}
-
-    def _load(self) -> None:
-        """There is no file."""
-
-    def _save(self, force: bool = False) -> None:
-        """There is no file."""
+def measure(*, quick: bool) -> Findings:
+    """Time the same GET over each way."""
+    count, rounds = (300, 5) if quick else (1000, 9)
+    turns = {name: partial(one_round, way, count) for name, way in WAYS.items()}
+    found = medians(in_turns(turns, rounds))
+    ours = found["our stub"]
+    rows = (
+        _row("nothing", ours, found["do-nothing cassette"], "a do-nothing vcrpy cassette", 1.5),
+        _row("adapter", ours, found["adapter"], "an in-memory adapter", 3),
+    )
+    return Findings(rows)
 
 
-@contextmanager
-def adapter() -> Iterator[requests.Session]:
-    with requests.Session() as session:
-        session.mount("https://", Adapter())
-        yield session
-
-
-@contextmanager
-def nothing_to_do() -> Iterator[requests.Session]:
-    with NothingToDo.use(path="none.yaml", record_mode=vcr.mode.NONE), requests.Session() as session:
-        yield session
-
-
-@contextmanager
-def stub() -> Iterator[requests.Session]:
-    def handler(_request: Request, _send: _wire.Send) -> Response:
-        return Response(200, "OK", HEADERS, BODY)
-
-    with _wire.installed(handler), requests.Session() as session:
-        yield session
-
-
-WAYS: dict[str, Callable[[], object]] = {
-    "in-memory requests adapter": adapter,
-    "do-nothing vcrpy cassette": nothing_to_do,
-    "our stub": stub,
-}
-
-
-def one_round(way: Callable[[], object], count: int) -> float:
-    """Seconds for a number of requests over one session."""
-    with way() as session:  # type: ignore[attr-defined]
-        assert session.get(URL).content == BODY
-        began = perf_counter()
+def one_round(way: Way, count: int) -> float:
+    """Milliseconds a request over one session."""
+    url = url_of(0)
+    with way() as session:
+        assert session.get(url).content == body_of(0)
+        began = Real.now()
         for _ in range(count):
-            session.get(URL)
-        return perf_counter() - began
+            session.get(url)
+        return (Real.now() - began) / count * 1000
 
 
-def main(count: int = 1000, rounds: int = 5) -> None:
-    times: dict[str, list[float]] = {name: [] for name in WAYS}
-    for _ in range(rounds):
-        for name, way in WAYS.items():
-            times[name].append(one_round(way, count) / count * 1000)
-    medians = {name: statistics.median(values) for name, values in times.items()}
-    packages = ("vcrpy", "requests", "urllib3")
-    print(f"{count} GETs, median of {rounds}, {', '.join(f'{p} {version(p)}' for p in packages)}")
-    base = medians["in-memory requests adapter"]
-    for name, median in medians.items():
-        print(f"  {name:<28} {median:6.3f} ms a request   {median / base:4.2f} x")
-    ratio = medians["our stub"] / medians["do-nothing vcrpy cassette"]
-    print(f"our stub / do-nothing vcrpy cassette: {ratio:.2f}")
-
-
-if __name__ == "__main__":
-    main(*(int(argument) for argument in sys.argv[1:3]))
+def _row(key: str, ours: float, theirs: float, peer: str, bar: float) -> Row:
+    return Row(
+        f"seam.{key}",
+        "a request at the seam alone",
+        ours,
+        "ms",
+        ratio=ours / theirs,
+        beside=peer,
+        bar=bar,
+        bar_of="ratio",
+    )

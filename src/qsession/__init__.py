@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from qsession._api import record, replay
+    from qsession._clock import VirtualClock
     from qsession._run import Run
     from qsession.emulator import Emulator
     from qsession.session import Batch, Session
 
-__all__ = ["Batch", "Emulator", "Run", "Session", "record", "replay"]
+__all__ = ["Batch", "Emulator", "Run", "Session", "VirtualClock", "record", "replay"]
 
 _HOMES = {
     "Batch": "qsession.session",
     "Emulator": "qsession.emulator",
     "Run": "qsession._run",
     "Session": "qsession.session",
+    "VirtualClock": "qsession._clock",
     "record": "qsession._api",
     "replay": "qsession._api",
 }

@@ -6,7 +6,15 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from qsession._config import BUDGET_SECONDS, Option, Settings, check_budget, check_target
+from qsession._config import (
+    BUDGET_SECONDS,
+    Option,
+    Settings,
+    check_beyond,
+    check_budget,
+    check_polls,
+    check_target,
+)
 from qsession._run import Run
 from qsession.emulator import Emulator
 
@@ -21,6 +29,7 @@ def record(
     budget: float = BUDGET_SECONDS,
     allow_ci: bool = False,
     emulator: Emulator | None = None,
+    polls: str = "default",
 ) -> Run:
     """Record what the client does, while it does it.
 
@@ -37,6 +46,9 @@ def record(
         budget: QPU seconds that may be used on the service.
         allow_ci: Whether the service may be reached where ``CI`` is set.
         emulator: The emulator to record against, instead of a fresh one.
+        polls: On the emulator, where time is virtual: ``"leap"`` lets every wait between
+            two polls go on to the next known event, ``"exact"`` none; by default those
+            in the client's own ``result`` and ``wait_for_final_state`` do.
 
     Returns:
         The run, to be used in a ``with`` statement.
@@ -57,6 +69,7 @@ def record(
         budget=check_budget(Option(str(budget), "the argument budget")),
         allow_ci=allow_ci,
         emulator=emulator,
+        polls=check_polls(Option(polls, "the argument polls")),
         record_command=f"qsession.record({os.fspath(path)!r}, target='{{target}}')",
     )
     return Run(settings)
@@ -67,6 +80,8 @@ def replay(
     *,
     allow_unused: bool = False,
     allowed_hosts: Collection[str] = (),
+    polls: str = "default",
+    beyond: str = "error",
 ) -> Run:
     """Replay a cassette: the same code, no network, no account.
 
@@ -74,6 +89,11 @@ def replay(
         path: The cassette to read.
         allow_unused: Whether recorded requests that change something may be left out.
         allowed_hosts: Hosts besides this machine that the code may reach.
+        polls: ``"leap"`` lets every wait between two polls go on to the next known event,
+            ``"exact"`` none; by default those in the client's own ``result`` and
+            ``wait_for_final_state`` do.
+        beyond: What happens where the code waits past the end of the recording:
+            ``"error"``, or a ``"model"`` of the service answers.
 
     Returns:
         The run, to be used in a ``with`` statement.
@@ -89,6 +109,8 @@ def replay(
         path=Path(path),
         allow_unused=allow_unused,
         allowed_hosts=frozenset(host.lower() for host in allowed_hosts),
+        polls=check_polls(Option(polls, "the argument polls")),
+        beyond=check_beyond(Option(beyond, "the argument beyond")),
         record_command=f"qsession.record({os.fspath(path)!r}, target='{{target}}')",
     )
     return Run(settings)

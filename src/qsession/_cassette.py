@@ -8,10 +8,12 @@ merge or a cut is found. The format is described in ``docs/reference/cassette.md
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -19,7 +21,8 @@ from typing import Any, TypeAlias
 import yaml
 
 from qsession._clock import from_datetime, to_datetime
-from qsession._model import InstanceShape, Interaction, Provenance, Recording, Request, Response
+from qsession._kept import Late, StoredRequest, StoredResponse
+from qsession._model import InstanceShape, Interaction, Provenance, Recording
 from qsession.errors import CassetteError
 
 FORMAT = 1
@@ -37,7 +40,7 @@ RESTORE = "restore it from version control, or delete it and record again with p
 _REFERENCE = re.compile(r"sha256:[0-9a-f]{64}")
 
 FetchBody: TypeAlias = Callable[[str], bytes]
-"""Gives the content of a large body by its reference."""
+"""Gives the content of a large body by its reference, verified, or raises."""
 
 
 def encode(recording: Recording) -> tuple[str, Mapping[str, bytes]]:
@@ -63,7 +66,7 @@ def decode(text: str, fetch: FetchBody, *, where: str) -> Recording:
 
     Args:
         text: Content of a cassette file.
-        fetch: Gives large bodies by their reference.
+        fetch: Gives large bodies by their reference; used when a body is asked for.
         where: The file's name, for messages.
 
     Raises:
@@ -82,10 +85,11 @@ def decode(text: str, fetch: FetchBody, *, where: str) -> Recording:
     try:
         interactions = tuple(_interaction(e, i, fetch, where) for i, e in enumerate(entries))
         provenance = _provenance(head)
+        told = {name: value for name, value in head.items() if name != "digest"}
+        whole = head.get("digest") == _hash([told, [entry["qsession"]["digest"] for entry in entries]])
     except (KeyError, TypeError, ValueError, AttributeError) as broken:
         raise _no_cassette(where, f"a field is missing or of the wrong type: {broken!r}") from broken
-    told = {name: value for name, value in head.items() if name != "digest"}
-    if head.get("digest") != _hash([told, [entry["qsession"]["digest"] for entry in entries]]):
+    if not whole:
         raise _edited(where, "the head, or the order or the set of interactions")
     return Recording(provenance, interactions)
 
@@ -139,17 +143,17 @@ def _interaction(entry: Any, index: int, fetch: FetchBody, where: str) -> Intera
     ours, asked, answered = entry["qsession"], entry["request"], entry["response"]
     if ours.get("digest") != _digest(entry):
         raise _edited(where, f"interaction {index + 1} ({asked.get('method')} {asked.get('uri')})")
-    request = Request(
+    request = StoredRequest(
         str(asked["method"]),
         str(asked["uri"]),
         {name: str(values[0]) for name, values in asked["headers"].items()},
-        _bytes(asked["body"], ours.get("request_body"), fetch),
+        _source(asked["body"], ours.get("request_body"), fetch),
     )
-    response = Response(
+    response = StoredResponse(
         int(answered["status"]["code"]),
         str(answered["status"]["message"]),
         {name: str(values[0]) for name, values in answered["headers"].items()},
-        _bytes(answered["body"]["string"], ours.get("response_body"), fetch),
+        _source(answered["body"]["string"], ours.get("response_body"), fetch),
     )
     at = int(ours["at_us"])
     seen, last = int(ours.get("seen", 1)), int(ours.get("last_us", at))
@@ -159,11 +163,11 @@ def _interaction(entry: Any, index: int, fetch: FetchBody, where: str) -> Intera
     )
 
 
-def _bytes(inline: object, reference: object, fetch: FetchBody) -> bytes:
+def _source(inline: object, reference: object, fetch: FetchBody) -> bytes | Late:
     if reference is not None:
         if not isinstance(reference, str) or not _REFERENCE.fullmatch(reference):
             raise ValueError(f"{reference!r} is no reference to a body")
-        return fetch(reference)
+        return Late(reference, fetch)
     if isinstance(inline, bytes):
         return inline
     return str(inline or "").encode()
@@ -248,17 +252,34 @@ def _dump(document: Mapping[str, Any]) -> str:
 def _load(text: str, where: str) -> Mapping[str, Any]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        document = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader, whichever
+        with _uncollected():
+            document = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader, whichever
     except yaml.YAMLError as broken:
         problem = str(getattr(broken, "problem", None) or broken)
         mark = getattr(broken, "problem_mark", None)
         line = f" in line {mark.line + 1}" if mark is not None else ""
         raise _no_cassette(where, f"it is not YAML{line}: {problem}") from broken
+    except ValueError as broken:
+        # A date that is none, a number with thousands of digits.
+        raise _no_cassette(where, f"it holds a value that cannot be read: {broken}") from broken
     except RecursionError as broken:
         raise _no_cassette(where, "it is nested too deeply") from broken
     if not isinstance(document, dict):
         raise _no_cassette(where, f"it holds {_kind(document)}, not a mapping")
     return document
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    # YAML makes very many objects, and no garbage: looking for it took half of the time.
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

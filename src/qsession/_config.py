@@ -8,19 +8,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from qsession import _options
 from qsession.errors import UsageError
 
 if TYPE_CHECKING:
     from qsession.emulator import Emulator
 
-Mode: TypeAlias = Literal["record", "replay", "live"]
+Mode: TypeAlias = Literal["record", "replay", "live", "scenario"]
 Target: TypeAlias = Literal["ibm", "emulator"]
+Polls: TypeAlias = Literal["default", "leap", "exact"]
+BeyondMode: TypeAlias = Literal["error", "model"]
 
-TARGETS = ("emulator", "ibm")
-MODES = ("replay", "record", "missing", "live")
-BUDGET_SECONDS = 60.0
-"""QPU seconds that runs against the service may use unless told otherwise."""
+BUDGET_SECONDS = _options.BUDGET_SECONDS
 
+POLLS = ("default", "leap", "exact")
+BEYOND = ("error", "model")
+
+_CODES = {"mode": "QS101", "target": "QS102", "polls": "QS118", "beyond": "QS119"}
 _LATER_MODES = {"verify": "comparing the service with the cassettes"}
 
 
@@ -29,9 +33,9 @@ class Settings:
     """What a run is made of.
 
     Attributes:
-        mode: ``record``, ``replay`` or ``live``.
+        mode: ``record``, ``replay``, ``live`` or ``scenario``.
         target: ``ibm`` or ``emulator``; without meaning in a replay.
-        path: The cassette; None in a live run.
+        path: The cassette; None in a live run and in a scenario.
         folder: The cassette folder; None for the cassette's own.
         scratch: Where notes of open sessions and rejected recordings go.
         test: Test id, or empty.
@@ -43,6 +47,11 @@ class Settings:
         allow_unused: Whether recorded writes may be left out.
         allowed_hosts: Hosts besides this machine that a replay may reach.
         emulator: An emulator to use instead of a fresh one.
+        scenario: Name of the scenario that answers, or empty.
+        polls: ``leap`` where every wait between two polls may leap, ``exact`` where none
+            may; by default those of the client itself do.
+        beyond: Who answers past the end of the recording where the test only waited:
+            nobody (``error``) or the ``model``.
         record_command: The command that records this anew, for messages; ``{target}``
             stands for the target of the recording.
     """
@@ -61,6 +70,9 @@ class Settings:
     allow_unused: bool = False
     allowed_hosts: frozenset[str] = frozenset()
     emulator: Emulator | None = None
+    scenario: str = ""
+    polls: Polls = "default"
+    beyond: BeyondMode = "error"
     record_command: str = "pytest --qsession-record --qsession-target={target}"
 
 
@@ -107,7 +119,7 @@ def check_mode(option: Option) -> str:
     Raises:
         UsageError: If it is none (QS101).
     """
-    return _one_of("mode", option, MODES, _LATER_MODES)
+    return _one_of("mode", option, _options.MODES, _LATER_MODES)
 
 
 def check_target(option: Option) -> Target:
@@ -116,7 +128,26 @@ def check_target(option: Option) -> Target:
     Raises:
         UsageError: If it is none (QS102).
     """
-    return "ibm" if _one_of("target", option, TARGETS, {}) == "ibm" else "emulator"
+    return "ibm" if _one_of("target", option, _options.TARGETS, {}) == "ibm" else "emulator"
+
+
+def check_polls(option: Option) -> Polls:
+    """How polls are waited for.
+
+    Raises:
+        UsageError: If it is no such word (QS118).
+    """
+    word = _one_of("polls", option, POLLS, {})
+    return "leap" if word == "leap" else "exact" if word == "exact" else "default"
+
+
+def check_beyond(option: Option) -> BeyondMode:
+    """Who answers past the end of a recording.
+
+    Raises:
+        UsageError: If it is no such word (QS119).
+    """
+    return "model" if _one_of("beyond", option, BEYOND, {}) == "model" else "error"
 
 
 def check_budget(option: Option) -> float:
@@ -156,7 +187,7 @@ def _one_of(what: str, option: Option, known: Sequence[str], later: Mapping[str,
     nearest = (difflib.get_close_matches(value, known, n=1) or known)[0]
     in_python = option.origin.startswith("the argument")
     raise UsageError(
-        "QS101" if what == "mode" else "QS102",
+        _CODES[what],
         f"There is no {what} of this name.",
         evidence=evidence,
         fix=f'{what}="{nearest}"' if in_python else f"--qsession-{what}={nearest}",

@@ -22,7 +22,9 @@ from qsession._model import SECOND, Asked, InstanceShape, Instant, Response
 STAND_IN_TOKEN = "qsession-stand-in-key-that-opens-nothing"  # noqa: S105 - opens nothing
 """API key of the account that stands in where the machine has none."""
 
-_TOKEN_SECONDS = 3600
+TOKEN_SECONDS = 3600
+"""How long a token is valid: an hour, as IAM's are (documented)."""
+
 _JSON = {"content-type": "application/json"}
 
 
@@ -139,7 +141,7 @@ def mint_token(at: Instant) -> str:
         at: The moment of issue; it is valid for an hour.
     """
     issued = at // SECOND
-    claims = {"iam_id": "IBMid-0000000000", "iat": issued, "exp": issued + _TOKEN_SECONDS}
+    claims = {"iam_id": "IBMid-0000000000", "iat": issued, "exp": issued + TOKEN_SECONDS}
     parts = ({"alg": "none", "typ": "JWT"}, claims)
     return ".".join(_segment(json.dumps(part).encode()) for part in parts) + "." + _segment(b"qsession")
 
@@ -150,8 +152,8 @@ def _token(at: Instant) -> Response:
             "access_token": mint_token(at),
             "refresh_token": "not_supported",
             "token_type": "Bearer",
-            "expires_in": _TOKEN_SECONDS,
-            "expiration": at // SECOND + _TOKEN_SECONDS,
+            "expires_in": TOKEN_SECONDS,
+            "expiration": at // SECOND + TOKEN_SECONDS,
             "scope": "ibm openid",
         }
     )

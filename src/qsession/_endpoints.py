@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -131,22 +132,30 @@ def identify(request: Request) -> Call | None:
         the service but fits no line; None for a request to anybody else.
     """
     try:
-        parts = urlsplit(request.url)
+        call, is_service = _understood(request.method, request.url)
     except ValueError:
         return None
-    family, path = _family(parts)
-    if not is_service_host(parts.hostname or "") and not _speaks_the_protocol(request, family):
+    if not is_service and not _speaks_the_protocol(request, call.endpoint.family):
         return None
+    return call
+
+
+@lru_cache(maxsize=4096)
+def _understood(method: str, url: str) -> tuple[Call, bool]:
+    """The call, and whether it goes to a host of the service. A poll asks for the same each time."""
+    parts = urlsplit(url)
+    family, path = _family(parts)
     query = tuple(parse_qsl(parts.query, keep_blank_values=True))
-    region = _region(parts.hostname or "")
+    host = parts.hostname or ""
     for endpoint, pattern in _PATTERNS:
-        if endpoint.family != family or endpoint.method != request.method:
+        if endpoint.family != family or endpoint.method != method:
             continue
         if found := pattern.match(path):
             ids = {key: unquote(value) for key, value in found.groupdict().items()}
-            return Call(endpoint, MappingProxyType(ids), unquote(path), query, region)
-    unknown = Endpoint("unknown", request.method, family, path)
-    return Call(unknown, MappingProxyType({}), unquote(path), query, region)
+            call = Call(endpoint, MappingProxyType(ids), unquote(path), query, _region(host))
+            return call, is_service_host(host)
+    unknown = Endpoint("unknown", method, family, path)
+    return Call(unknown, MappingProxyType({}), unquote(path), query, _region(host)), is_service_host(host)
 
 
 def is_service_host(host: str) -> bool:

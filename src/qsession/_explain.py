@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from qsession import _meaning
 from qsession._bodies import read_object
-from qsession._model import SECOND, Interaction, Place, Request
+from qsession._model import SECOND, Interaction, Micros, Place, Request
 from qsession._redaction import Redactor
 from qsession.errors import ReplayMismatch
 
@@ -73,17 +73,21 @@ def used_up(key: _meaning.Key, times: int, asked: _meaning.Ask, place: Place) ->
     return _mismatch("QS303", what, evidence, place)
 
 
-def endless(key: _meaning.Key, times: int, waiting: Sequence[Interaction], place: Place) -> ReplayMismatch:
-    """A read that is repeated for ever in a state that will not change."""
-    evidence = [f"asked: {key}, {times} times in the same state"]
+def past_the_end(
+    key: _meaning.Key, late: Micros, waiting: Sequence[Interaction], place: Place, *, moved: bool
+) -> ReplayMismatch:
+    """A read past the last moment of the recording, of something that may have changed since."""
+    evidence = [f"asked: {key}, {late / SECOND:.3f} s after the recording ended"]
     if waiting:
         first = min(waiting, key=lambda interaction: interaction.at)
-        evidence.append(f"the recording goes on only after {_name(first)}, which was not sent")
+        evidence.append(f"the recording goes on with {_name(first)}, which was not sent")
     else:
-        evidence.append("the recording ends in this state")
-    return _mismatch(
-        "QS304", "The code under test waits for what the recording does not hold.", evidence, place
-    )
+        evidence.append("the recording ends with this in a state that is not final")
+    if moved:
+        evidence.append("the model of a session's life cannot tell what became of it")
+    intended = 'to let a model of the service answer: beyond="model" in @pytest.mark.qsession(...)'
+    what = "The code under test waits for what the recording does not hold."
+    return _mismatch("QS304", what, evidence, place, intended=intended)
 
 
 def stranger(request: Request, place: Place) -> ReplayMismatch:
@@ -134,8 +138,12 @@ def created_id(interaction: Interaction) -> str | None:
     return made if isinstance(made, str) else None
 
 
-def _mismatch(code: str, what: str, evidence: Sequence[str], place: Place) -> ReplayMismatch:
-    intended = "the command above records the new behaviour; review the difference before you commit it"
+def _mismatch(
+    code: str, what: str, evidence: Sequence[str], place: Place, *, intended: str = ""
+) -> ReplayMismatch:
+    intended = (
+        intended or "the command above records the new behaviour; review the difference before you commit it"
+    )
     # What the code under test asked may name an account or an instance, or carry a token.
     evidence = [Redactor().clean_text(line) for line in evidence]
     return ReplayMismatch(

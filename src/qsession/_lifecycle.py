@@ -156,7 +156,10 @@ def next_timer(life: Life) -> tuple[Instant, str] | None:
         None for a closed session.
     """
     due = [timer for timer in _timers(life) if timer is not None]
-    return min(due) if due and life.state != "closed" else None
+    if not due or life.state == "closed":
+        return None
+    # The active time usually equals the maximum: then it is the maximum that was reached.
+    return min(due, key=lambda timer: (timer[0], timer[1] != "max"))
 
 
 def _timers(life: Life) -> tuple[tuple[Instant, str] | None, ...]:

@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING
 
 from qsession._config import (
     BUDGET_SECONDS,
-    MODES,
     Mode,
+    Option,
     Options,
     Settings,
     Target,
+    check_beyond,
     check_budget,
     check_mode,
+    check_polls,
     check_target,
     did_you_mean,
 )
-from qsession._naming import cassette_path, is_ours
+from qsession._naming import cassette_path
+from qsession._options import CASSETTES
 from qsession.errors import ReplayMismatch, UsageError
 
 if TYPE_CHECKING:
@@ -28,32 +31,16 @@ if TYPE_CHECKING:
 
 DEFAULT_BACKEND = "ibm_fez"
 
-OPTIONS: Mapping[str, tuple[str, str]] = {
-    "mode": ("MODE", f"{', '.join(MODES)}: replay is the default; missing records what has no cassette"),
-    "target": ("TARGET", "where the modes that do not replay go: ibm (default) or emulator"),
-    "backend": ("NAME", "backend for the fixtures"),
-    "instance": ("NAME", "instance name or CRN, passed on to the client"),
-    "account": ("NAME", "saved account, passed on to the client"),
-    "budget": (
-        "SECONDS",
-        f"QPU seconds that a run against ibm may use (default {BUDGET_SECONDS:.0f}), shared by all workers",
-    ),
-    "cassettes": ("DIR", "folder of the cassettes (default: cassettes, beside the configuration)"),
-}
-
-MARKER = (
-    "qsession(*, backend, max_time, mode, cassette, allow_unused): "
-    "run this test against a recording, the emulator or the service"
-)
-
-_MARKS = ("backend", "max_time", "mode", "cassette", "allow_unused")
+_MARKS = ("backend", "max_time", "mode", "cassette", "scenario", "polls", "beyond", "allow_unused")
 _KINDS: Sequence[tuple[str, type | tuple[type, ...], str]] = (
     ("backend", str, "the name of a backend"),
     ("max_time", (int, str, type(None)), "seconds, or a text such as '2h 30m'"),
     ("cassette", str, "a name like 'bell.yaml'"),
+    ("scenario", str, "the name of a scenario, such as 'pending_for_hours'"),
     ("allow_unused", bool, "True or False"),
 )
-_LATER_MARKS = ("scenario", "faults", "match", "polls", "beyond", "scope")
+_WORDS = {"mode": ("dedicated", "batch"), "polls": ("leap", "exact"), "beyond": ("error", "model")}
+_LATER_MARKS = ("faults", "match", "scope")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +102,6 @@ class Plan:
         """Whether no test of this run may reach IBM."""
         return self.mode == "replay" or self.target == "emulator"
 
-    @property
-    def in_use(self) -> bool:
-        """Whether this project has to do with us: an option is set, or there are cassettes of ours."""
-        values = (value for _, layer in self.options.layers for value in layer.values())
-        return any(values) or is_ours(self._folder())
-
     def settings(self, test: Item, *, spent: float = 0.0) -> Settings:
         """What the run of a test is made of.
 
@@ -134,12 +115,13 @@ class Plan:
         _check_marks(test)
         folder = self._folder()
         path = self._path(test, folder)
-        mode = self._mode(path)
+        scenario = str(test.marks.get("scenario", ""))
+        mode: Mode = "scenario" if scenario else self._mode(path)
         backend = test.marks.get("backend")
         return Settings(
             mode=mode,
-            target=self.target,
-            path=None if mode == "live" else path,
+            target="emulator" if scenario else self.target,
+            path=None if mode in ("live", "scenario") else path,
             folder=folder,
             scratch=self.root / ".qsession",
             test=test.nodeid,
@@ -149,6 +131,9 @@ class Plan:
             budget=self.budget - spent,
             allow_ci=self.allow_ci,
             allow_unused=bool(test.marks.get("allow_unused")),
+            scenario=scenario,
+            polls=check_polls(Option(str(test.marks.get("polls", "default")), "marker")),
+            beyond=check_beyond(Option(str(test.marks.get("beyond", "error")), "marker")),
             allowed_hosts=self.allowed_hosts,
             record_command=f"pytest '{test.nodeid}' --qsession-record --qsession-target={{target}}",
         )
@@ -166,7 +151,7 @@ class Plan:
             return
         folder = self._folder()
         first: dict[str, Item] = {}
-        for test in tests:
+        for test in (test for test in tests if "scenario" not in test.marks):
             path = self._path(test, folder)
             other = first.setdefault(str(path).lower(), test)
             if other is not test:
@@ -191,7 +176,7 @@ class Plan:
         return "replay" if replays else "record"
 
     def _folder(self) -> Path:
-        return self.root / (self.options.get("cassettes", "cassettes").value or "")
+        return self.root / (self.options.get("cassettes", CASSETTES).value or "")
 
     def _path(self, test: Item, folder: Path) -> Path:
         if name := test.marks.get("cassette"):
@@ -337,9 +322,11 @@ def _check_marks(test: Item) -> None:
 
 
 def _wrong_values(marks: Mapping[str, object]) -> Iterator[str]:
-    mode = marks.get("mode", "dedicated")
-    if mode not in ("dedicated", "batch"):
-        yield f"mode={mode!r}; {did_you_mean(str(mode), ('dedicated', 'batch'))}"
+    for name, words in _WORDS.items():
+        if name in marks and marks[name] not in words:
+            yield f"{name}={marks[name]!r}; {did_you_mean(str(marks[name]), words)}"
+    if "scenario" in marks and "cassette" in marks:
+        yield "scenario and cassette; a scenario records nothing and replays nothing"
     for name, kinds, takes in _KINDS:
         if name in marks and (not isinstance(marks[name], kinds) or marks[name] == ""):
             yield f"{name}={marks[name]!r}; it takes {takes}"

@@ -11,7 +11,7 @@ class Summary:
     """What one run did.
 
     Attributes:
-        mode: ``record``, ``replay`` or ``live``.
+        mode: ``record``, ``replay``, ``live`` or ``scenario``.
         target: ``ibm``, ``emulator`` or ``recording``.
         test: Test id, or empty.
         answered: Requests of the client that were answered.
@@ -22,6 +22,8 @@ class Summary:
         written: Cassette written, or empty.
         unused: Recorded writes that were not sent.
         refused: Requests that had no answer.
+        leaps: Waits between two polls that were left out.
+        modelled: Answers that a model gave, past the end of the recording.
     """
 
     mode: str
@@ -35,6 +37,8 @@ class Summary:
     written: str = ""
     unused: int = 0
     refused: int = 0
+    leaps: int = 0
+    modelled: int = 0
 
 
 def lines(summaries: Iterable[Summary], *, mode: str) -> Sequence[str]:
@@ -58,4 +62,7 @@ def lines(summaries: Iterable[Summary], *, mode: str) -> Sequence[str]:
     unused, refused = sum(run.unused for run in runs), sum(run.refused for run in runs)
     if unused or refused:
         block.append(f"recorded writes not sent: {unused}, requests refused: {refused}")
+    leaps, modelled = sum(run.leaps for run in runs), sum(run.modelled for run in runs)
+    if leaps or modelled:
+        block.append(f"waits that leapt: {leaps}, answers of the model, past the recordings: {modelled}")
     return block

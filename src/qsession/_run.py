@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self
 from urllib.parse import urlsplit
 
-from qsession import _child, _explain, _guard, _setup, _wire
-from qsession._clock import SystemClock
+from qsession import _child, _clock, _explain, _guard, _setup, _wire
+from qsession._answers import Answers, Emulated, Replayed, Served
+from qsession._clock import Schedule, SystemClock, VirtualClock
 from qsession._config import Settings
 from qsession._discovery import STAND_IN_TOKEN, Discovery
 from qsession._endpoints import Call, identify, is_service_host
-from qsession._model import InstanceShape, Place, Provenance, Request, Response, Source
-from qsession._recording import Recorder
+from qsession._model import InstanceShape, Instant, Place, Provenance, Recording, Request, Response
+from qsession._recording import Recorder, in_former_bytes
 from qsession._redaction import canonical_url
 from qsession._replay import Replay
 from qsession._report import Summary
-from qsession._sources import Embedded, Service
+from qsession._sources import Embedded
 from qsession._store import Store, display
 from qsession._usage import Usage
-from qsession.errors import BudgetError, QSessionError, ReplayMismatch
+from qsession.errors import BudgetError, CassetteError, QSessionError, ReplayMismatch
 
 if TYPE_CHECKING:
     from qiskit_ibm_runtime import QiskitRuntimeService
@@ -51,26 +51,29 @@ class Run:
         scratch = settings.scratch.absolute()
         path = settings.path.absolute() if settings.path else None
         self._settings = settings = replace(settings, path=path, scratch=scratch)
-        self._clock = SystemClock()
+        self._answers: Answers | None = None
+        self._schedule: Schedule | None = None
         self._undo = ExitStack()
         self._lock = threading.Lock()
         self._refusals: list[QSessionError] = []
-        self._answered = self._live = self._sessions = 0
+        self._answered = self._sessions = self._live = 0
         self._over = self._failed = False
         self._written = ""
         self._origin: str = settings.target
         self._seed: int | None = None
         self._isa_seed: int | None = None
-        self._started = self._clock.now()
-        self._recorder = Recorder(self._started) if settings.mode != "replay" else None
+        self._started: Instant = 0
+        self._recorder: Recorder | None = None
         self._replay: Replay | None = None
+        self._past: Replay | None = None
         self._money: MoneyGuard | None = None
-        self._embedded: Source | None = None
+        self._embedded: Embedded | None = None
         self._discovery: Discovery | None = None
+        self.clock = VirtualClock()
 
     @property
     def mode(self) -> str:
-        """``record``, ``replay`` or ``live``."""
+        """``record``, ``replay``, ``live`` or ``scenario``."""
         return self._settings.mode
 
     @property
@@ -80,7 +83,7 @@ class Run:
 
     @property
     def path(self) -> Path | None:
-        """The cassette; None in a live run."""
+        """The cassette; None in a live run and in a scenario."""
         return self._settings.path
 
     @property
@@ -91,7 +94,7 @@ class Run:
     @property
     def live_requests(self) -> int:
         """Requests that left for the service so far; 0 in a replay and with the emulator."""
-        return self._live
+        return self._answers.live if isinstance(self._answers, Served) else self._live
 
     @property
     def usage(self) -> Usage:
@@ -101,8 +104,7 @@ class Run:
         """
         if self._replay is not None:
             return Usage(self._replay.recording.provenance.qpu_seconds)
-        assert self._recorder is not None
-        return Usage(self._recorder.qpu_seconds())
+        return Usage(self._recorder.qpu_seconds() if self._recorder is not None else 0.0)
 
     def service(self) -> QiskitRuntimeService:
         """A real ``QiskitRuntimeService``, made from the account of this machine.
@@ -188,12 +190,14 @@ class Run:
         Raises:
             ReplayMismatch: What was refused first.
             BudgetError: What was refused first.
+            ClockError: What ended a wait that had no end.
         """
         if self._money is not None and self._money.exceeded is not None:
             raise self._money.exceeded
-        if self._refusals:
+        stuck = self._schedule.errors if self._schedule is not None else ()
+        if troubles := (*self._refusals, *stuck):
             self._failed = True
-            raise self._refusals[0]
+            raise troubles[0]
 
     def summary(self) -> Summary:
         """What this run did, for the closing block."""
@@ -203,31 +207,22 @@ class Run:
             self.target,
             test=self._settings.test,
             answered=self._answered,
-            live=self._live,
+            live=self.live_requests,
             sessions=self._sessions,
             qpu_seconds=self.usage.qpu_seconds,
-            spent=self._money.spent(self._clock.now()) if self._money else 0.0,
+            spent=self._money.spent(SystemClock().now()) if self._money else 0.0,
             written=self._written,
             unused=unused,
             refused=len(self._refusals),
+            leaps=self.clock.leaps,
+            modelled=sum(replay.modelled for replay in (self._replay, self._past) if replay is not None),
         )
 
     def _open(self) -> None:
-        shapes: Sequence[InstanceShape] = ()
         if self.mode == "replay":
-            assert self._settings.path is not None
-            recording = self._store().load(self._settings.path)
-            self._origin = recording.provenance.target
-            self._discovery = Discovery(recording.provenance.instances)
-            self._replay = Replay(
-                recording, self._discovery, self._place(), allow_unused=self._settings.allow_unused
-            )
+            self._open_recording()
         elif self.target == "emulator":
-            emulator = _setup.emulator(self._settings)
-            shapes = [InstanceShape(i.plan, i.pricing_type, i.region) for i in emulator.instances]
-            self._seed = emulator.seed
-            self._discovery = Discovery(shapes)
-            self._embedded = Embedded(emulator, self._discovery)
+            self._open_emulator()
         else:
             _setup.refuse_ci(self._settings)
             self._money = self._undo.enter_context(self._guard_money())
@@ -235,8 +230,81 @@ class Run:
             self._undo.enter_context(_guard.guarded(self._may_pass, self._refuse_host))
             self._undo.enter_context(_child.kept_off(self._settings.allowed_hosts))
         ask = self._discovery.ask if self._discovery else _ignore
-        self._undo.enter_context(_wire.hooked(ask, stand_in=self._stand_in))
+        self._undo.enter_context(
+            _wire.hooked(
+                ask,
+                stand_in=self._stand_in,
+                leaps=self._settings.polls != "exact",
+                # Nothing clever stands between the client and the service.
+                sharing=self.target != "ibm",
+            )
+        )
+        # After the imports of the client, which would take virtual time for the machine's.
+        self._begin()
         self._undo.enter_context(_wire.installed(self._handle))
+
+    def _open_recording(self) -> None:
+        assert self._settings.path is not None
+        recording = self._store().load(self._settings.path)
+        self._origin = recording.provenance.target
+        self._discovery = Discovery(recording.provenance.instances)
+        self._replay = self._replaying(recording)
+
+    def _replaying(self, recording: Recording) -> Replay:
+        assert self._discovery is not None
+        return Replay(
+            recording,
+            self._discovery,
+            self._place(),
+            allow_unused=self._settings.allow_unused,
+            beyond=self._settings.beyond == "model",
+            moved_to=lambda: _clock.moved_to(self.clock),
+        )
+
+    def _open_emulator(self) -> None:
+        emulator = _setup.emulator(self._settings)
+        self._seed = emulator.seed
+        self._discovery = Discovery(
+            [InstanceShape(i.plan, i.pricing_type, i.region) for i in emulator.instances]
+        )
+        self._embedded = Embedded(emulator, self._discovery)
+
+    def _begin(self) -> None:
+        """Let time and answers begin; the clock is virtual, but against the service until the test moves it."""
+        if self._replay is not None:
+            self._started = self._replay.recording.provenance.recorded_at
+            self._answers = Replayed(self._replay, self._go_virtual(self._started))
+            return
+        self._started = SystemClock().now() if self._money else _setup.EMULATED_START
+        self._recorder = Recorder(self._started)
+        if self._embedded is not None:
+            self._answers = Emulated(self._embedded, self._recorder, self._go_virtual(self._started))
+        elif self._money is not None:
+            self._answers = Served(self._recorder, self._money)
+            _clock.on_first_move(self.clock, self._end_recorded_part)
+
+    def _go_virtual(self, at: Instant) -> Schedule:
+        self._schedule = _clock.begin(self.clock, at)
+        self._undo.callback(_clock.end, self.clock)
+        self._schedule.polls_leap = self._settings.polls == "leap"
+        return self._schedule
+
+    def _end_recorded_part(self) -> None:
+        """The test moves the clock in a run against the service: from here on the model answers.
+
+        Nobody can wait for hours on a QPU because a test says so.
+        """
+        assert self._recorder is not None
+        assert self._money is not None
+        self._live = self.live_requests
+        self._money.close_all("the test moved the clock")
+        at, recording = SystemClock().now(), self._recorder.finished(self._provenance())
+        self._discovery = Discovery(recording.provenance.instances)
+        for crn in self._recorder.crns:
+            self._discovery.index_of(crn)
+        self._past = self._replaying(recording)
+        self._past.lived_through()
+        self._answers = Replayed(self._past, self._go_virtual(at))
 
     def _leave(self) -> None:
         global _active  # noqa: PLW0603 - the one slot, set and cleared here
@@ -257,34 +325,15 @@ class Run:
                 self._refuse(_explain.stranger(request, self._place()))
             return send(request)
         try:
-            answer = self._answer(call, request, send)
-        except (ReplayMismatch, BudgetError) as refusal:
+            assert self._answers is not None
+            answer = self._answers.answer(call, request, send)
+        except (ReplayMismatch, BudgetError, CassetteError) as refusal:
             self._refuse(refusal)
         with self._lock:
             self._answered += 1
             made = call.endpoint.name == "sessions.create" and answer.status < 300
             self._sessions += made and self._replay is None
         return answer
-
-    def _answer(self, call: Call, request: Request, send: _wire.Send) -> Response:
-        if self._replay is not None:
-            return self._replay.answer(request, self._clock.now())
-        assert self._recorder is not None
-        source = self._embedded or Service(send)
-        began = self._clock.now()
-        outgoing = self._recorder.outgoing(call, request)
-        # The guard talks to the service itself: it must know things by their real ids.
-        real = identify(outgoing) or call
-        if self._money is not None:
-            self._money.before(real, outgoing, began)
-            began = self._clock.now()
-        with self._lock:
-            self._live += self._embedded is None
-        answer = source.answer(outgoing, began)
-        ended = self._clock.now()
-        if self._money is not None:
-            self._money.after(real, outgoing, answer, ended)
-        return self._recorder.incoming(call, request, answer, began, ended)
 
     def _too_late(self, call: Call, request: Request, send: _wire.Send) -> Response:
         # A connection of this run lives on in a pool. Where the run had the service,
@@ -323,7 +372,7 @@ class Run:
         return MoneyGuard(
             budget_seconds=self._settings.budget,
             folder=self._settings.scratch,
-            clock=self._clock,
+            clock=SystemClock(),
             send=_wire.send_directly,
         )
 
@@ -336,6 +385,8 @@ class Run:
             if recording.interactions:
                 store.reject(self._settings.path, recording, self._recorder.redactor)
             return
+        with suppress(CassetteError):
+            recording = in_former_bytes(recording, store.load(self._settings.path))
         store.save(self._settings.path, recording, self._recorder.redactor)
         self._written = display(self._settings.path)
 

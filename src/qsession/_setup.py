@@ -8,17 +8,22 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from qsession._config import Settings
+from qsession._model import SECOND, Instant
 from qsession.errors import UsageError
 
 if TYPE_CHECKING:
     from qsession.emulator import Emulator
+
+EMULATED_START: Instant = 1_767_614_400 * SECOND
+"""When runs on the emulator begin, 2026-01-05 12:00 UTC: two recordings are the same to the byte."""
 
 
 def emulator(settings: Settings) -> Emulator:
     """The emulator of a run: the one that was given, or a fresh one.
 
     Raises:
-        UsageError: If the extra ``emulator`` is not installed (QS120).
+        UsageError: If the extra ``emulator`` is not installed (QS120), or there is no
+            scenario of this name (QS125).
     """
     from qsession.emulator import Emulator
     from qsession.emulator._programs import missing_extra
@@ -26,6 +31,10 @@ def emulator(settings: Settings) -> Emulator:
     if find_spec("qiskit_aer") is None:
         # Better now than when the first job runs.
         raise missing_extra("qiskit-aer")
+    if settings.scenario:
+        from qsession.emulator._scenarios import scenario
+
+        return scenario(settings.scenario, where=settings.test).emulator()
     if settings.emulator is not None:
         return settings.emulator
     return Emulator()

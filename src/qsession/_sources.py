@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from qsession._discovery import Discovery
 from qsession._endpoints import identify
@@ -25,6 +26,14 @@ class Service:
         return self.send(request)
 
 
+class Foresighted(Source, Protocol):
+    """A source that knows what will happen by itself."""
+
+    def next_change(self, at: Instant) -> Instant | None:
+        """When a job or session next changes after a moment; None for never."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Embedded:
     """The emulator in this process, with an account that fits whoever asks.
@@ -34,7 +43,7 @@ class Embedded:
         discovery: Answers what belongs to an account.
     """
 
-    emulator: Source
+    emulator: Foresighted
     discovery: Discovery
 
     def answer(self, request: Request, at: Instant) -> Response:

@@ -7,17 +7,30 @@ import hashlib
 import os
 import tempfile
 import zlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from qsession import _cassette
-from qsession._model import Recording
+from qsession import _cassette, _meaning
+from qsession._endpoints import identify
+from qsession._kept import Kept, Recent, StoredRequest, references
+from qsession._model import Interaction, Recording
 from qsession._naming import ATTRIBUTES, attributes, is_ours
 from qsession._redaction import Redactor
 from qsession.errors import CassetteError
 
 _HIGHEST = 12  # folders that are searched upwards for a body
+
+_CACHE = "cache"
+# The rooms that say what is read from a cassette: what they gave before they were changed
+# is not used. A test compares this with what they import.
+_READERS = ("_cassette", "_clock", "_endpoints", "_kept", "_meaning", "_model", "_payload", "_store")
+
+# Both by content, so that nothing else can make them wrong. By bytes on disk and in memory.
+_opened: Recent[tuple[Store, Path, str], Recording] = Recent(16 * 2**20)
+_bodies: Recent[tuple[Path, int, int, str], bytes] = Recent(64 * 2**20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +39,8 @@ class Store:
 
     Attributes:
         folder: Where the cassettes lie; large bodies lie in its ``bodies``.
-        scratch: Where the recording of a failed run is kept, below ``rejected``.
+        scratch: Where the recording of a failed run is kept, below ``rejected``, and
+            what was read and verified before, below ``cache``.
         record: The command that records anew, with ``{target}``, for messages.
     """
 
@@ -37,27 +51,48 @@ class Store:
     def load(self, path: Path) -> Recording:
         """Read a cassette.
 
+        From the second time on it is not parsed again, in this process and in others,
+        as long as its bytes are the same. A large body is read and verified when it is
+        asked for; that it is there is looked up now.
+
         Args:
             path: The file.
 
         Raises:
             CassetteError: If it is missing (QS201), no cassette, cut, edited, of a
-                newer format, or a body beside it is missing or changed (QS206).
+                newer format, or a body beside it is missing (QS206). The same for a
+                body that was changed, when it is asked for.
         """
-        where = display(path)
+        bodies = _Bodies(self.folder.absolute(), path.absolute())
         try:
-            text = path.read_bytes().decode("utf-8")
+            size, key = _measure(path)
+            recording = _opened.get((self, path.absolute(), key)) or self._kept(key, bodies)
+            if recording is None:
+                key, recording = self._read(path, bodies)
         except FileNotFoundError:
-            raise _missing(where, self.record) from None
+            raise _missing(display(path), self.record) from None
+        bodies.expect(references(recording.interactions))
+        _opened.put((self, path.absolute(), key), recording, weight=size)
+        return recording
+
+    def _kept(self, key: str, bodies: _Bodies) -> Recording | None:
+        stamp = _stamp()
+        return Kept(self.scratch / _CACHE, stamp).load(key, bodies) if stamp else None
+
+    def _read(self, path: Path, bodies: _Bodies) -> tuple[str, Recording]:
+        raw = path.read_bytes()
+        try:
+            text = raw.decode("utf-8")
         except UnicodeDecodeError as broken:
-            raise CassetteError(
-                "QS202",
-                "The file is not a cassette that qsession wrote. It was left as it is.",
-                evidence=[f"it is not UTF-8: byte {broken.start} is {broken.object[broken.start]:#04x}"],
-                fix=_cassette.RESTORE,
-                where=where,
-            ) from broken
-        return _cassette.decode(text, lambda reference: self._body(reference, where), where=where)
+            raise _no_text(display(path), broken) from broken
+        recording = _cassette.decode(text, bodies, where=display(path))
+        bodies.expect(references(recording.interactions))
+        recording = replace(recording, interactions=tuple(map(_understood, recording.interactions)))
+        # Not the key of before: the file may have changed since.
+        key = hashlib.sha256(raw).hexdigest()
+        if stamp := _stamp():
+            Kept(self.scratch / _CACHE, stamp).save(key, recording)
+        return key, recording
 
     def save(self, path: Path, recording: Recording, redactor: Redactor) -> Path:
         """Write a cassette and its bodies; an existing one is replaced at the very end.
@@ -103,20 +138,82 @@ class Store:
         below = path.relative_to(self.folder) if path.is_relative_to(self.folder) else Path(path.name)
         return Store(folder, self.scratch).save(folder / below, recording, redactor)
 
-    def _body(self, reference: str, where: str) -> bytes:
-        # A cassette may be opened by its own path, below the folder that holds the bodies.
-        homes = [self.folder, *self.folder.absolute().parents]
-        paths = [_body_path(home, reference) for home in homes[:_HIGHEST]]
-        path = next((path for path in paths if path.is_file()), None)
-        if path is None:
-            raise _bad_body(where, display(paths[0]), "it is missing")
-        stamp = path.stat()
-        return _read_body(path, stamp.st_mtime_ns, stamp.st_size, reference, where)
-
     def _keep_line_endings(self) -> None:
         if not is_ours(self.folder):
             both = attributes(self.folder) + ATTRIBUTES
             write_whole(self.folder / ".gitattributes", both.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class _Bodies:
+    """The large bodies of one cassette, by reference.
+
+    Attributes:
+        folder: Where they lie, in ``bodies``; else in that of a folder above.
+        cassette: The file, for messages.
+        found: Where each one was found.
+    """
+
+    folder: Path
+    cassette: Path
+    found: dict[str, Path] = field(default_factory=dict, compare=False)
+
+    def __call__(self, reference: str) -> bytes:
+        path = self.found.get(reference) or self._find(reference)
+        return _read_body(path, reference, lambda: display(self.cassette))
+
+    def expect(self, references: set[str]) -> None:
+        """Make sure that bodies are there.
+
+        Raises:
+            CassetteError: If one is missing (QS206).
+        """
+        self.found.update({reference: self._find(reference) for reference in sorted(references)})
+
+    def _find(self, reference: str) -> Path:
+        # A cassette may be opened by its own path, below the folder that holds the bodies.
+        homes = [self.folder, *self.folder.parents][:_HIGHEST]
+        for home in homes:
+            if (path := _body_path(home, reference)).is_file():
+                return path
+        raise _bad_body(display(self.cassette), display(_body_path(homes[0], reference)), "it is missing")
+
+
+def _understood(interaction: Interaction) -> Interaction:
+    """Find out what a write means, for all who open the recording after this."""
+    request = interaction.request
+    call = identify(request)
+    if call is None or not call.endpoint.is_write or not isinstance(request, StoredRequest):
+        return interaction
+    known = _meaning.known(call, request)
+    told = StoredRequest(request.method, request.url, request.headers, request.source, known=known)
+    return replace(interaction, request=told)
+
+
+def _measure(path: Path) -> tuple[int, str]:
+    # In pieces: the file is not needed in memory when it was read before.
+    with path.open("rb") as file:
+        key = hashlib.file_digest(file, "sha256").hexdigest()
+        return file.tell(), key
+
+
+@lru_cache(maxsize=1)
+def _stamp() -> str:
+    """What a recording that was read depends on besides its file: our own code, and qiskit.
+
+    The sources themselves, since versions stay the same while one works on the code.
+    Empty where they cannot be read: then nothing is kept.
+    """
+    digest = hashlib.sha256()
+    try:
+        digest.update(version("qiskit").encode())
+        for room in _READERS:
+            place = Path(__file__).with_name(room)
+            for path in sorted(place.glob("*.py")) if place.is_dir() else [place.with_suffix(".py")]:
+                digest.update(path.read_bytes())
+    except (OSError, PackageNotFoundError):
+        return ""
+    return digest.hexdigest()
 
 
 def _body_path(folder: Path, reference: str) -> Path:
@@ -162,15 +259,28 @@ def display(path: Path) -> str:
         return str(path)
 
 
-@lru_cache(maxsize=64)
-def _read_body(path: Path, _changed: int, _size: int, reference: str, where: str) -> bytes:
+def _read_body(path: Path, reference: str, where: Callable[[], str]) -> bytes:
     try:
-        body = gzip.decompress(path.read_bytes())
+        stamp = path.stat()
+        key = path, stamp.st_mtime_ns, stamp.st_size, reference
+        if (body := _bodies.get(key)) is not None:
+            return body
+        body = _unpack(path.read_bytes())
+    except FileNotFoundError:
+        raise _bad_body(where(), display(path), "it is missing") from None
     except (OSError, EOFError, ValueError, zlib.error) as broken:
-        raise _bad_body(where, display(path), f"it cannot be unpacked: {broken}") from broken
+        raise _bad_body(where(), display(path), f"it cannot be unpacked: {broken}") from broken
     if "sha256:" + hashlib.sha256(body).hexdigest() != reference:
-        raise _bad_body(where, display(path), "its content is not what its name says")
+        raise _bad_body(where(), display(path), "its content is not what its name says")
+    _bodies.put(key, body, weight=len(body))
     return body
+
+
+def _unpack(packed: bytes) -> bytes:
+    # The last bytes say how long it becomes: given that, it is not copied while it grows.
+    # They are not to be trusted, but nothing becomes longer than 1032 times itself.
+    told = int.from_bytes(packed[-4:], "little")
+    return zlib.decompress(packed, 16 + zlib.MAX_WBITS, max(1, min(told, 1032 * len(packed))))
 
 
 def _umask() -> int:
@@ -187,6 +297,16 @@ def _missing(where: str, record: str) -> CassetteError:
         fix=record.replace("{target}", "emulator"),
         intended="record it on the service instead, which costs QPU time: "
         + record.replace("{target}", "ibm"),
+        where=where,
+    )
+
+
+def _no_text(where: str, broken: UnicodeDecodeError) -> CassetteError:
+    return CassetteError(
+        "QS202",
+        "The file is not a cassette that qsession wrote. It was left as it is.",
+        evidence=[f"it is not UTF-8: byte {broken.start} is {broken.object[broken.start]:#04x}"],
+        fix=_cassette.RESTORE,
         where=where,
     )
 

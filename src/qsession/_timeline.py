@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
+from itertools import accumulate
 
-from qsession._model import Interaction, Micros
+from qsession._model import SECOND, Interaction, Micros
 
 
 @dataclass(slots=True)
 class Timeline:
     """The states of one resource, and how far the replay has seen them.
 
-    A read moves on to the next state when it is asked again in the same one, but
-    never past a write that has not been sent yet: what the write changed must not
-    show before. (States are met in their order, not yet by the moment: a virtual
-    clock comes later.)
+    A read shows the state of its moment, but never one from behind a write that has not
+    been sent yet: what the write changed must not show before.
 
     Attributes:
         states: Recorded answers, in their order; equal ones stand as one.
         current: The state that was answered last; -1 before the first read.
-        repeats: How often the current state was answered in a row.
     """
 
     states: list[Interaction] = field(default_factory=list)
     current: int = -1
-    repeats: int = 0
+    _begins: list[Micros] = field(default_factory=list)
+    _seen: list[Micros] = field(default_factory=list)
 
     def read(
         self, now: Micros, next_write: Micros | None, *, since: tuple[Micros, Micros] | None = None
@@ -32,33 +32,55 @@ class Timeline:
         """The state to answer now.
 
         Args:
-            now: How far the replay has come.
+            now: The moment, on the time line of the recording.
             next_write: When the first unsent write that could change this resource
                 was recorded; None when there is none.
             since: When the last write that was sent was recorded to begin and to end:
                 states that were last seen before it are past. None when there is none.
 
         Returns:
-            The recorded answer. ``current`` and ``repeats`` are moved on.
+            The recorded answer. ``current`` is moved on, never back.
         """
-        first = 0 if since is None else self._first_after(*since)
+        first = 0 if since is None else self._first_after(*since, now)
         last = max(first, self._last_before(next_write))
-        begun = max((i for i in range(last + 1) if self.states[i].at <= now), default=0)
-        wanted = max(begun, self.current, first)
-        if wanted == self.current and wanted < last:
-            wanted += 1
-        self.repeats = self.repeats + 1 if wanted == self.current else 0
-        self.current = wanted
-        return self.states[wanted]
+        self.current = max(min(self._begun(now), last), self.current, first)
+        return self.states[self.current]
+
+    def next_change(self, now: Micros, next_write: Micros | None) -> Micros | None:
+        """When another state begins by itself; None if none does before the next write.
+
+        Args:
+            now: The moment, on the time line of the recording.
+            next_write: As for `read`.
+        """
+        following = max(self.current, self._begun(now)) + 1
+        return self.states[following].at if following <= self._last_before(next_write) else None
+
+    def patience(self) -> Micros:
+        """How long after its last sighting the current state may still be answered.
+
+        Two loops that poll alike see their last state at moments that differ by up to
+        two of their intervals.
+        """
+        state = self.states[self.current]
+        interval = (state.last - state.at) // (state.seen - 1) if state.seen > 1 else 0
+        return max(SECOND, 2 * interval + state.took)
+
+    def _begun(self, now: Micros) -> int:
+        if len(self._begins) != len(self.states):
+            self._begins = [state.at for state in self.states]
+            self._seen = list(accumulate((max(state.at, state.last) for state in self.states), max))
+        # The first state stays readable: the code under test may ask earlier than it did.
+        return max(0, bisect_right(self._begins, now) - 1)
 
     def _last_before(self, barrier: Micros | None) -> int:
-        if barrier is None:
-            return len(self.states) - 1
-        # The first state stays readable: the code under test may ask earlier than it did.
-        return max((i for i, state in enumerate(self.states) if state.at <= barrier), default=0)
+        return len(self.states) - 1 if barrier is None else self._begun(barrier)
 
-    def _first_after(self, began: Micros, ended: Micros) -> int:
-        seen = [max(state.at, state.last) for state in self.states]
+    def _first_after(self, began: Micros, ended: Micros, now: Micros) -> int:
+        self._begun(began)
         # What was asked while the write was on its way may have been answered before it.
-        surely = next((i for i, moment in enumerate(seen) if moment >= ended), None)
-        return next((i for i, moment in enumerate(seen) if moment > began), 0) if surely is None else surely
+        surely = bisect_left(self._seen, min(now, began) if now < ended else ended)
+        if surely < len(self._seen):
+            return surely
+        perhaps = bisect_right(self._seen, began)
+        return perhaps if perhaps < len(self._seen) else 0

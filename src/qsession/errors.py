@@ -6,6 +6,7 @@
     +-- UsageError                the set-up is wrong: options, arguments, missing extras
     +-- CassetteError             a file on disk cannot be read, trusted or written
     +-- BudgetError               QPU time would be spent that was not agreed to
+    +-- ClockError                (also AssertionError) time cannot go on: a wait without an end
     +-- ReplayMismatch            (also AssertionError) the recording has no answer
 
 None derives from an exception of ``requests``, because the client wraps those
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["BudgetError", "CassetteError", "QSessionError", "ReplayMismatch", "UsageError"]
+__all__ = ["BudgetError", "CassetteError", "ClockError", "QSessionError", "ReplayMismatch", "UsageError"]
 
 
 class QSessionError(Exception):
@@ -86,3 +87,7 @@ class BudgetError(QSessionError):
 
 class ReplayMismatch(QSessionError, AssertionError):
     """The recording has no answer to what the code under test just asked."""
+
+
+class ClockError(QSessionError, AssertionError):
+    """Virtual time cannot go on: the code under test waits without an end."""

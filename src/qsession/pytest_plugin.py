@@ -1,13 +1,14 @@
 """The pytest plugin: options, fixtures, the marker, the closing block. No logic.
 
-Loading it imports nothing heavy: what a run needs is imported when one begins.
+Loading it imports next to nothing: a project that has to do with us imports the
+rest at its start, or when its first test of ours is collected, and what a run
+needs when one begins.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -15,20 +16,24 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from qsession import _plan
-from qsession._report import Summary, lines
+from qsession._options import MARKER, OPTIONS, in_use
 from qsession.errors import BudgetError, QSessionError, ReplayMismatch, UsageError
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
     from qiskit_ibm_runtime import IBMBackend, QiskitRuntimeService
 
+    from qsession._clock import VirtualClock
+    from qsession._plan import Item, Plan
+    from qsession._report import Summary
     from qsession._run import Run
     from qsession.session import Batch, Session
 
-_OURS = frozenset({"qsession", "qsession_run", "qsession_service", "qsession_backend", "qsession_isa"})
-_plan_key = pytest.StashKey[_plan.Plan]()
-_summaries_key = pytest.StashKey[list[Summary]]()
+_OURS = frozenset(
+    {"qsession", *(f"qsession_{name}" for name in ("run", "service", "backend", "clock", "isa"))}
+)
+_plan_key = pytest.StashKey["Plan"]()
+_summaries_key = pytest.StashKey[list["Summary"]]()
 _run_key = pytest.StashKey["Run"]()
 _outcome_key = pytest.StashKey[str]()
 _strays_key = pytest.StashKey[list[ReplayMismatch]]()
@@ -46,7 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--qsession-record", action="store_true", default=False, help="short for --qsession-mode=record"
     )
-    for stem, (metavar, text) in _plan.OPTIONS.items():
+    for stem, (metavar, text) in OPTIONS.items():
         group.addoption(f"--qsession-{stem}", default=None, metavar=metavar, help=text)
         parser.addini(f"qsession_{stem}", text, default=None)
     ci = "reach the service although CI is set"
@@ -61,20 +66,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Read the options once."""
-    config.addinivalue_line("markers", _plan.MARKER)
+    """Read the options once, where there are any."""
+    config.addinivalue_line("markers", MARKER)
     config.stash[_summaries_key] = []
     config.stash[_strays_key] = []
-    try:
-        config.stash[_plan_key] = _plan.plan(
-            command_line=_command_line(config),
-            ini=_ini(config),
-            root=config.inipath.parent if config.inipath else config.rootpath,
-            workers=getattr(config, "workerinput", {}).get("workercount", 1),
-        )
-    except UsageError as wrong:
-        raise pytest.UsageError(str(wrong)) from None
-    if config.stash[_plan_key].in_use:
+    if in_use(command_line=_command_line(config), ini=_ini(config), root=_root(config)):
         # Before the test modules are imported: one could make a service at once.
         _guard_the_service(config)
 
@@ -83,14 +79,15 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the run before the function-scoped fixtures of every test that is ours."""
     ours = [item for item in items if _is_ours(item)]
+    if not ours:
+        return
     for item in ours:
         _run_first(item)
     try:
-        config.stash[_plan_key].check_cassettes([_describe(item) for item in ours])
+        _plan(config).check_cassettes([_describe(item) for item in ours])
     except UsageError as wrong:
         raise pytest.UsageError(str(wrong)) from None
-    if ours:
-        _guard_the_service(config)
+    _guard_the_service(config)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -101,7 +98,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for name, definitions in (info.name2fixturedefs if info else {}).items():
         asked = _OURS.intersection(definitions[-1].argnames)
         if asked and definitions[-1].scope != "function" and name not in _OURS:
-            raise _plan.too_wide(name, definitions[-1].scope, min(asked), item.nodeid)
+            from qsession._plan import too_wide
+
+            raise too_wide(name, definitions[-1].scope, min(asked), item.nodeid)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -141,34 +140,42 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     """The closing block."""
     summaries = config.stash[_summaries_key]
     if summaries:
+        from qsession._report import lines
+
         terminalreporter.write_sep("=", "qsession")
-        for line in lines(summaries, mode=config.stash[_plan_key].mode):
+        for line in lines(summaries, mode=_plan(config).mode):
             terminalreporter.write_line(line)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """In a worker of pytest-xdist, hand the summaries to the controller."""
     output = getattr(session.config, "workeroutput", None)
-    if output is not None:
-        output["qsession"] = [asdict(summary) for summary in session.config.stash[_summaries_key]]
+    if output is not None and (summaries := session.config.stash[_summaries_key]):
+        from dataclasses import asdict
+
+        output["qsession"] = [asdict(summary) for summary in summaries]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """In the controller of pytest-xdist, take over what a worker did."""
     output = getattr(node, "workeroutput", None) or {}
-    node.config.stash[_summaries_key] += [Summary(**summary) for summary in output.get("qsession", ())]
+    if summaries := output.get("qsession"):
+        from qsession._report import Summary
+
+        node.config.stash[_summaries_key] += [Summary(**summary) for summary in summaries]
 
 
 @pytest.fixture
 def qsession_run(request: pytest.FixtureRequest) -> Iterator[Run]:
     """The run of this test: its requests, its cassette, its QPU seconds."""
+    from qsession._report import Summary
     from qsession._run import Run
 
     item = request.node
     summaries = item.config.stash[_summaries_key]
     spent = sum(summary.spent for summary in summaries)
-    run = Run(item.config.stash[_plan_key].settings(_describe(item), spent=spent))
+    run = Run(_plan(item.config).settings(_describe(item), spent=spent))
     try:
         with run:
             item.stash[_run_key] = run
@@ -190,17 +197,20 @@ def qsession_backend(
     request: pytest.FixtureRequest, qsession_run: Run, qsession_service: QiskitRuntimeService
 ) -> IBMBackend:
     """The configured backend: marker, option, ini, ``QISKIT_IBM_QPU``, else ``ibm_fez`` on the emulator."""
-    test = _describe(request.node)
-    name = request.config.stash[_plan_key].backend(test, qsession_run)
-    if name is None:
-        raise _plan.no_backend([b.name for b in qsession_service.backends()], test.nodeid)
     from qiskit.providers.exceptions import QiskitBackendNotFoundError
+
+    from qsession._plan import no_backend, unknown_backend
+
+    test = _describe(request.node)
+    name = _plan(request.config).backend(test, qsession_run)
+    if name is None:
+        raise no_backend([b.name for b in qsession_service.backends()], test.nodeid)
 
     try:
         return qsession_service.backend(name)
     except QiskitBackendNotFoundError:
         names = [] if qsession_run.mode == "replay" else [b.name for b in qsession_service.backends()]
-        raise _plan.unknown_backend(name, names, test.nodeid, qsession_run.mode) from None
+        raise unknown_backend(name, names, test.nodeid, qsession_run.mode) from None
 
 
 @pytest.fixture
@@ -220,6 +230,12 @@ def qsession(request: pytest.FixtureRequest, qsession_backend: IBMBackend) -> It
 
 
 @pytest.fixture
+def qsession_clock(qsession_run: Run) -> VirtualClock:
+    """The clock of this test's run: ``advance``, ``travel_to``, ``now``, ``real``."""
+    return qsession_run.clock
+
+
+@pytest.fixture
 def qsession_isa(
     request: pytest.FixtureRequest, qsession_run: Run, qsession_backend: IBMBackend
 ) -> Callable[[QuantumCircuit], QuantumCircuit]:
@@ -229,16 +245,36 @@ def qsession_isa(
     return transpiler(qsession_backend, qsession_run, request.node.nodeid)
 
 
+def _plan(config: pytest.Config) -> Plan:
+    if _plan_key not in config.stash:
+        from qsession._plan import plan
+
+        try:
+            config.stash[_plan_key] = plan(
+                command_line=_command_line(config),
+                ini=_ini(config),
+                root=_root(config),
+                workers=getattr(config, "workerinput", {}).get("workercount", 1),
+            )
+        except UsageError as wrong:
+            raise pytest.UsageError(str(wrong)) from None
+    return config.stash[_plan_key]
+
+
 def _command_line(config: pytest.Config) -> dict[str, object]:
-    values = {stem: config.getoption(f"--qsession-{stem}") for stem in _plan.OPTIONS}
+    values = {stem: config.getoption(f"--qsession-{stem}") for stem in OPTIONS}
     values["allow_ci"] = config.getoption("--qsession-allow-ci")
     values["record"] = config.getoption("--qsession-record")
     return values
 
 
 def _ini(config: pytest.Config) -> dict[str, object]:
-    stems = [*_plan.OPTIONS, "allow_ci", "allowed_hosts"]
+    stems = [*OPTIONS, "allow_ci", "allowed_hosts"]
     return {stem: config.getini(f"qsession_{stem}") for stem in stems}
+
+
+def _root(config: pytest.Config) -> Path:
+    return config.inipath.parent if config.inipath else config.rootpath
 
 
 def _is_ours(item: pytest.Item) -> bool:
@@ -321,34 +357,38 @@ def _run_first(item: pytest.Item) -> None:
 
 
 def _guard_the_service(config: pytest.Config) -> None:
-    if _guarded_key in config.stash or not config.stash[_plan_key].keeps_off_the_service:
+    plan = _plan(config)
+    if _guarded_key in config.stash or not plan.keeps_off_the_service:
         return
     config.stash[_guarded_key] = True
     from qsession._endpoints import is_service_host
     from qsession._guard import guarded
+    from qsession._plan import outside_of_a_run
 
     def refuse(host: str) -> NoReturn:
-        refusal = _plan.outside_of_a_run(host)
+        refusal = outside_of_a_run(host)
         config.stash[_strays_key].append(refusal)
         raise refusal
 
-    allowed = config.stash[_plan_key].allowed_hosts
     undo = ExitStack()
-    undo.enter_context(guarded(lambda host: not is_service_host(host) or host.lower() in allowed, refuse))
+    undo.enter_context(
+        guarded(lambda host: not is_service_host(host) or host.lower() in plan.allowed_hosts, refuse)
+    )
     config.add_cleanup(undo.close)
 
 
-def _describe(item: pytest.Item) -> _plan.Item:
+def _describe(item: pytest.Item) -> Item:
+    from qsession._plan import Item, parameters
+
     markers = list(item.iter_markers("qsession"))
     callspec = getattr(item, "callspec", None)
-    parameters = _plan.parameters(callspec.params, callspec.indices) if callspec else ()
     owner = getattr(item, "cls", None)
     plain = getattr(item, "originalname", None) or item.name
-    return _plan.Item(
+    return Item(
         nodeid=item.nodeid,
         file=Path(item.path),
         name=f"{owner.__qualname__}.{plain}" if owner else plain,
-        parameters=parameters,
+        parameters=parameters(callspec.params, callspec.indices) if callspec else (),
         positional=sum(len(marker.args) for marker in markers),
         marks={name: value for marker in reversed(markers) for name, value in marker.kwargs.items()},
     )

@@ -20,6 +20,27 @@ HEAVY = [
 
 LOADED = f"sorted(set({HEAVY!r}) & {{name.split('.')[0] for name in sys.modules}})"
 
+OURS = "sorted(name for name in sys.modules if name.split('.')[0] == 'qsession')"
+
+AT_EVERY_START = [
+    "qsession",
+    "qsession._naming",
+    "qsession._options",
+    "qsession.errors",
+    "qsession.pytest_plugin",
+]
+"""What a start of pytest may load where nothing of ours is used: a longer list is a slower start."""
+
+TELLS = f"""
+import json, sys
+from pathlib import Path
+
+def pytest_unconfigure(config):
+    who = getattr(config, "workerinput", {{}}).get("workerid", "controller")
+    Path(__file__).with_name(who + ".json").write_text(json.dumps({OURS}))
+"""
+"""A conftest that writes down which of our modules its process loaded."""
+
 
 def loaded(code, *arguments, **environment):
     done = subprocess.run(
@@ -44,3 +65,30 @@ def test_suite_without_our_tests_loads_nothing_heavy(tmp_path):
         f"print(json.dumps([status, 'qsession.pytest_plugin' in sys.modules, {LOADED}]))\n"
     )
     assert loaded(code, str(tmp_path)) == [0, True, []]
+
+
+def test_import_of_the_plugin_loads_few_of_our_modules():
+    """The plan, the report and all below them wait until something of ours is used."""
+    assert loaded(f"import json, sys, qsession.pytest_plugin; print(json.dumps({OURS}))") == AT_EVERY_START
+
+
+@pytest.mark.parametrize(
+    ("options", "processes"),
+    [((), ["controller"]), (("-n", "1"), ["controller", "gw0"])],
+    ids=["alone", "xdist"],
+)
+def test_suite_without_our_tests_loads_few_of_our_modules(project, options, processes):
+    """From the start to the end, in a worker of pytest-xdist and in its controller."""
+    project.write("def test_it(): pass", conftest=TELLS)
+    project.run_apart(*options).assert_outcomes(passed=1)
+    told = {path.stem: json.loads(path.read_text()) for path in project.folder.glob("*.json")}
+    assert told == dict.fromkeys(processes, AT_EVERY_START)
+
+
+@pytest.mark.parametrize("ini", ["qsession_mode = replay", "qsession_allowed_hosts = example.org"])
+def test_project_with_an_option_is_guarded_before_its_tests_are_imported(project, ini):
+    """Though it has no test of ours: the plan is made at the start."""
+    project.write(
+        "import sys\nGUARDED = 'qsession._guard' in sys.modules\ndef test_it(): assert GUARDED", ini=ini
+    )
+    project.run_apart().assert_outcomes(passed=1)

@@ -1,6 +1,8 @@
 """The file format: what is written is what is read, and nothing else is accepted."""
 
+import gc
 import json
+from dataclasses import replace
 
 import pytest
 import vcr
@@ -216,6 +218,66 @@ def test_decode_cut_anywhere_is_refused(data):
     cut = data.draw(st.integers(0, len(text) - 2))
     with pytest.raises(CassetteError):
         decode(text[:cut])
+
+
+def content(recording):
+    """A recording, its JSON bodies by what they say."""
+    bodies = [(i.request.body, i.response.body) for i in recording.interactions]
+    rest = [
+        replace(i, request=replace(i.request, body=b""), response=replace(i.response, body=b""))
+        for i in recording.interactions
+    ]
+    return recording.provenance, rest, [[_cassette._decoded(body.decode()) for body in b] for b in bodies]
+
+
+@given(st.data())
+def test_decode_changed_byte_is_refused_or_says_the_same(data):
+    """Whichever byte is damaged, no other recording comes of it."""
+    raw = bytearray(_cassette.encode(small())[0].encode())
+    place = data.draw(st.integers(0, len(raw) - 1))
+    raw[place] = data.draw(st.one_of(st.integers(0, 127), st.sampled_from(b" \n\t'\"#:-{}[]&*!0123456789")))
+    try:
+        found = decode(raw.decode())
+    except CassetteError:
+        return
+    assert content(found) == content(small())
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("took_us: 7", "took_us: 2020-01-01"),
+        ("took_us: 7", "took_us: 2020-99-99"),
+        ("took_us: 7", "took_us: " + "7" * 5000),
+        ("contracts: []", "contracts: [2020-01-01]"),
+        ("contracts: []", "contracts: {1: a, b: c}"),
+        ("contracts: []", "contracts: !!binary aaaa"),
+    ],
+)
+def test_decode_value_of_another_kind_is_refused(old, new):
+    """YAML knows kinds of values that we never write."""
+    text, _ = _cassette.encode(small())
+    assert old in text
+    with pytest.raises(CassetteError):
+        decode(text.replace(old, new, 1))
+
+
+@pytest.fixture
+def collecting():
+    before = gc.isenabled()
+    yield
+    (gc.enable if before else gc.disable)()
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.usefixtures("collecting")
+def test_decode_leaves_garbage_collection_as_it_was(enabled):
+    """It is off for the length of the parsing only, however that ends."""
+    (gc.enable if enabled else gc.disable)()
+    decode(_cassette.encode(small())[0])
+    with pytest.raises(CassetteError):
+        decode("a: [1")
+    assert gc.isenabled() is enabled
 
 
 def test_decode_body_reference_that_is_a_path_is_refused():

@@ -1,7 +1,7 @@
 """What the client was asked for, and an account where there is none.
 
-The only place that knows names of the client that are not public. Each hook only
-looks at arguments and calls the original; the client's own code does the work.
+This module and ``_shared`` alone know names of the client that are not public. Each hook
+only looks at arguments and calls the original; the client's own code does the work.
 All names exist from client 0.41 to 0.51 (read in the source of both).
 """
 
@@ -13,8 +13,10 @@ from functools import wraps
 from typing import Any, TypeAlias
 from unittest import mock
 
+from qsession._clock import leaping
 from qsession._environment import changed
 from qsession._model import Asked
+from qsession._wire._shared import shared
 
 OPT_OUT = "USAGE_DATA_OPT_OUT"
 """The client's own switch for walking the call stack at every request.
@@ -28,28 +30,37 @@ StandIn: TypeAlias = Callable[[], tuple[str, str | None]]
 
 
 @contextmanager
-def hooked(ask: Callable[[Asked], None], *, stand_in: StandIn) -> Iterator[None]:
-    """Watch how services are made.
+def hooked(
+    ask: Callable[[Asked], None], *, stand_in: StandIn, leaps: bool = True, sharing: bool = True
+) -> Iterator[None]:
+    """Watch how services are made, and what they wait for.
 
     Args:
         ask: Told what each service asks for, before its discovery begins.
         stand_in: Gives token and instance of an account to use when the machine
             has none, or raises where only a real one will do.
+        leaps: Whether the client's own waits may leave polls out, where time is virtual.
+        sharing: Whether the client may reuse what it worked out in other runs.
 
     Yields:
         Nothing.
     """
-    from qiskit_ibm_runtime import QiskitRuntimeService
+    from qiskit_ibm_runtime import QiskitRuntimeService, RuntimeJobV2
     from qiskit_ibm_runtime.accounts.management import AccountManager
 
     with ExitStack() as undo:
         undo.enter_context(changed({OPT_OUT: "True"}))
+        if sharing:
+            undo.enter_context(shared())
         patch = mock.patch.object
         service = QiskitRuntimeService
         undo.enter_context(patch(service, "__init__", _watch_init(service.__init__, ask)))
         by_name = service._get_crn_from_instance_name
         undo.enter_context(patch(service, "_get_crn_from_instance_name", _watch_name(by_name, ask)))
         undo.enter_context(patch(AccountManager, "get", _watch_account(AccountManager, ask, stand_in)))
+        if leaps:
+            waits = RuntimeJobV2.wait_for_final_state
+            undo.enter_context(patch(RuntimeJobV2, "wait_for_final_state", _watch_waits(waits)))
         yield
 
 
@@ -70,6 +81,16 @@ def _watch_name(original: Callable[..., str], ask: Callable[[Asked], None]) -> C
         return original(self, account, instance)
 
     return crn_from_name
+
+
+def _watch_waits(original: Callable[..., None]) -> Callable[..., None]:
+    # result() waits here too, and passes its timeout on.
+    @wraps(original)
+    def wait_for_final_state(self: Any, timeout: float | None = None, *args: Any, **kwargs: Any) -> None:
+        with leaping(timeout):
+            original(self, timeout, *args, **kwargs)
+
+    return wait_for_final_state
 
 
 def _watch_account(

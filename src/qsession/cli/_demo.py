@@ -71,7 +71,7 @@ def _demo(path: Path, *, as_json: bool) -> int:
         print(json.dumps(document))
         return 0 if same else 1
     print(f"One Bell session on {_BACKEND}, against qsession's emulator (nothing left this machine):\n")
-    recording = Store(path.parent, path.parent).load(path)
+    recording = Store(path.parent, path.parent / ".qsession").load(path)
     for line in story(recording.interactions):
         print(f"  {line}")
     then, now = recorded.status

@@ -7,10 +7,11 @@ from urllib.parse import parse_qs
 from qsession import _lifecycle
 from qsession._clock import isoformat
 from qsession._model import SECOND, Response
+from qsession._refusals import Refused
+from qsession._session_document import Json
 from qsession.emulator._exchange import Exchange, World
 from qsession.emulator._instances import Instance
-from qsession.emulator._refusals import Refused
-from qsession.emulator._replies import Json, reply
+from qsession.emulator._replies import reply
 from qsession.emulator._tokens import TOKEN_SECONDS
 
 _GRANT = "urn:ibm:params:oauth:grant-type:apikey"
@@ -159,7 +160,7 @@ def usage(world: World, exchange: Exchange) -> Response:
 
 def _consumed(world: World, exchange: Exchange) -> int:
     crn, at = exchange.instance.crn, exchange.at
-    sessions = sum(_lifecycle.elapsed_time(c.life) or 0 for c in world.state.sessions(crn, at))
+    sessions = sum(_lifecycle.elapsed_time(life) or 0 for life in world.state.sessions(crn, at))
     fates = [view.fate for view in world.state.jobs(crn, at) if view.job.asked.session is None]
     alone = sum(f.ended - f.started for f in fates if f.ended is not None and f.started is not None)
     return sessions + alone

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from qsession._model import Response
+from qsession._refusals import Refused
+from qsession._session_document import Json
 from qsession.emulator._devices import Device
 from qsession.emulator._exchange import Exchange, World
-from qsession.emulator._refusals import Refused
-from qsession.emulator._replies import Json, ready, reply
+from qsession.emulator._replies import ready, reply
 
 _OBJECTS_SINCE = "2025-01-01"
 

@@ -6,6 +6,7 @@ not depend on how often anybody looked.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -66,49 +67,106 @@ class Control:
     wish: Wish
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
-    """A session and its jobs at one moment."""
-
-    life: Life
-    fates: dict[str, Fate]
-
-
 def alone(plan: JobPlan, at: Instant) -> Fate:
     """A job outside any session."""
     return _seen(plan, plan.created + plan.queued_for, at)
 
 
-def together(born: Life, controls: Sequence[Control], plans: Sequence[JobPlan], at: Instant) -> Course:
-    """A session with its jobs, which hold its QPU one at a time in their order (inferred).
+def next_change_alone(plan: JobPlan, at: Instant) -> Instant | None:
+    """The first moment after another one at which a job outside any session looks different."""
+    start = plan.created + plan.queued_for
+    withdrawn = plan.cancelled is not None and plan.cancelled <= start
+    moments = (plan.cancelled,) if withdrawn else (start, _end(plan, start))
+    return min((moment for moment in moments if moment is not None and moment > at), default=None)
+
+
+class Story:
+    """A session and its jobs through time, worked out only as far as somebody asked.
+
+    They hold its QPU one at a time in the order of their submission (inferred). Not
+    safe for concurrent use; worthless as soon as a plan or a control is added.
 
     Args:
         born: The session as it was created.
         controls: What was asked of it.
         plans: Its jobs in the order of their submission.
-        at: The moment.
     """
-    starts = _starts(plans)
-    life, began = born, set[str]()
-    for event in sorted(_events(controls, plans, starts)):
+
+    def __init__(self, born: Life, controls: Sequence[Control], plans: Sequence[JobPlan]) -> None:
+        self._controls, self._plans = tuple(controls), tuple(plans)
+        self._starts = _starts(plans)
+        self._order = {plan.job: i for i, plan in enumerate(plans)}
+        self._events = sorted(_events(controls, plans, self._starts), reverse=True)
+        self._began: set[str] = set()
+        self._moments, self._lives = [born.created_at], [born]
+        self._changes: list[Instant] = []
+
+    def life(self, at: Instant) -> Life:
+        """The session at a moment."""
+        while (due := self._due()) is not None and due <= at:
+            self._step(due)
+        return self._lives[max(0, bisect_right(self._moments, at) - 1)]
+
+    def fate(self, job: str, at: Instant) -> Fate:
+        """What became of a job by a moment."""
+        order = self._order[job]
+        plan, start = self._plans[order], self._starts[order]
+        closed = self.life(at).closed_at
+        if closed is None or job in self._began:
+            return _seen(plan, start, at)
+        if plan.cancelled is not None and plan.cancelled <= min(start, closed):
+            return Fate("Cancelled", ended=plan.cancelled)
+        return Fate("Dropped", ended=max(closed, plan.created))
+
+    def next_change(self, at: Instant) -> Instant | None:
+        """The first moment after another one at which the session or a job looks different."""
+        while not (self._changes and self._changes[-1] > at):
+            if (due := self._due()) is None:
+                return None
+            self._step(due)
+        return self._changes[bisect_right(self._changes, at)]
+
+    def _due(self) -> Instant | None:
+        timer = _lifecycle.next_timer(self._lives[-1])
+        moments = [event[0] for event in self._events[-1:]] + ([timer[0]] if timer else [])
+        return min(moments, default=None)
+
+    def _step(self, moment: Instant) -> None:
+        before = self._lives[-1]
+        life, changed = _lifecycle.advance(before, moment), False
+        while self._events and self._events[-1][0] == moment:
+            event = self._events.pop()
+            moved = _lifecycle.advance(self._moved(life, event), moment)
+            changed = changed or (event[1] in _SHOWN_BY_JOBS and moved is not life)
+            life = moved
+        self._moments.append(moment)
+        self._lives.append(life)
+        if changed or (life.accepting_jobs, life.timestamps) != (before.accepting_jobs, before.timestamps):
+            self._changes.append(moment)
+
+    def _moved(self, life: Life, event: _Event) -> Life:
         moment, rank, order = event
-        if moment > at:
-            break
         if rank == _CONTROL:
-            life = _controlled(life, controls[order])
-        else:
-            life = _moved(life, event, plans[order].job, starts[order], began)
-    life = _lifecycle.advance(life, at)
-    fates = {
-        plan.job: _in_session(plan, start, life, at, began) for plan, start in zip(plans, starts, strict=True)
-    }
-    return Course(life, fates)
+            return _controlled(life, self._controls[order])
+        job = self._plans[order].job
+        if rank == _FINISH:
+            ran = moment - self._starts[order]
+            return _lifecycle.finish(life, moment, ran=ran) if job in self._began else life
+        if life.state == "closed":
+            return life
+        if rank == _SUBMIT:
+            return _lifecycle.submit(life, moment)
+        if rank == _WITHDRAW:
+            return _lifecycle.withdraw(life, moment)
+        self._began.add(job)
+        return _lifecycle.start(life, moment)
 
 
 _Event = tuple[Instant, int, int]
 """Moment, rank among events of one moment, and which job or control."""
 
 _SUBMIT, _START, _FINISH, _WITHDRAW, _CONTROL = range(5)
+_SHOWN_BY_JOBS = frozenset({_START, _FINISH, _WITHDRAW})
 
 
 def _starts(plans: Sequence[JobPlan]) -> list[Instant]:
@@ -144,30 +202,6 @@ def _controlled(life: Life, control: Control) -> Life:
     if control.wish == "stop":
         return _lifecycle.stop_accepting(life, control.at)
     return _lifecycle.accept_again(life, control.at)
-
-
-def _moved(life: Life, event: _Event, job: str, start: Instant, began: set[str]) -> Life:
-    moment, rank, _ = event
-    life = _lifecycle.advance(life, moment)
-    if rank == _FINISH:
-        return _lifecycle.finish(life, moment, ran=moment - start) if job in began else life
-    if life.state == "closed":
-        return life
-    if rank == _SUBMIT:
-        return _lifecycle.submit(life, moment)
-    if rank == _WITHDRAW:
-        return _lifecycle.withdraw(life, moment)
-    began.add(job)
-    return _lifecycle.start(life, moment)
-
-
-def _in_session(plan: JobPlan, start: Instant, life: Life, at: Instant, began: set[str]) -> Fate:
-    closed = life.closed_at
-    if closed is None or plan.job in began:
-        return _seen(plan, start, at)
-    if plan.cancelled is not None and plan.cancelled <= min(start, closed):
-        return Fate("Cancelled", ended=plan.cancelled)
-    return Fate("Dropped", ended=max(closed, plan.created))
 
 
 def _seen(plan: JobPlan, start: Instant, at: Instant) -> Fate:

@@ -10,13 +10,13 @@ from types import MappingProxyType
 from qsession._endpoints import ENDPOINTS, Call, identify, is_service_host
 from qsession._lifecycle import Rules
 from qsession._model import SECOND, Instant, Request, Response
+from qsession._refusals import Refused, refusal
 from qsession.emulator import _account_calls, _backend_calls, _job_calls, _session_calls
 from qsession.emulator._devices import device
 from qsession.emulator._exchange import Exchange, World
 from qsession.emulator._instances import DEFAULT_INSTANCES, Instance
-from qsession.emulator._refusals import Refused
-from qsession.emulator._replies import derived_uuid, refusal
-from qsession.emulator._state import State
+from qsession.emulator._replies import derived_uuid
+from qsession.emulator._state import Pace, State
 from qsession.emulator._tokens import Tokens
 from qsession.errors import UsageError
 
@@ -75,6 +75,8 @@ class Emulator:
         seed: Seed of every random draw.
         queue_seconds: How long a job is Queued, on the clock of the requests.
         run_seconds: How long a job is Running.
+        run_share: What part of the ``max_ttl`` of its session a job is Running for,
+            instead of ``run_seconds``, which counts for a job outside of any session.
         strict: Accept only CRNs of its own instances, bearer tokens that it issued
             and its own key, as a server must. Otherwise any token will do, and a CRN that it
             does not know stands for its first instance.
@@ -94,19 +96,19 @@ class Emulator:
         seed: int = 0,
         queue_seconds: float = 0.2,
         run_seconds: float = 0.3,
+        run_share: float | None = None,
         strict: bool = False,
         api_key: str | None = None,
         rules: Rules | None = None,
     ) -> None:
-        _check(backends, instances, queue_seconds, run_seconds)
+        _check(backends, instances, queue_seconds, run_seconds, run_share or 0)
         self.seed = seed
         self._world = World(
             instances=tuple(instances),
             devices={name: device(name) for name in backends},
             state=State(
                 seed,
-                queue=_in_milliseconds(round(queue_seconds * SECOND)),
-                run=_in_milliseconds(round(run_seconds * SECOND)),
+                pace=_pace(queue_seconds, run_seconds, run_share),
                 rules=rules or Rules(),
             ),
             tokens=Tokens(seed, secret=strict),
@@ -132,6 +134,19 @@ class Emulator:
     def open_sessions(self, at: Instant) -> tuple[str, ...]:
         """Ids of the sessions and batches that are not closed at a moment, sorted."""
         return self._world.state.open_sessions(_in_milliseconds(at))
+
+    def next_change(self, at: Instant) -> Instant | None:
+        """When something changes by itself next.
+
+        Args:
+            at: A moment.
+
+        Returns:
+            The first moment after it, on the millisecond, at which a job starts, ends or is
+            dropped, or a session or batch changes its state: until then every read of
+            a job or a session gives the same. None when nothing will change any more.
+        """
+        return self._world.state.next_change(_in_milliseconds(at))
 
     def answer(self, request: Request, at: Instant) -> Response:
         """Answer one request as the service would. Bad input gets its error status.
@@ -196,6 +211,13 @@ def _in_milliseconds(at: Instant) -> Instant:
     return at - at % _MILLISECOND
 
 
+def _pace(queue_seconds: float, run_seconds: float, run_share: float | None) -> Pace:
+    queue, run = (_in_milliseconds(round(seconds * SECOND)) for seconds in (queue_seconds, run_seconds))
+    if run_share is None:
+        return lambda limits: (queue, run)
+    return lambda limits: (queue, _in_milliseconds(round(run_share * limits.max_ttl)) if limits else run)
+
+
 def _serves(request: Request, call: Call, instance: Instance) -> bool:
     # Each region has a host of its own; elsewhere than on IBM's names one serves all.
     host = request.url.partition("://")[2].partition("/")[0].partition(":")[0]
@@ -216,7 +238,11 @@ def _allowed(request: Request) -> list[str]:
 
 
 def _check(
-    backends: Sequence[str], instances: Sequence[Instance], queue_seconds: float, run_seconds: float
+    backends: Sequence[str],
+    instances: Sequence[Instance],
+    queue_seconds: float,
+    run_seconds: float,
+    run_share: float,
 ) -> None:
     if not backends or not instances:
         raise UsageError(
@@ -225,10 +251,13 @@ def _check(
             evidence=[f"backends: {len(backends)}, instances: {len(instances)}"],
             fix="Emulator(backends=('ibm_fez',))",
         )
-    if queue_seconds < 0 or run_seconds < 0:
+    if min(queue_seconds, run_seconds, run_share) < 0:
         raise UsageError(
             "QS123",
             "A job cannot wait or run for a negative time.",
-            evidence=[f"queue_seconds: {queue_seconds}, run_seconds: {run_seconds}"],
+            evidence=[
+                f"queue_seconds: {queue_seconds}, run_seconds: {run_seconds}"
+                + (f", run_share: {run_share}" if run_share else "")
+            ],
             fix="Emulator(queue_seconds=0.2, run_seconds=0.3)",
         )

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from qsession._endpoints import Call
 from qsession._model import Instant, Request
+from qsession._refusals import Refused
+from qsession._session_document import Json
 from qsession.emulator._devices import Device
 from qsession.emulator._instances import Instance
-from qsession.emulator._refusals import Refused
-from qsession.emulator._replies import Json
 from qsession.emulator._state import State
 from qsession.emulator._tokens import Tokens
 

@@ -6,8 +6,11 @@ import functools
 import importlib.metadata
 from datetime import datetime
 
+from qsession import _session_document
 from qsession._clock import from_datetime, isoformat
 from qsession._model import SECOND, Instant, Response
+from qsession._refusals import Refused
+from qsession._session_document import Json
 from qsession.emulator import _programs
 from qsession.emulator._exchange import (
     USER_ID,
@@ -20,9 +23,8 @@ from qsession.emulator._exchange import (
     words,
 )
 from qsession.emulator._programs import Failure
-from qsession.emulator._refusals import Refused
-from qsession.emulator._replies import Json, nothing, ready, reply, text
-from qsession.emulator._state import CLOSED_SESSION, Submission, View, outcome
+from qsession.emulator._replies import nothing, ready, reply, text
+from qsession.emulator._state import Submission, View, outcome
 
 MAX_COST = 10_800
 """Three hours, the most a job may take (documented)."""
@@ -81,11 +83,8 @@ def _asked(body: dict[str, Json], exchange: Exchange) -> Submission:
 
 def get(world: World, exchange: Exchange) -> Response:
     """``GET /jobs/{id}``; parameters included unless told otherwise (documented)."""
-    return reply(
-        _document(
-            world, _view(world, exchange), exchange.at, params=exchange.flag("exclude_params") is not True
-        )
-    )
+    params = exchange.flag("exclude_params") is not True
+    return reply(_document(world, _view(world, exchange), params=params))
 
 
 def listing(world: World, exchange: Exchange) -> Response:
@@ -98,9 +97,7 @@ def listing(world: World, exchange: Exchange) -> Response:
     params = exchange.flag("exclude_params") is False
     return reply(
         {
-            "jobs": [
-                _document(world, view, exchange.at, params=params) for view in views[offset : offset + limit]
-            ],
+            "jobs": [_document(world, view, params=params) for view in views[offset : offset + limit]],
             "count": len(views),
             "limit": limit,
             "offset": offset,
@@ -162,8 +159,8 @@ def metrics(world: World, exchange: Exchange) -> Response:
     """``GET /jobs/{id}/metrics``; ``running`` is null for a job that never ran (observed)."""
     view = _view(world, exchange)
     fate, version = view.fate, exchange.request.headers.get("ibm-api-version", _ROOT_TIME_SINCE)
-    seconds = _charged(view, exchange.at)
-    usage = _usage(view, exchange.at)
+    seconds = _charged(view)
+    usage = _usage(view)
     document: dict[str, Json] = {
         "timestamps": {
             "created": isoformat(view.job.plan.created),
@@ -215,7 +212,7 @@ def _view(world: World, exchange: Exchange) -> View:
     return world.state.job(exchange.instance.crn, exchange.call.ids["job"], exchange.at)
 
 
-def _document(world: World, view: View, at: Instant, *, params: bool) -> dict[str, Json]:
+def _document(world: World, view: View, *, params: bool) -> dict[str, Json]:
     asked = view.job.asked
     state = _state(world, view)
     document: dict[str, Json] = {
@@ -228,7 +225,7 @@ def _document(world: World, view: View, at: Instant, *, params: bool) -> dict[st
         "cost": asked.cost,
         "tags": list(view.tags),
         "user_id": USER_ID,
-        "usage": _usage(view, at),
+        "usage": _usage(view),
         # Documented estimate: 2 s and 0.35 ms for each execution.
         "estimated_running_time_seconds": round(2 + 0.00035 * view.job.work.executions, 5),
     }
@@ -241,8 +238,7 @@ def _document(world: World, view: View, at: Instant, *, params: bool) -> dict[st
 def _state(world: World, view: View) -> dict[str, Json]:
     phase = view.fate.phase
     if phase == "Dropped":
-        failed = world.state.rules.queued_jobs_end == "Failed"
-        return _failed(CLOSED_SESSION) if failed else {"status": "Cancelled"}
+        return _session_document.dropped(world.state.rules)
     if phase != "Ended":
         return {"status": phase}
     found = outcome(view)
@@ -259,17 +255,17 @@ def _failed(failure: Failure) -> dict[str, Json]:
     return state | {"reason_solution": failure.solution} if failure.solution else state
 
 
-def _charged(view: View, at: Instant) -> float:
-    # The time it held the QPU. The service bills whole seconds (observed); here a
-    # job's usage agrees with its timestamps and its session's elapsed_time.
-    if view.fate.started is None:
-        return 0
-    return max(0, (view.fate.ended or at) - view.fate.started) / SECOND
+def _charged(view: View) -> float:
+    # The time it held the QPU, 0 until it ended (the client's docstring on pending
+    # usage). The service bills whole seconds (observed); here a job's usage agrees
+    # with its timestamps and its session's elapsed_time.
+    fate = view.fate
+    return 0 if fate.started is None or fate.ended is None else (fate.ended - fate.started) / SECOND
 
 
-def _usage(view: View, at: Instant) -> dict[str, Json]:
+def _usage(view: View) -> dict[str, Json]:
     status = "complete" if view.fate.is_final else "pending"
-    return {"qpu_charge_time_seconds": _charged(view, at), "status": status}
+    return {"qpu_charge_time_seconds": _charged(view), "status": status}
 
 
 @functools.cache

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING
 
 from qsession._clock import to_datetime
 from qsession._model import Instant
+from qsession._refusals import Refused
+from qsession._session_document import Json
 from qsession.emulator._devices import Device
-from qsession.emulator._refusals import Refused
-from qsession.emulator._replies import Json, compact, derived_seed
+from qsession.emulator._replies import compact, derived_seed
 from qsession.errors import UsageError
 
 if TYPE_CHECKING:

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Union
 
 from qsession._model import Response
-from qsession.emulator._refusals import MORE_INFO, SPELLINGS, Refused
-
-Json = Union[None, bool, int, float, str, "list[Json]", "dict[str, Json]"]
-"""What a JSON document may hold."""
 
 _JSON_HEADERS = {"content-type": "application/json"}
 
@@ -40,27 +34,6 @@ def text(words: str) -> Response:
 def nothing() -> Response:
     """204, the answer to everything that worked and has nothing to say."""
     return Response(204, "No Content")
-
-
-def refusal(refused: Refused, trace: str, *, headers: Mapping[str, str] | None = None) -> Response:
-    """A refusal in the service's error form (documented and observed).
-
-    Args:
-        refused: What is refused.
-        trace: The ``trace`` of the body, a UUID.
-        headers: Further headers by lower-case name.
-    """
-    spelling = SPELLINGS[refused.kind]
-    error: dict[str, Json] = {
-        "code": spelling.code,
-        "message": spelling.message.format(refused.subject),
-    }
-    if spelling.solution:
-        error["solution"] = spelling.solution
-    error["more_info"] = MORE_INFO
-    body = compact({"errors": [error], "trace": trace})
-    all_headers = {**_JSON_HEADERS, **(headers or {})}
-    return Response(spelling.status, HTTPStatus(spelling.status).phrase, all_headers, body)
 
 
 def derived_uuid(*parts: object) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from qsession import _lifecycle
-from qsession._clock import isoformat
+from qsession import _lifecycle, _session_document
 from qsession._lifecycle import Life, Limits, Mode
 from qsession._model import SECOND, Response
+from qsession._refusals import Refused
+from qsession._session_document import Json
 from qsession.emulator._course import Wish
 from qsession.emulator._exchange import USER_ID, Exchange, World, flag, required_words, whole
 from qsession.emulator._instances import Instance
-from qsession.emulator._refusals import Refused
-from qsession.emulator._replies import Json, nothing, reply
+from qsession.emulator._replies import nothing, reply
 from qsession.emulator._state import Session
 
 _INT32 = 2**31 - 1
@@ -61,8 +61,8 @@ def _ttl(body: dict[str, Json], name: str, default: int) -> int:
 
 def get(world: World, exchange: Exchange) -> Response:
     """``GET /sessions/{id}``."""
-    session, course = world.state.session(exchange.instance.crn, _ident(exchange), exchange.at)
-    return reply(_document(session, course.life))
+    session, life = world.state.session(exchange.instance.crn, _ident(exchange), exchange.at)
+    return reply(_document(session, life))
 
 
 def update(world: World, exchange: Exchange) -> Response:
@@ -84,23 +84,5 @@ def _ident(exchange: Exchange) -> str:
 
 
 def _document(session: Session, life: Life) -> dict[str, Json]:
-    document: dict[str, Json] = {
-        "id": session.ident,
-        "backend_name": session.backend,
-        "interactive_ttl": life.limits.interactive_ttl // SECOND,
-        "max_ttl": life.limits.max_ttl // SECOND,
-        "active_ttl": life.limits.active_ttl // SECOND,
-        "state": life.state,
-        "state_reason": life.state_reason,
-        "accepting_jobs": life.accepting_jobs,
-        "mode": life.mode,
-        "timestamps": [{"status": s, "timestamp": isoformat(at)} for s, at in life.timestamps],
-        "user_id": USER_ID,
-    }
-    moments = ("started_at", "activated_at", "closed_at", "last_job_started", "last_job_completed")
-    for name in moments:
-        # What has not happened yet is left out (observed).
-        if (moment := getattr(life, name)) is not None:
-            document[name] = isoformat(moment)
-    elapsed = _lifecycle.elapsed_time(life)
-    return document if elapsed is None else document | {"elapsed_time": elapsed / SECOND}
+    told: dict[str, Json] = {"id": session.ident, "backend_name": session.backend, "user_id": USER_ID}
+    return told | _session_document.render(life)

@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from qsession import _lifecycle
 from qsession._lifecycle import Life, Limits, Mode, Rules
 from qsession._model import Instant, Micros
+from qsession._refusals import Refused
+from qsession._session_document import Json
 from qsession.emulator import _course, _programs
-from qsession.emulator._course import Control, Course, Fate, JobPlan, Wish
-from qsession.emulator._programs import Failure, Outcome, Work
-from qsession.emulator._refusals import Refused
-from qsession.emulator._replies import Json, derived_seed, derived_uuid, derived_xid
+from qsession.emulator._course import Control, Fate, JobPlan, Story, Wish
+from qsession.emulator._programs import Outcome, Work
+from qsession.emulator._replies import derived_seed, derived_uuid, derived_xid
 
-CLOSED_SESSION = Failure(
-    4001,
-    "Job is part of a session that's been closed",
-    "Ensure session is not closed before all jobs in session have run",
-)
-"""Documented until 2024; whether such jobs fail at all is a field of `Rules`."""
+Pace: TypeAlias = Callable[[Limits | None], tuple[Micros, Micros]]
+"""How long a job waits and how long it runs, by the timers of its session (None outside of one)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +80,18 @@ class Session:
     controls: list[Control] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     latest: Instant = 0
+    _story: Story | None = None
+
+    @property
+    def story(self) -> Story:
+        """What becomes of it and of its jobs."""
+        if self._story is None:
+            self._story = Story(self.born, self.controls, [job.plan for job in self.jobs])
+        return self._story
+
+    def retell(self) -> None:
+        """A job, a control or a plan is new."""
+        self._story = None
 
     def note(self, at: Instant) -> Instant:
         """The moment for a new event: threads may bring theirs slightly out of order."""
@@ -103,14 +113,13 @@ class State:
 
     Args:
         seed: Enters every id and every random draw.
-        queue: How long a job waits.
-        run: How long a job holds the QPU.
+        pace: How long jobs wait and run.
         rules: What is not known of the life of sessions.
     """
 
-    def __init__(self, seed: int, *, queue: Micros, run: Micros, rules: Rules) -> None:
+    def __init__(self, seed: int, *, pace: Pace, rules: Rules) -> None:
         self.rules = rules
-        self._seed, self._queue, self._run = seed, queue, run
+        self._seed, self._pace = seed, pace
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
         self._jobs: dict[str, Job] = {}
@@ -127,7 +136,7 @@ class State:
             self._sessions[ident] = session
         return session
 
-    def session(self, crn: str, ident: str, at: Instant) -> tuple[Session, Course]:
+    def session(self, crn: str, ident: str, at: Instant) -> tuple[Session, Life]:
         """A session at a moment.
 
         Raises:
@@ -135,19 +144,28 @@ class State:
         """
         with self._lock:
             session = self._find(crn, ident)
-            return session, _course_of(session, at)
+            return session, session.story.life(at)
 
     def control(self, crn: str, ident: str, wish: Wish, at: Instant) -> None:
         """Stop or resume accepting jobs, or cancel; on a closed session nothing moves (I)."""
         with self._lock:
             session = self._find(crn, ident)
             session.controls.append(Control(session.note(at), wish))
+            session.retell()
 
     def open_sessions(self, at: Instant) -> tuple[str, ...]:
         """Ids of the sessions and batches that are not closed, sorted."""
         with self._lock:
-            lives = {s.ident: _course_of(s, at).life for s in self._sessions.values()}
+            lives = {s.ident: s.story.life(at) for s in self._sessions.values()}
         return tuple(sorted(ident for ident, life in lives.items() if life.state != "closed"))
+
+    def next_change(self, at: Instant) -> Instant | None:
+        """The first moment after another one at which a session or a job looks different."""
+        with self._lock:
+            moments = [session.story.next_change(at) for session in self._sessions.values()]
+            alone = (job.plan for job in self._jobs.values() if job.asked.session is None)
+            moments += [_course.next_change_alone(plan, at) for plan in alone]
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def submit(self, crn: str, asked: Submission, work: Work, at: Instant) -> str:
         """Take a job into the queue.
@@ -164,18 +182,19 @@ class State:
             at = session.note(at) if session else at
             again = self._again(key)
             ident = derived_xid(self._seed, key, again)
-            plan = JobPlan(ident, at, self._queue, self._run)
+            plan = JobPlan(ident, at, *self._pace(session.born.limits if session else None))
             seed = derived_seed(self._seed, work.digest, again)
             self._orders += 1
             job = Job(plan, crn, self._orders, asked, work, seed, asked.tags)
             self._jobs[ident] = job
             if session is not None:
                 session.jobs.append(job)
+                session.retell()
         return ident
 
     def _taking(self, crn: str, asked: Submission, at: Instant) -> Session:
         session = self._find(crn, asked.session or "")
-        if not _lifecycle.takes_jobs(_course_of(session, max(at, session.latest)).life):
+        if not _lifecycle.takes_jobs(session.story.life(max(at, session.latest))):
             raise Refused("session closed")
         if session.backend != asked.backend:
             raise Refused("invalid", f"the session runs on {session.backend}")
@@ -193,17 +212,16 @@ class State:
     def jobs(self, crn: str, at: Instant) -> list[View]:
         """All jobs of an instance, oldest first."""
         with self._lock:
-            courses = {i: _course_of(s, at) for i, s in self._sessions.items() if s.crn == crn}
             mine = [job for job in self._jobs.values() if job.crn == crn]
             return sorted(
-                (self._view(job, at, courses) for job in mine),
+                (self._view(job, at) for job in mine),
                 key=lambda view: (view.job.plan.created, view.job.order),
             )
 
-    def sessions(self, crn: str, at: Instant) -> list[Course]:
+    def sessions(self, crn: str, at: Instant) -> list[Life]:
         """All sessions and batches of an instance."""
         with self._lock:
-            return [_course_of(s, at) for s in self._sessions.values() if s.crn == crn]
+            return [s.story.life(at) for s in self._sessions.values() if s.crn == crn]
 
     def cancel_job(self, crn: str, ident: str, at: Instant) -> None:
         """Cancel a job.
@@ -216,6 +234,8 @@ class State:
             if self._view(job, at).fate.is_final or job.plan.cancelled is not None:
                 raise Refused("not cancellable")
             job.plan = replace(job.plan, cancelled=max(at, job.plan.created))
+            if job.asked.session is not None:
+                self._sessions[job.asked.session].retell()
 
     def delete_job(self, crn: str, ident: str, at: Instant) -> None:
         """Delete a job that is in a final status; its session's usage remains.
@@ -256,20 +276,15 @@ class State:
             raise Refused("unknown job", ident)
         return found
 
-    def _view(self, job: Job, at: Instant, courses: dict[str, Course] | None = None) -> View:
+    def _view(self, job: Job, at: Instant) -> View:
         session = job.asked.session
         if session is None:
             return View(job, _course.alone(job.plan, at), job.tags)
-        course = (courses or {}).get(session) or _course_of(self._sessions[session], at)
-        return View(job, course.fates[job.plan.job], job.tags)
+        return View(job, self._sessions[session].story.fate(job.plan.job, at), job.tags)
 
     def _again(self, key: str) -> int:
         self._seen[key] += 1
         return self._seen[key]
-
-
-def _course_of(session: Session, at: Instant) -> Course:
-    return _course.together(session.born, session.controls, [job.plan for job in session.jobs], at)
 
 
 def outcome(view: View) -> Outcome | None:

@@ -150,13 +150,14 @@ def test_metrics_of_an_older_version_have_more(caller, bell):
     assert "circuits_execution_time_ns" not in metrics
 
 
-def test_usage_grows_while_a_job_runs(caller, bell):
-    """Metrics of a running job are pending and count what has passed."""
+def test_usage_is_nothing_while_it_is_pending(caller, bell):
+    """Nothing is charged before a job ended, so its polls look the same while it runs."""
     job = caller.job([[bell, None, 5]])
-    usages = [caller.json("GET", f"/jobs/{job}/metrics", at=at)["usage"] for at in (0.1, 0.3)]
+    usages = [caller.json("GET", f"/jobs/{job}/metrics", at=at)["usage"] for at in (0.1, 0.3, 0.5)]
     assert usages == [
         {"qpu_charge_time_seconds": 0, "status": "pending"},
-        {"qpu_charge_time_seconds": 0.1, "status": "pending"},
+        {"qpu_charge_time_seconds": 0, "status": "pending"},
+        {"qpu_charge_time_seconds": 0.3, "status": "complete"},
     ]
 
 

@@ -1,4 +1,4 @@
-"""Every refusal of the emulated service, in the service's own spelling.
+"""Every refusal of the service, in its own spelling.
 
 Sources: the error code registry of IBM's documentation (D), bodies in published
 output (P), the client's code (C); what none of them tells is inferred (I).
@@ -6,9 +6,13 @@ output (P), the client's code (C); what none of them tells is inferred (I).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from types import MappingProxyType
+
+from qsession._model import Response
 
 MORE_INFO = "https://cloud.ibm.com/apidocs/quantum-computing#error-handling"
 
@@ -95,3 +99,24 @@ SPELLINGS: Mapping[str, Spelling] = MappingProxyType(
         "too large": Spelling(413, 5302, "Request payload exceeded the maximum size."),  # I
     }
 )
+
+
+def refusal(refused: Refused, trace: str, *, headers: Mapping[str, str] | None = None) -> Response:
+    """A refusal in the service's error form (documented and observed).
+
+    Args:
+        refused: What is refused.
+        trace: The ``trace`` of the body, a UUID.
+        headers: Further headers by lower-case name.
+    """
+    spelling = SPELLINGS[refused.kind]
+    error: dict[str, object] = {
+        "code": spelling.code,
+        "message": spelling.message.format(refused.subject),
+    }
+    if spelling.solution:
+        error["solution"] = spelling.solution
+    error["more_info"] = MORE_INFO
+    body = json.dumps({"errors": [error], "trace": trace}, separators=(",", ":")).encode()
+    all_headers = {"content-type": "application/json", **(headers or {})}
+    return Response(spelling.status, HTTPStatus(spelling.status).phrase, all_headers, body)

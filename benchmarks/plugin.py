@@ -1,0 +1,26 @@
+"""The bar on the plugin that is loaded but not used, from what ``plugin_weight.py`` measures."""
+
+from __future__ import annotations
+
+from benchmarks._findings import Findings, Row
+from benchmarks._scripts import run_script
+
+
+def measure(*, quick: bool) -> Findings:
+    """Run the script in a process of its own."""
+    found = run_script("plugin_weight.py", "--pairs", "15" if quick else "40")
+    low, high = found["added_middle_half"]
+    return Findings(
+        (
+            Row(
+                "plugin.unused",
+                "the plugin, loaded but not used, on a start of pytest",
+                found["added"],
+                "ms",
+                ratio=found["ratio"],
+                beside=f"pytest without it ({found['without']:.0f} ms)",
+                bar=found["goal"],
+                note=f"{found['pairs']} pairs, middle half {low:.1f} to {high:.1f} ms",
+            ),
+        )
+    )

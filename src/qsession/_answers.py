@@ -1,0 +1,139 @@
+"""How a request of a run is answered, and how long that takes: one way for each kind of source."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from qsession._clock import SHORTEST, Schedule, SystemClock
+from qsession._discovery import TOKEN_SECONDS
+from qsession._endpoints import Call, identify
+from qsession._model import SECOND, Instant, Micros, Request, Response
+from qsession._recording import Recorder
+from qsession._replay import Replay
+from qsession._sources import Embedded, Service
+
+if TYPE_CHECKING:
+    from qsession._money import MoneyGuard
+
+_POLLS = frozenset({"jobs.get", "sessions.get"})
+
+
+class Answers(Protocol):
+    """Answers the requests of a run."""
+
+    def answer(self, call: Call, request: Request, send: Callable[[Request], Response]) -> Response:
+        """Answer one request.
+
+        Args:
+            call: The request, understood.
+            request: As the code under test sent it.
+            send: Sends a request to the real network.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class Replayed:
+    """A recording answers, on a schedule.
+
+    Attributes:
+        replay: The recording, and where the run stands in it.
+        schedule: The time of the run.
+    """
+
+    replay: Replay
+    schedule: Schedule
+    _token_ends: Instant = 0
+
+    def __post_init__(self) -> None:
+        self.schedule.foresight = self._foresee
+
+    def answer(self, call: Call, request: Request, send: Callable[[Request], Response]) -> Response:
+        """Answer as of this moment."""
+        member, began = self.schedule.join_in(), self.schedule.now()
+        reply = self.replay.reply(request, began)
+        self.schedule.wait(reply.until - began)
+        member.polled = call.endpoint.name in _POLLS
+        self._token_ends = _token_ends(call, began) or self._token_ends
+        return reply.response
+
+    def _foresee(self, now: Instant) -> tuple[Instant | None, Micros]:
+        event, cost = self.replay.next_change(now)
+        return _earlier(event, self._token_ends, now), cost
+
+
+@dataclass(slots=True)
+class Emulated:
+    """The emulator answers, on a schedule, and is recorded.
+
+    Attributes:
+        embedded: The emulator.
+        recorder: Takes down what is said.
+        schedule: The time of the run.
+    """
+
+    embedded: Embedded
+    recorder: Recorder
+    schedule: Schedule
+    _token_ends: Instant = 0
+
+    def __post_init__(self) -> None:
+        self.schedule.foresight = self._foresee
+
+    def answer(self, call: Call, request: Request, send: Callable[[Request], Response]) -> Response:
+        """Answer as of this moment; what the emulator computes takes no virtual time."""
+        member, began = self.schedule.join_in(), self.schedule.now()
+        outgoing = self.recorder.outgoing(call, request)
+        with self.schedule.held():  # the simulator has threads of its own
+            sent = self.embedded.answer(outgoing, began)
+        self.schedule.wait(SHORTEST)
+        member.polled = call.endpoint.name in _POLLS
+        self._token_ends = _token_ends(call, began) or self._token_ends
+        return self.recorder.incoming(call, request, sent, began, began + SHORTEST)
+
+    def _foresee(self, now: Instant) -> tuple[Instant | None, Micros]:
+        return _earlier(self.embedded.emulator.next_change(now), self._token_ends, now), SHORTEST
+
+
+@dataclass(slots=True)
+class Served:
+    """The service answers, in real time, guarded and recorded.
+
+    Attributes:
+        recorder: Takes down what is said.
+        money: Watches over QPU time.
+        clock: The machine's time.
+        live: Requests that left for the service.
+    """
+
+    recorder: Recorder
+    money: MoneyGuard
+    clock: SystemClock = field(default_factory=SystemClock)
+    live: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def answer(self, call: Call, request: Request, send: Callable[[Request], Response]) -> Response:
+        """Have the service answer, if the budget allows."""
+        outgoing = self.recorder.outgoing(call, request)
+        # The guard talks to the service itself: it must know things by their real ids.
+        real = identify(outgoing) or call
+        self.money.before(real, outgoing, self.clock.now())
+        began = self.clock.now()
+        with self._lock:
+            self.live += 1
+        answer = Service(send).answer(outgoing, began)
+        ended = self.clock.now()
+        self.money.after(real, outgoing, answer, ended)
+        return self.recorder.incoming(call, request, answer, began, ended)
+
+
+def _token_ends(call: Call, at: Instant) -> Instant:
+    return at + TOKEN_SECONDS * SECOND if call.endpoint.name == "iam.token" else 0
+
+
+def _earlier(event: Instant | None, token_ends: Instant, now: Instant) -> Instant | None:
+    # Where nothing else will happen, a token that ends is no reason to poll on.
+    return min(event, token_ends) if event is not None and token_ends > now else event

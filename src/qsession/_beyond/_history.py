@@ -1,0 +1,286 @@
+"""What a recording tells of each session and job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from qsession import _lifecycle, _session_document
+from qsession._bodies import read_object
+from qsession._endpoints import Call, identify
+from qsession._lifecycle import Life
+from qsession._model import SECOND, Instant, Interaction, Micros, Recording, Request, Response
+from qsession._session_document import read_moment
+
+FINAL = ("Completed", "Failed", "Cancelled")
+
+
+class Untold(ValueError):
+    """The recording does not tell what would have to be known."""
+
+
+@dataclass(slots=True)
+class _Turn:
+    """When a job started or ended: not up to ``after``, and certainly by ``by``."""
+
+    after: Instant
+    by: Instant | None = None
+
+    @property
+    def is_exact(self) -> bool:
+        return self.by == self.after
+
+    @property
+    def exact(self) -> Instant:
+        if not self.is_exact:
+            raise Untold("the moment was not recorded")
+        return self.after
+
+    def not_before(self, moment: Instant) -> None:
+        if self.by is None:
+            self.after = max(self.after, moment)
+
+    def at_last(self, moment: Instant) -> None:
+        self.by = moment if self.by is None else min(self.by, moment)
+
+    def exactly(self, moment: Instant) -> None:
+        self.after = self.by = moment
+
+
+@dataclass(slots=True)
+class Job:
+    """What is known of one job.
+
+    Attributes:
+        session: Id of its session, or None.
+        created: When it was submitted.
+        start: When it started, as far as that was seen.
+        end: When it reached a final status, likewise.
+        response: The last answer to a read of it.
+        document: Its body, with the tags that were set since.
+        params: Its parameters, if any read had them.
+        charge: QPU seconds that it was charged, once it ended.
+        cancelled: When a cancel of it was accepted.
+        deleted: Whether it was deleted.
+    """
+
+    session: str | None
+    created: Instant
+    start: _Turn
+    end: _Turn
+    response: Response | None = None
+    document: Mapping[str, object] = field(default_factory=dict)
+    params: object = None
+    charge: float | None = None
+    cancelled: Instant | None = None
+    deleted: bool = False
+
+    @property
+    def is_final(self) -> bool:
+        """Whether its last read showed how it ended."""
+        return status_of(self.document) in FINAL
+
+
+@dataclass(slots=True)
+class _Control:
+    at: Instant
+    ended: Instant
+    order: int
+    move: Callable[[Life, Instant], Life]
+
+
+@dataclass(slots=True)
+class SessionHistory:
+    """What is known of one session or batch.
+
+    Attributes:
+        made: Whether it was created in the recording, so that all its jobs are known.
+        read_at: When it was last read.
+        response: The answer then.
+        document: Its body.
+        jobs: Its jobs, in the order of their submission.
+        controls: What was asked of it.
+        recorded: Its life when it was last read; None if that cannot be told.
+        life: Its life after all that was recorded; None if that cannot be told.
+    """
+
+    made: bool = False
+    read_at: Instant = 0
+    response: Response | None = None
+    document: Mapping[str, object] = field(default_factory=dict)
+    jobs: list[Job] = field(default_factory=list)
+    controls: list[_Control] = field(default_factory=list)
+    recorded: Life | None = None
+    life: Life | None = None
+
+
+class History:
+    """What was recorded of each session and job, by instance and id.
+
+    Args:
+        recording: The recording.
+
+    Attributes:
+        sessions: Sessions and batches.
+        jobs: Jobs that were submitted in the recording.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        self.sessions: dict[tuple[int, str], SessionHistory] = {}
+        self.jobs: dict[tuple[int, str], Job] = {}
+        self._start = recording.provenance.recorded_at
+        notes = {
+            "sessions.create": self._session_made,
+            "sessions.get": self._session_read,
+            "sessions.update": self._controlled,
+            "sessions.cancel": self._controlled,
+            "jobs.create": self._job_made,
+            "jobs.get": self._job_read,
+            "jobs.list": self._jobs_listed,
+            "jobs.metrics": self._measured,
+            "jobs.results": self._collected,
+            "jobs.cancel": self._job_cancelled,
+            "jobs.delete": self._job_deleted,
+            "jobs.tags": self._tagged,
+        }
+        # By the last of each run of equal polls: what it says holds until then.
+        for interaction in sorted(recording.interactions, key=_last):
+            note, call = notes.get(interaction.endpoint), identify(interaction.request)
+            if note is not None and call is not None and interaction.response.status < 300:
+                note(call, interaction)
+
+    def _span(self, interaction: Interaction) -> tuple[Instant, Instant]:
+        return whole(self._start + interaction.at), whole(self._start + _last(interaction))
+
+    def _session_of(self, instance: int, ident: object) -> SessionHistory:
+        return self.sessions.setdefault((instance, str(ident)), SessionHistory())
+
+    def _session_made(self, call: Call, interaction: Interaction) -> None:
+        document = read_object(interaction.response.body)
+        session = self._session_of(interaction.instance, document.get("id"))
+        session.made = True
+        self._look(session, document, interaction)
+
+    def _session_read(self, call: Call, interaction: Interaction) -> None:
+        session = self._session_of(interaction.instance, call.ids["session"])
+        self._look(session, read_object(interaction.response.body), interaction)
+
+    def _look(
+        self, session: SessionHistory, document: Mapping[str, object], interaction: Interaction
+    ) -> None:
+        # A guide shows a creation that answers with the id alone (documented).
+        if "state" in document:
+            session.document, session.response = document, interaction.response
+            session.read_at = self._span(interaction)[1]
+
+    def _controlled(self, call: Call, interaction: Interaction) -> None:
+        session = self._session_of(interaction.instance, call.ids["session"])
+        at = self._span(interaction)[0]
+        move = move_of(call, interaction.request)
+        ended = whole(self._start + interaction.at + interaction.took)
+        session.controls.append(_Control(at, ended, len(session.controls), move))
+
+    def _job_made(self, call: Call, interaction: Interaction) -> None:
+        at = self._span(interaction)[0]
+        home = read_object(interaction.request.body).get("session_id")
+        job = Job(home if isinstance(home, str) else None, at, _Turn(at), _Turn(at))
+        self.jobs[interaction.instance, str(read_object(interaction.response.body).get("id"))] = job
+        if job.session is not None:
+            self._session_of(interaction.instance, job.session).jobs.append(job)
+
+    def _job_read(self, call: Call, interaction: Interaction) -> None:
+        job = self.jobs.get((interaction.instance, call.ids["job"]))
+        if job is None:
+            return
+        document = read_object(interaction.response.body)
+        job.response, job.document = interaction.response, document
+        job.params = document.get("params", job.params)
+        self._saw(job, document, interaction)
+
+    def _jobs_listed(self, call: Call, interaction: Interaction) -> None:
+        listed = read_object(interaction.response.body).get("jobs")
+        for document in listed if isinstance(listed, list) else ():
+            if job := self.jobs.get((interaction.instance, str(document.get("id")))):
+                self._saw(job, document, interaction)
+
+    def _saw(self, job: Job, document: Mapping[str, object], interaction: Interaction) -> None:
+        first, last = self._span(interaction)
+        status = status_of(document)
+        job.created = read_moment(document.get("created")) or job.created
+        if status == "Queued":
+            job.start.not_before(last)
+        if status in FINAL:
+            job.end.at_last(first)
+        else:
+            job.end.not_before(last)
+        _note_charge(job, document)
+        if _has_run(job, status, document.get("state")):
+            job.start.at_last(first)
+
+    def _measured(self, call: Call, interaction: Interaction) -> None:
+        job = self.jobs.get((interaction.instance, call.ids["job"]))
+        stamps = read_object(interaction.response.body).get("timestamps")
+        if job is None or not isinstance(stamps, Mapping):
+            return
+        last = self._span(interaction)[1]
+        for turn, name in ((job.start, "running"), (job.end, "finished")):
+            if (moment := read_moment(stamps.get(name))) is not None:
+                turn.exactly(moment)
+            else:
+                turn.not_before(last)
+        _note_charge(job, read_object(interaction.response.body))
+
+    def _collected(self, call: Call, interaction: Interaction) -> None:
+        job = self.jobs.get((interaction.instance, call.ids["job"]))
+        if job is not None and interaction.response.status == 200:
+            job.end.at_last(self._span(interaction)[0])
+
+    def _job_cancelled(self, call: Call, interaction: Interaction) -> None:
+        if job := self.jobs.get((interaction.instance, call.ids["job"])):
+            job.cancelled = self._span(interaction)[0]
+            job.end.exactly(job.cancelled)
+
+    def _job_deleted(self, call: Call, interaction: Interaction) -> None:
+        if job := self.jobs.get((interaction.instance, call.ids["job"])):
+            job.deleted = True
+
+    def _tagged(self, call: Call, interaction: Interaction) -> None:
+        if job := self.jobs.get((interaction.instance, call.ids["job"])):
+            job.document = {**job.document, "tags": read_object(interaction.request.body).get("tags", [])}
+
+
+def _note_charge(job: Job, document: Mapping[str, object]) -> None:
+    usage = document.get("usage")
+    if isinstance(usage, Mapping) and usage.get("status") == "complete":
+        seconds = usage.get("qpu_charge_time_seconds")
+        job.charge = float(seconds) if isinstance(seconds, (int, float)) else job.charge
+
+
+def _has_run(job: Job, status: object, state: object) -> bool:
+    """Whether a job certainly started: it was seen to, or it failed otherwise than by being dropped."""
+    dropped = isinstance(state, Mapping) and state.get("reason_code") == _session_document.DROPPED
+    return status in {"Running", "Completed"} or bool(job.charge) or (status == "Failed" and not dropped)
+
+
+def move_of(call: Call, request: Request) -> Callable[[Life, Instant], Life]:
+    """What a write to a session does to its life."""
+    if call.endpoint.name == "sessions.cancel":
+        return _lifecycle.cancel
+    accepting = read_object(request.body).get("accepting_jobs") is True
+    return _lifecycle.accept_again if accepting else _lifecycle.stop_accepting
+
+
+def status_of(document: Mapping[str, object]) -> object:
+    """The status in the body of a job."""
+    state = document.get("state")
+    return state.get("status") if isinstance(state, Mapping) else None
+
+
+def _last(interaction: Interaction) -> Micros:
+    return max(interaction.at, interaction.last)
+
+
+def whole(moment: Instant) -> Instant:
+    """The moment in whole milliseconds, which the service writes."""
+    # Finer moments would not agree with what it wrote.
+    return moment - moment % (SECOND // 1000)

@@ -1,0 +1,25 @@
+"""Time: the machine's, and the virtual one of a run. The only room that reads the time or waits."""
+
+from __future__ import annotations
+
+from qsession._clock._moments import from_datetime, isoformat, spell, to_datetime
+from qsession._clock._real import Clock, SystemClock
+from qsession._clock._schedule import SHORTEST, Schedule
+from qsession._clock._virtual import VirtualClock, begin, end, leaping, moved_to, on_first_move
+
+__all__ = [
+    "SHORTEST",
+    "Clock",
+    "Schedule",
+    "SystemClock",
+    "VirtualClock",
+    "begin",
+    "end",
+    "from_datetime",
+    "isoformat",
+    "leaping",
+    "moved_to",
+    "on_first_move",
+    "spell",
+    "to_datetime",
+]

@@ -1,0 +1,120 @@
+"""asyncio on the schedule: its timers are virtual, what it waits for from outside stays real.
+
+Loops that are built on a selector (all but Windows' proactor and loops written in C) look
+up what is ready in ``select``. Where they would block for a timer, the thread waits on the
+schedule instead; a callback from another thread ends that wait as it ends a real one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from asyncio import base_events, selector_events
+from collections.abc import Callable
+from typing import Any
+
+from qsession._clock._real import Real
+from qsession._clock._schedule import Gate, Schedule, Waiter
+from qsession._clock._threads import Slot
+from qsession._model import SECOND
+
+_Loop: Any = base_events.BaseEventLoop
+_SelectorLoop: Any = selector_events.BaseSelectorEventLoop
+_original: dict[str, Callable[..., Any]] = {
+    "_run_once": _Loop._run_once,
+    "_write_to_self": _SelectorLoop._write_to_self,
+}
+
+
+def loop_time(self: asyncio.AbstractEventLoop) -> float:
+    """``loop.time``."""
+    schedule = Slot.schedule
+    if schedule is None or schedule.member() is None:
+        return float(Real.monotonic())
+    return schedule.monotonic()
+
+
+def run_once(self: Any) -> None:
+    """One turn of a loop; its selector waits on the schedule from the first turn on."""
+    schedule = Slot.schedule
+    selector = getattr(self, "_selector", None)
+    if schedule is None or schedule.member() is None or selector is None:
+        _original["_run_once"](self)
+        return
+    self._selector = _Selector(self, selector, schedule)
+    try:
+        _original["_run_once"](self)
+    finally:
+        # The loop may have been closed meanwhile.
+        if self._selector is not None:
+            self._selector = selector
+
+
+def write_to_self(self: Any) -> None:
+    """How other threads wake a loop."""
+    waiter = self.__dict__.get(_WAITING)
+    if waiter is not None:
+        waiter.release()
+    _original["_write_to_self"](self)
+
+
+_WAITING = "_qsession_waiter"
+
+
+class _Selector:
+    """Stands before a loop's own selector."""
+
+    def __init__(self, loop: Any, selector: Any, schedule: Schedule) -> None:
+        self._loop, self._inner, self._schedule = loop, selector, schedule
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def select(self, timeout: float | None = None) -> Any:
+        events = self._inner.select(0)
+        member = self._schedule.member()
+        if events or member is None or (timeout is not None and timeout <= 0):
+            return events or ([] if timeout is not None and timeout <= 0 else self._inner.select(timeout))
+        length = None if timeout is None else max(1, math.ceil(timeout * SECOND - 0.01))
+        if self._has_outside_work():
+            # Whatever comes from outside comes in real time: so do the timers beside it.
+            if not (events := self._inner.select(timeout)) and length is not None:
+                self._schedule.sleep(member, length, "an asyncio timer")
+            return events
+        waiter = Waiter(self._schedule, member, "an asyncio timer" if length else "asyncio")
+        self._loop.__dict__[_WAITING] = waiter
+        try:
+            self._schedule.block(waiter, length, _LoopGate(self._loop, self._inner, waiter))
+        finally:
+            del self._loop.__dict__[_WAITING]
+        return self._inner.select(0)
+
+    def _has_outside_work(self) -> bool:
+        own = 0 if getattr(self._loop, "_ssock", None) is None else 1
+        return len(self._inner.get_map()) > own
+
+
+class _LoopGate(Gate):
+    """Where the thread of a loop is blocked: in its selector, so that the outside can wake it."""
+
+    def __init__(self, loop: Any, selector: Any, waiter: Waiter) -> None:
+        self._loop, self._selector, self._waiter = loop, selector, waiter
+
+    def open(self) -> None:
+        _original["_write_to_self"](self._loop)
+
+    def stand(self, seconds: float) -> bool:
+        if self._selector.select(seconds) and not self._waiter.woken:
+            # A thread that takes no part woke the loop, which now waits for its turn.
+            self._waiter.release()
+            Real.sleep(0 if self._waiter.woken else 0.001)
+        return self._waiter.woken
+
+
+def pieces() -> list[tuple[Any, str, Any]]:
+    """Owner, name and stand-in of what is replaced in asyncio."""
+    return [
+        (_Loop, "time", loop_time),
+        (_Loop, "_run_once", run_once),
+        (_SelectorLoop, "_write_to_self", write_to_self),
+    ]

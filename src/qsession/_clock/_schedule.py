@@ -1,0 +1,505 @@
+"""The discrete-event schedule: who waits until when, who runs, and when time moves.
+
+One thread that takes part runs at a time. When it waits, the next one that is ready
+runs; when none is, time moves to the earliest deadline. So the order of events does
+not depend on the machine. Threads that do not take part (those that were there before
+and have nothing to do with the run) are left to the real time.
+
+Time is in integer microseconds and never goes back.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import sys
+import threading
+from _thread import allocate_lock
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Literal, TypeAlias
+
+from qsession._clock import _messages
+from qsession._clock._moments import spell
+from qsession._clock._real import Real
+from qsession._clock._stillness import Stillness
+from qsession._model import SECOND, Instant, Micros
+from qsession.errors import ClockError
+
+State: TypeAlias = Literal["running", "waiting", "outside", "ended"]
+
+Foresight: TypeAlias = Callable[[Instant], tuple[Instant | None, Micros]]
+"""Tells the next known event after a moment, and how long the poll that sees it takes."""
+
+_PATIENCE = 0.01  # real seconds between two looks at threads that do not come back
+_STILL_LOOKS = 4
+
+
+@dataclass(slots=True, eq=False)
+class Leap:
+    """What the client waits for, where its polls may be left out.
+
+    Attributes:
+        until: When it gives up; None for never.
+    """
+
+    until: Instant | None
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """A thread that takes part.
+
+    Attributes:
+        name: The thread's name.
+        state: ``outside`` while it is blocked in something that cannot be seen, or
+            uses the real time.
+        waiter: What it waits in.
+        leap: Set inside of the client's own waits.
+        polled: Whether it looked at a job or session since its last wait.
+        real: Whether it asked for the real time.
+        ident: The thread's identifier.
+        watchers: Who waits for its end.
+    """
+
+    name: str
+    state: State = "running"
+    waiter: Waiter | None = None
+    leap: Leap | None = None
+    polled: bool = False
+    real: bool = False
+    ident: int = 0
+    watchers: list[Waiter] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Waiter:
+    """One wait of one member. Stands in for the lock that a Condition would use.
+
+    Attributes:
+        schedule: Where it is kept.
+        member: Who waits.
+        what: What the wait is, for messages.
+        deadline: When it ends by itself; None for never.
+        leap: What the client waits for, if the wait stands between two of its polls.
+        soonest: From when on it may end with any other event; None for no leap.
+        notified: Whether somebody ended it.
+        woken: Whether it has ended.
+        gate: What its thread is blocked at, as soon as it is.
+        error: What ends it, if that is an error.
+    """
+
+    schedule: Schedule
+    member: Member
+    what: str
+    leap: Leap | None = None
+    deadline: Instant | None = None
+    soonest: Instant | None = None
+    notified: bool = False
+    woken: bool = False
+    gate: Gate | None = None
+    error: ClockError | None = None
+
+    def release(self) -> None:
+        """End the wait. The name is that of a lock, since ``Condition.notify`` calls it."""
+        self.schedule.notify(self)
+
+
+class Gate:
+    """Where a thread is blocked for real until its wait has ended."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = allocate_lock()
+        self._lock.acquire()
+
+    def open(self) -> None:
+        """Let the thread go on."""
+        self._lock.release()
+
+    def stand(self, seconds: float) -> bool:
+        """Block for at most some real seconds; True once it is open."""
+        return self._lock.acquire(timeout=seconds)
+
+
+class Schedule:
+    """Who waits until when. Safe for concurrent use.
+
+    Args:
+        start: The first moment.
+        horizon: How far time may move in all.
+        most_waits: How many waits there may be in all.
+        watchdog: Real seconds without any event after which a deadlock is an error, and
+            a thread that computes no longer holds time back.
+    """
+
+    def __init__(self, start: Instant, *, horizon: Micros, most_waits: int, watchdog: float) -> None:
+        self.start = start
+        self.fallbacks = self.leaps = 0
+        self.foresight: Foresight | None = None
+        self.polls_leap = False
+        self.over = False
+        self.errors: list[ClockError] = []
+        self._now = start
+        self._base: int = math.ceil(Real.monotonic())
+        self._horizon, self._most_waits, self._watchdog = start + horizon, most_waits, watchdog
+        self._lock = allocate_lock()
+        self._here = threading.local()
+        self._members: list[Member] = []
+        self._running = self._waits = self._turns = self._holding = 0
+        self._ready: deque[Waiter] = deque()
+        self._timed: list[tuple[Instant, int, Waiter]] = []
+        self._leapers: list[Waiter] = []
+        self._lookout: Waiter | None = None
+        self._order = count()
+
+    # What a clock is.
+
+    def now(self) -> Instant:
+        """The present moment."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that goes on from the machine's, for what measures lengths."""
+        return self._base + (self._now - self.start) / SECOND
+
+    def monotonic_ns(self) -> int:
+        """The same in nanoseconds."""
+        return self._base * 10**9 + (self._now - self.start) * 1000
+
+    def wait(self, length: Micros) -> None:
+        """Let exactly a length of time pass; others run meanwhile."""
+        member = self.join_in()
+        self._rest(Waiter(self, member, "wait", deadline=self._now + max(0, length)))
+
+    # Who takes part.
+
+    def member(self) -> Member | None:
+        """The calling thread, if it takes part and lives in virtual time."""
+        found: Member | None = getattr(self._here, "member", None)
+        return None if self.over or found is None or found.real else found
+
+    def is_away(self) -> bool:
+        """Whether the calling thread asked for the real time."""
+        found: Member | None = getattr(self._here, "member", None)
+        return found is not None and found.real
+
+    def join_in(self) -> Member:
+        """The calling thread takes part from now on; it may have done so before."""
+        member: Member | None = getattr(self._here, "member", None)
+        if member is None:
+            member = self.expect(threading.current_thread().name)
+            self._take(member)
+        elif member.state == "outside" and not member.real:
+            with self._lock:
+                self._resume(member)
+        return member
+
+    def expect(self, name: str) -> Member:
+        """A thread is about to begin: it counts as running before it does."""
+        member = Member(name)
+        with self._lock:
+            self._members.append(member)
+            self._running += 1
+        return member
+
+    def begin(self, member: Member) -> None:
+        """The calling thread is the one that was expected; it waits for its turn."""
+        self._take(member)
+        self._rest(Waiter(self, member, "its first turn", deadline=self._now))
+
+    def leave(self, member: Member) -> None:
+        """A thread has ended, or never began."""
+        with self._lock:
+            if member.state == "running":
+                self._running -= 1
+            member.state = "ended"
+            if member in self._members:
+                self._members.remove(member)
+            for waiter in member.watchers:
+                self._notify(waiter)
+            self._next()
+
+    def watch(self, member: Member, waiter: Waiter) -> None:
+        """End a wait when a thread ends."""
+        with self._lock:
+            if member.state == "ended":
+                waiter.notified = True
+            else:
+                member.watchers.append(waiter)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """The calling thread does real work that takes no virtual time; the others wait for it."""
+        member = self.join_in()
+        member.real, outer = True, member.real
+        self._holding += 1
+        try:
+            yield
+        finally:
+            self._holding -= 1
+            member.real = outer
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """The calling thread lives in the real time; the others do not wait for it."""
+        member = self.join_in()
+        with self._lock:
+            member.real, outer = True, member.real
+            if member.state == "running":
+                member.state = "outside"
+                self._running -= 1
+                self._next()
+        try:
+            yield
+        finally:
+            member.real = outer
+            if not self.over:
+                self.join_in()
+
+    # Waiting.
+
+    def sleep(self, member: Member, length: Micros, what: str) -> None:
+        """A wait that nobody ends; the client's own between two polls may leap."""
+        self.block(Waiter(self, member, what, leap=member.leap), length)
+
+    def block(self, waiter: Waiter, length: Micros | None, gate: Gate | None = None) -> bool:
+        """Wait until somebody ends it or a length of time has passed.
+
+        Args:
+            waiter: Made for this wait; it may have been ended already.
+            length: None to wait for ever.
+            gate: Where to block; a plain one when None.
+
+        Returns:
+            Whether somebody ended it.
+
+        Raises:
+            ClockError: QS401 to QS404, instead of a wait that would not end.
+        """
+        member = waiter.member
+        if length is not None:
+            waiter.deadline = self._now + max(0, length)
+            self._count()
+            self._stretch(waiter, member, length)
+        member.polled = False
+        self._rest(waiter, gate)
+        return waiter.notified
+
+    def notify(self, waiter: Waiter) -> None:
+        """End a wait; its thread runs when it is its turn."""
+        with self._lock:
+            self._notify(waiter)
+            self._next()
+
+    def stop(self) -> None:
+        """Time is over: who waits for a moment goes on at once, who waits for somebody still does."""
+        with self._lock:
+            self.over = True
+            for waiter in [m.waiter for m in self._members if m.waiter is not None]:
+                if waiter.deadline is not None or waiter.soonest is not None or waiter.notified:
+                    self._wake(waiter)
+
+    def table(self) -> list[str]:
+        """Who waits for what, a line each."""
+        return [self._line(member) for member in self._members]
+
+    # All below: the lock is held, or the values belong to the calling thread.
+
+    def _take(self, member: Member) -> None:
+        member.ident = threading.get_ident()
+        self._here.member = member
+
+    def _stretch(self, waiter: Waiter, member: Member, length: Micros) -> None:
+        """Let a wait between two polls go on to the next known event."""
+        leap = waiter.leap or (Leap(None) if self.polls_leap and member.polled else None)
+        if leap is None or self.foresight is None:
+            return
+        event, cost = self.foresight(self._now)
+        # The poll itself takes time: it ends when the client gives up, not after.
+        end = None if leap.until is None else leap.until - cost
+        targets = [moment for moment in (event, end) if moment is not None]
+        target = min(targets, default=None)
+        soonest = self._now + length
+        if target is None and waiter.leap is None:
+            return  # the test's own loop may have an end of its own
+        if target is None or target > soonest:
+            waiter.soonest, waiter.deadline = soonest, target
+            self.leaps += 1
+
+    def _rest(self, waiter: Waiter, gate: Gate | None = None) -> None:
+        member = waiter.member
+        with self._lock:
+            if self.over or waiter.notified:
+                return
+            self._turns += 1
+            if member.state == "running":
+                self._running -= 1
+            member.state, member.waiter = "waiting", waiter
+            if waiter.deadline is not None:
+                heapq.heappush(self._timed, (waiter.deadline, next(self._order), waiter))
+            if waiter.soonest is not None:
+                self._leapers.append(waiter)
+            self._next()
+            if not waiter.woken:
+                waiter.gate = gate or Gate()
+        if waiter.gate is not None:
+            self._stand(waiter, waiter.gate)
+        if waiter.error is not None:
+            self.errors.append(waiter.error)
+            raise waiter.error
+
+    def _stand(self, waiter: Waiter, gate: Gate) -> None:
+        watch = _Watch()
+        try:
+            while not gate.stand(_PATIENCE) and not waiter.woken:
+                if self._is_lookout(waiter):
+                    self._look(waiter, watch)
+        except BaseException:
+            # Ctrl-C, or a signal handler that raises: the thread runs again.
+            with self._lock:
+                if not waiter.woken:
+                    waiter.woken = True
+                    self._resume(waiter.member)
+            raise
+
+    def _is_lookout(self, waiter: Waiter) -> bool:
+        with self._lock:
+            if self._lookout is None or self._lookout.woken:
+                self._lookout = waiter
+            return self._lookout is waiter
+
+    def _look(self, waiter: Waiter, watch: _Watch) -> None:
+        still, idle = watch.look(self._turns)
+        with self._lock:
+            if self.over or waiter.woken or watch.turns != self._turns:
+                return
+            if self._running and not self._holding and (still >= _STILL_LOOKS or idle > self._watchdog):
+                self._leave_behind()
+            elif not self._running and still >= _STILL_LOOKS and idle > self._watchdog:
+                waiter.error = _messages.deadlock(self._watchdog, self.table())
+                self._wake(waiter)
+
+    def _leave_behind(self) -> None:
+        """Go on without threads that are blocked in something that cannot be seen, or compute for ever."""
+        self.fallbacks += 1
+        for member in self._members:
+            if member.state == "running":
+                member.state = "outside"
+        self._running = 0
+        self._next()
+
+    def _resume(self, member: Member) -> None:
+        if member.state != "running":
+            self._running += 1
+        member.state, member.waiter = "running", None
+
+    def _notify(self, waiter: Waiter) -> None:
+        if waiter.notified:
+            return
+        waiter.notified = True
+        if waiter.member.waiter is not waiter or waiter.woken:
+            return
+        if self.over:
+            self._wake(waiter)
+        else:
+            self._turns += 1
+            self._ready.append(waiter)
+
+    def _next(self) -> None:
+        """If nobody runs, let the next one run."""
+        while not self._running and not self.over:
+            if self._ready:
+                waiter = self._ready.popleft()
+            elif (due := self._due()) is not None:
+                waiter = due
+            else:
+                return
+            if not waiter.woken:
+                self._wake(waiter)
+
+    def _due(self) -> Waiter | None:
+        while self._timed and (self._timed[0][2].woken or self._timed[0][2].notified):
+            heapq.heappop(self._timed)
+        if not self._timed:
+            return self._hopeless()
+        deadline, _, waiter = heapq.heappop(self._timed)
+        if deadline > self._horizon:
+            waiter.error = _messages.too_far(self._horizon - self.start, self.table())
+        elif deadline > self._now:
+            self._now = deadline
+            if self._leapers:
+                self._end_leaps(waiter)
+        return waiter
+
+    def _end_leaps(self, first: Waiter) -> None:
+        """Something happens now: who leaps looks again, if its poll would have come by now."""
+        waiting = [w for w in self._leapers if not w.woken and w is not first]
+        self._ready += [w for w in waiting if w.soonest is not None and w.soonest <= self._now]
+        self._leapers = [w for w in waiting if w.soonest is not None and w.soonest > self._now]
+
+    def _hopeless(self) -> Waiter | None:
+        """A leap to nowhere: no event is known, and nobody else will wake up by himself."""
+        leaper = next((w for w in self._leapers if not w.woken), None)
+        if any(member.state == "outside" for member in self._members):
+            return None
+        if leaper is not None:
+            leaper.error = _messages.nothing_ahead(self.table())
+        return leaper
+
+    def _wake(self, waiter: Waiter) -> None:
+        waiter.woken = True
+        self._turns += 1
+        self._resume(waiter.member)
+        if waiter.gate is not None:
+            waiter.gate.open()
+
+    def _count(self) -> None:
+        self._waits += 1
+        if self._waits > self._most_waits:
+            self._waits = 0  # so that code which swallows this does not get one at each wait
+            self.errors.append(_messages.too_many(self._most_waits, self.table()))
+            raise self.errors[-1]
+
+    def _line(self, member: Member) -> str:
+        where = _place(member.ident)
+        if member.waiter is None or member.state != "waiting":
+            return f"{member.name}: {member.state}{where}"
+        until = "without an end"
+        if member.waiter.deadline is not None:
+            until = f"until {spell(member.waiter.deadline - self.start)}"
+        return f"{member.name}: {member.waiter.what} {until}{where}"
+
+
+class _Watch:
+    """For how long nothing happened, as one waiting thread saw it."""
+
+    def __init__(self) -> None:
+        self.turns, self._since, self._still = -1, 0.0, 0
+        self._stillness = Stillness()
+
+    def look(self, turns: int) -> tuple[int, float]:
+        """How many times in a row the process was still, and real seconds without an event."""
+        if turns != self.turns:
+            self.turns, self._since, self._still = turns, Real.monotonic(), 0
+        self._still = self._still + 1 if self._stillness.is_still() else 0
+        return self._still, Real.monotonic() - self._since
+
+
+def _place(ident: int) -> str:
+    """Where a thread stands: the innermost line that is neither the standard library's nor ours."""
+    frame = sys._current_frames().get(ident)
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if name != "qsession" and name not in sys.stdlib_module_names:
+            return f", in {frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno}"
+        frame = frame.f_back
+    return ""
+
+
+SHORTEST: Micros = SECOND // 1000
+"""What each answered request takes at least, so that a loop that does not wait ends too."""

@@ -1,0 +1,588 @@
+"""What the client worked out before is the same as what it would work out now, and nobody else's."""
+
+import copy
+import datetime
+import gc
+import json
+import pickle
+import ssl
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import certifi
+import freezegun
+import ibm_cloud_sdk_core.http_adapter as sdk
+import pytest
+import qiskit_ibm_runtime
+from hypothesis import given
+from hypothesis import strategies as st
+from qiskit_ibm_runtime import ibm_backend
+from qiskit_ibm_runtime.api.rest.cloud_backend import CloudBackend
+from qiskit_ibm_runtime.ibm_backend import IBMBackend
+from qiskit_ibm_runtime.models.backend_configuration import GateConfig
+from qiskit_ibm_runtime.models.backend_properties import GateProperties, Nduv
+from qiskit_ibm_runtime.utils.backend_decoder import (
+    configuration_from_server_data,
+    properties_from_server_data,
+)
+from requests import Response
+
+from qsession._wire import _shared
+from qsession._wire._copies import quick_deepcopy, recipe
+from qsession._wire._shared import LateContext, Unread, shared
+
+DEVICES = Path(qiskit_ibm_runtime.__file__).parent / "fake_provider" / "backends"
+ATOMS = (str, int, float, bool, complex, type(None), datetime.datetime)
+REPLACED = (
+    (CloudBackend, "properties"),
+    (IBMBackend, "properties"),
+    (ibm_backend, "properties_from_server_data"),
+    (ibm_backend, "deepcopy"),
+    (sdk, "create_urllib3_context"),
+)
+
+
+def text_of(device, kind):
+    return (DEVICES / device / f"{kind}_{device}.json").read_text()
+
+
+PROPERTIES = text_of("manila", "props")
+
+
+class Api:
+    """As much of the client's api client as a backend needs."""
+
+    def __init__(self, text, encoding="utf-8"):
+        self.text = text
+        self.encoding = encoding
+        self.bodies_parsed = 0
+
+    def get(self, *_args, **_kwargs):
+        answer = Response()
+        answer.status_code = 200
+        answer.encoding = self.encoding
+        answer._content = self.text.encode(self.encoding)
+        return answer
+
+    def backend_properties(self, name, datetime=None, **_kwargs):
+        return CloudBackend(self, name).properties(datetime=datetime)
+
+
+def backend(text=PROPERTIES, device="manila", **options):
+    configuration = configuration_from_server_data(json.loads(text_of(device, "conf")))
+    made = IBMBackend(configuration, service=None, api_client=Api(text, **options))
+    made.options.use_fractional_gates = False
+    return made
+
+
+def unshared(text=PROPERTIES, name="ibmq_manila", *, fractional=False):
+    raw = json.loads(text) | {"backend_name": name}
+    return properties_from_server_data(raw, use_fractional_gates=fractional)
+
+
+@pytest.fixture(autouse=True)
+def nothing_known(monkeypatch):
+    """Each test begins with nothing kept, and leaves nothing."""
+    monkeypatch.setattr(_shared, "_known", _shared._Known(_shared.CAPACITY))
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """How often the client parsed properties itself."""
+    calls = []
+
+    def properties(*args, **kwargs):
+        calls.append(kwargs)
+        return properties_from_server_data(*args, **kwargs)
+
+    monkeypatch.setattr(ibm_backend, "properties_from_server_data", properties)
+    return calls
+
+
+def walk(thing, path="it"):
+    """Every object below a thing with its path, one after the other."""
+    yield path, thing
+    if type(thing) in (list, tuple):
+        for index, each in enumerate(thing):
+            yield from walk(each, f"{path}[{index}]")
+    elif type(thing) is dict:
+        for name, each in thing.items():
+            yield from walk(each, f"{path}[{name!r}]")
+    elif hasattr(thing, "__dict__") and not isinstance(thing, ATOMS):
+        for name, each in vars(thing).items():
+            yield from walk(each, f"{path}.{name}")
+
+
+def outline(thing):
+    """Everything that can be seen of a thing, with its types and the order of its keys."""
+    leaf = (str, int, float, bool, complex, type(None), datetime.datetime)
+    return [(path, type(each), each if isinstance(each, leaf) else None) for path, each in walk(thing)]
+
+
+def changeable(thing):
+    return {
+        id(each): path
+        for path, each in walk(thing)
+        if not isinstance(each, ATOMS) and type(each) is not tuple
+    }
+
+
+def test_properties_are_parsed_once_for_two_backends(counted):
+    """The second test with the same backend does not pay for the dates again."""
+    with shared():
+        backend().properties()
+    with shared():
+        backend().properties()
+    assert len(counted) == 1
+
+
+@pytest.mark.parametrize("device", ["manila", "fez"])
+def test_properties_from_memory_are_what_the_client_makes(device):
+    """Same types, same values, same order, for each object of the graph."""
+    text = text_of(device, "props")
+    with shared():
+        backend(text, device).properties()
+        made = backend(text, device)
+        again = made.properties()
+    assert outline(again) == outline(unshared(text, made.name))
+    assert again == unshared(text, made.name)
+
+
+def test_target_from_memory_is_what_the_client_makes():
+    """Each gate on each qubit with its error and duration."""
+    alone = backend().target
+    with shared():
+        assert backend().target is not None
+        again = backend().target
+    assert set(again.operation_names) == set(alone.operation_names)
+    for name in alone.operation_names:
+        assert str(again[name]) == str(alone[name])
+    assert [str(each) for each in again.qubit_properties] == [str(each) for each in alone.qubit_properties]
+    assert again.dt == alone.dt
+
+
+def test_two_properties_have_nothing_in_common_that_can_change():
+    """Whatever a test changes below its properties is its own."""
+    with shared():
+        three = [backend().properties() for _ in range(3)]
+    ids = [changeable(each) for each in three]
+    assert len(ids[0]) > 100
+    assert not set(ids[0]) & set(ids[1])
+    assert not set(ids[1]) & set(ids[2])
+    assert not set(ids[0]) & set(ids[2])
+
+
+def ruin(thing):
+    """Change all that can be changed below a thing."""
+    for _, each in list(walk(thing)):
+        if type(each) in (list, dict):
+            each.clear()
+        elif hasattr(each, "__dict__") and not isinstance(each, ATOMS):
+            vars(each).clear()
+
+
+def test_ruined_properties_ruin_no_other():
+    """Neither the first, from which the rest was learnt, nor one made from memory."""
+    expected = outline(unshared())
+    with shared():
+        for _ in range(3):
+            got = backend().properties()
+            assert outline(got) == expected
+            ruin(got)
+
+
+def test_ruined_configuration_ruins_no_other():
+    """Each backend has a copy, as the client makes it."""
+    configuration = configuration_from_server_data(json.loads(text_of("manila", "conf")))
+    expected = outline(configuration)
+    with shared():
+        for _ in range(2):
+            made = IBMBackend(configuration, service=None, api_client=Api(PROPERTIES))
+            assert outline(made.configuration()) == expected
+            ruin(made.configuration())
+    assert outline(configuration) == expected
+
+
+def test_changed_target_changes_no_other():
+    """A target is built for each backend."""
+    with shared():
+        first, second = backend(), backend()
+        del first.target["cx"][(0, 1)]
+        first.target.dt = 1.0
+        assert (0, 1) in second.target["cx"]
+        assert second.target.dt != 1.0
+
+
+def test_one_backend_gives_the_same_object_each_time():
+    """The client keeps what it has, and so it stays."""
+    with shared():
+        made = backend()
+        assert made.properties() is made.properties()
+        assert made.target is made.target
+        assert made.properties(refresh=True) is made.properties()
+
+
+def test_one_other_digit_is_another_backend(counted):
+    """By content: nothing else decides."""
+    raw = json.loads(PROPERTIES)
+    raw["qubits"][0][0]["value"] += 1e-9
+    with shared():
+        first = backend().properties()
+        second = backend(json.dumps(raw)).properties()
+    assert len(counted) == 2
+    assert second.qubits[0][0].value == raw["qubits"][0][0]["value"] != first.qubits[0][0].value
+
+
+def test_name_of_the_backend_is_part_of_the_content():
+    """The client writes the name that it asked for over the one in the answer."""
+    with shared():
+        first, second = backend(), backend()
+        second.name = "fake_other"
+        assert first.properties().backend_name == first.name
+        assert second.properties().backend_name == "fake_other"
+
+
+@pytest.mark.parametrize("fractional", [True, False, None])
+def test_fractional_gates_are_kept_apart(fractional):
+    """The option decides which gates are in."""
+    raw = json.loads(PROPERTIES)
+    raw["gates"].append({**raw["gates"][0], "qubits": [0, 1], "gate": "rzz", "name": "rzz"})
+    text = json.dumps(raw)
+    with shared():
+        for first in (True, False, None):
+            warm = backend(text)
+            warm.options.use_fractional_gates = first
+            warm.properties()
+        made = backend(text)
+        made.options.use_fractional_gates = fractional
+        expected = unshared(text, made.name, fractional=fractional)
+        assert outline(made.properties()) == outline(expected)
+    assert any(gate.gate == "rzz" for gate in expected.gates) is (fractional is not False)
+
+
+def test_number_that_equals_an_option_is_not_taken_for_it(counted):
+    """1 is equal to True and may mean something else to a later client."""
+    with shared():
+        for option in (True, 1):
+            made = backend()
+            made.options.use_fractional_gates = option
+            made.properties()
+            made.properties(refresh=True)
+    assert [each["use_fractional_gates"] for each in counted] == [True, 1, 1]
+
+
+def test_properties_of_a_date_are_shared_by_content_as_well(counted):
+    """What the service answers decides, not what was asked."""
+    then = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
+    with shared():
+        made = backend()
+        past = made.properties(datetime=then)
+        assert made.target_history(datetime=then).num_qubits == 5
+        assert made.properties(datetime=then) is not past
+    assert len(counted) == 1
+
+
+@pytest.mark.parametrize("first_frozen", [True, False])
+def test_dates_are_of_the_class_of_their_clock(first_frozen):
+    """A frozen clock has a class of dates of its own; what was kept from one is not given to the other."""
+    for frozen in (first_frozen, not first_frozen, first_frozen, not first_frozen):
+        with shared():
+            if frozen:
+                with freezegun.freeze_time("2026-01-01"):
+                    name = (made := backend()).name
+                    got, expected = outline(made.properties()), outline(unshared(name=name))
+            else:
+                name = (made := backend()).name
+                got, expected = outline(made.properties()), outline(unshared(name=name))
+        assert got == expected
+
+
+def test_dates_are_of_the_zone_of_their_test(monkeypatch):
+    """The client makes dates local, and a test may be somewhere else."""
+    offsets = []
+    try:
+        for zone in ("UTC", "Asia/Kathmandu", "UTC", "America/New_York"):
+            monkeypatch.setenv("TZ", zone)
+            time.tzset()
+            with shared():
+                got = backend().properties().last_update_date
+            assert got == unshared().last_update_date
+            offsets.append(got.utcoffset())
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    hours = [each.total_seconds() / 3600 for each in offsets]
+    assert hours[:3] == [0, 5.75, 0]
+    assert hours[3] in (-4, -5)
+
+
+def test_bytes_in_another_encoding_are_another_text():
+    """Two answers of the same bytes that do not say the same."""
+    raw = json.loads(PROPERTIES) | {"note": "µ"}
+    text = json.dumps(raw, ensure_ascii=False)
+    with shared():
+        assert backend(text).properties().note == "µ"
+        other = backend(text.encode().decode("latin-1"), encoding="latin-1")
+        assert other.properties().note == "Âµ"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "null"])
+def test_answer_that_is_no_object_is_left_to_the_client(text):
+    """Its error, or its None, and not one of ours."""
+
+    def outcome():
+        try:
+            return backend(text).properties()
+        except (ValueError, TypeError) as error:
+            return type(error), str(error)
+
+    alone = outcome()
+    with shared():
+        assert outcome() == alone
+        assert outcome() == alone
+
+
+def test_empty_object_means_no_properties():
+    """As the client says."""
+    with shared():
+        assert backend("{}").properties() is None
+
+
+def test_whoever_asks_the_api_itself_gets_a_plain_dict():
+    """Only the client's own backend is given what was not parsed."""
+    with shared():
+        backend().properties()
+        answer = Api(PROPERTIES).backend_properties("ibmq_manila")
+    assert type(answer) is dict
+    assert answer["backend_name"] == "ibmq_manila"
+    assert json.loads(json.dumps(answer)) == json.loads(PROPERTIES) | {"backend_name": "ibmq_manila"}
+
+
+def test_capacity_bounds_what_is_kept():
+    """The one that was not used for the longest time goes first."""
+    with shared():
+        for number in range(_shared.CAPACITY + 3):
+            backend(PROPERTIES + " " * number).properties()
+    assert len(_shared._known._kept) == _shared.CAPACITY
+
+
+def test_everything_is_put_back():
+    """After a run the client is as it was, also when the run failed."""
+    before = [vars(holder)[name] for holder, name in REPLACED]
+    with pytest.raises(ZeroDivisionError), shared():
+        assert all(
+            vars(holder)[name] is not was for (holder, name), was in zip(REPLACED, before, strict=True)
+        )
+        1 / 0  # noqa: B018 - a body that fails
+    assert [vars(holder)[name] for holder, name in REPLACED] == before
+
+
+@pytest.mark.parametrize(("holder", "name"), [(sdk, "create_urllib3_context"), (CloudBackend, "properties")])
+def test_name_that_is_missing_is_left_alone(monkeypatch, holder, name):
+    """Another client has other names: the rest goes on."""
+    original = vars(holder)[name]
+    with monkeypatch.context() as without:
+        without.delattr(holder, name)
+        with shared():
+            assert not hasattr(holder, name)
+            assert ibm_backend.deepcopy is not copy.deepcopy
+    assert vars(holder)[name] is original
+
+
+def test_client_without_the_parser_goes_its_own_way(monkeypatch):
+    """What cannot be shared is worked out anew."""
+    monkeypatch.setattr(ibm_backend, "deepcopy", None)
+    with shared():
+        assert ibm_backend.deepcopy is None
+
+
+def test_threads_get_properties_of_their_own():
+    """All at once, some from the client and some from memory, all alike."""
+    expected = outline(unshared())
+    with shared(), ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: backend().properties(), range(32)))
+    assert all(outline(each) == expected for each in made)
+    ids = [changeable(each) for each in made]
+    assert len(set().union(*ids)) == sum(map(len, ids))
+
+
+def test_kept_properties_hold_nothing_of_the_ones_handed_out():
+    """A test's backend can go when the test is over."""
+    with shared():
+        ids = changeable(got := backend().properties())
+        kept = [each for make in _shared._known._kept.values() for each in gc.get_referents(make)]
+    del got
+    assert not any(id(each) in ids for each in kept)
+
+
+DATES = st.datetimes(timezones=st.just(datetime.UTC))
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5) | DATES
+KEYS = st.text(max_size=3) | st.integers() | st.tuples(st.integers(), st.integers())
+THINGS = st.recursive(
+    LEAVES | st.tuples(LEAVES, DATES),
+    lambda below: (
+        st.lists(below, max_size=3)
+        | st.dictionaries(KEYS, below, max_size=3)
+        | st.builds(Nduv, DATES, st.text(max_size=3), st.text(max_size=3), below)
+        | st.lists(st.builds(Nduv, DATES, st.text(max_size=3), st.just("us"), st.floats(0, 1)), max_size=3)
+        | st.builds(
+            GateProperties,
+            st.lists(st.integers(), max_size=2),
+            st.text(max_size=3),
+            st.lists(below, max_size=2),
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(THINGS)
+def test_recipe_makes_the_same_and_shares_nothing(thing):
+    """For anything that the client's models can hold."""
+    make = recipe(thing)
+    if make is None:  # something of it stands in two places
+        places = [id(each) for _, each in walk(thing) if not isinstance(each, ATOMS)]
+        assert len(set(places)) < len(places)
+        return
+    first, second = make(), make()
+    expected = outline(thing)
+    assert outline(first) == outline(second) == expected
+    assert not set(changeable(first)) & set(changeable(second))
+    assert not set(changeable(first)) & set(changeable(thing))
+    ruin(thing)
+    assert outline(make()) == expected
+
+
+class Foreign:
+    pass
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [Foreign(), [Foreign()], {"a": {1}}, ([],), {Foreign: 1}, type("Text", (str,), {})("a"), lambda: 1],
+)
+def test_recipe_of_something_unknown_is_none(thing):
+    """What is not known is not copied by guess."""
+    assert recipe(thing) is None
+
+
+def test_recipe_of_one_thing_in_two_places_is_none():
+    """A copy would make two of it."""
+    one = []
+    assert recipe([one, one]) is None
+    assert recipe({"a": [one], "b": one}) is None
+    point = Nduv(None, "T1", "us", 1.0)
+    assert recipe([point, point]) is None
+    assert recipe({"a": point, "b": [point]}) is None
+
+
+def gate_of(extra):
+    made = GateConfig("x", [], "")
+    made.extra = extra
+    return made
+
+
+@pytest.mark.parametrize("extra", [Foreign(), [len], {"a": Foreign}, lambda: 1, ssl.SSLContext])
+def test_deepcopy_of_something_unknown_is_pythons_own(extra):
+    """What a test hung onto a configuration is copied as ever."""
+    asked = []
+    quick = quick_deepcopy(lambda value: (asked.append(value), copy.deepcopy(value))[1])
+    thing = gate_of(extra)
+    made = quick(thing)
+    assert asked == [thing]
+    assert type(made.extra) is type(extra)
+
+
+def test_deepcopy_of_a_configuration_is_exact():
+    """Complex numbers, dates and nested lists as well."""
+
+    def refuse(value):
+        raise AssertionError(value)
+
+    configuration = configuration_from_server_data(json.loads(text_of("manila", "conf")))
+    configuration.extra = {"a": [1 + 2j, (1, [2])], "b": datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)}
+    made = quick_deepcopy(refuse)(configuration)
+    assert outline(made) == outline(copy.deepcopy(configuration))
+    assert not set(changeable(made)) & set(changeable(configuration))
+
+
+def test_deepcopy_with_a_memo_is_pythons_own():
+    """The memo says what was copied already."""
+    memo = {}
+    made = quick_deepcopy(copy.deepcopy)(gate_of([]), memo)
+    assert any(each is made for each in memo.values())
+
+
+LOOKS = {
+    "get": lambda it: it.get("a"),
+    "item": lambda it: it["a"],
+    "in": lambda it: "a" in it,
+    "len": len,
+    "list": list,
+    "dict": dict,
+    "star": lambda it: {**it},
+    "or": lambda it: it | {"b": 1},
+    "ror": lambda it: {"b": 1} | it,
+    "equal": lambda it: it == {"a": [1], "n": "x"},
+    "items": lambda it: list(it.items()),
+    "repr": repr,
+    "copy": lambda it: it.copy(),
+    "copy.copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda it: pickle.loads(pickle.dumps(it)),
+    "reversed": lambda it: list(reversed(it)),
+    "pop": lambda it: it.pop("a"),
+    "setdefault": lambda it: it.setdefault("a", 2),
+    "bool": bool,
+}
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_unread_object_looks_like_any_other(name):
+    """Whoever looks, however it looks, sees the object."""
+    unread = Unread(b"", lambda: {"a": [1]})
+    unread["n"] = "x"
+    assert LOOKS[name](unread) == LOOKS[name]({"a": [1], "n": "x"})
+
+
+def test_unread_object_is_parsed_once():
+    """What was changed after the first look stays changed."""
+    parsed = []
+    unread = Unread(b"", lambda: parsed.append(1) or {"a": 1})
+    unread["a"] = 2
+    assert unread == {"a": 2}
+    del unread["a"]
+    assert not unread
+    assert len(parsed) == 1
+
+
+def test_certificates_are_read_when_they_are_asked_for(monkeypatch):
+    """A connection that nobody opens needs none."""
+    with shared():
+        adapter = sdk.SSLHTTPAdapter()
+    context = adapter.poolmanager.connection_pool_kw["ssl_context"]
+    plain = ssl.create_default_context(cafile=certifi.where())
+    assert ssl.SSLContext.cert_store_stats(context)["x509"] == 0
+    assert context.cert_store_stats() == plain.cert_store_stats()
+    assert context.get_ca_certs() == plain.get_ca_certs()
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+def test_certificates_are_there_for_a_connection():
+    """Before the first byte of a handshake."""
+    with shared():
+        context = sdk.create_urllib3_context()
+    assert isinstance(context, LateContext)
+    context.load_verify_locations(certifi.where())
+    context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="example.com")
+    assert ssl.SSLContext.cert_store_stats(context)["x509"] > 50
+
+
+def test_file_of_certificates_that_is_missing_is_an_error_at_once(tmp_path):
+    """As it was: a wrong name is found where it is written."""
+    with shared():
+        context = sdk.create_urllib3_context()
+    with pytest.raises(FileNotFoundError):
+        context.load_verify_locations(str(tmp_path / "none.pem"))
