@@ -61,7 +61,8 @@ class Row:
             return "met"
         if self.sense == "exactly" or self.bar == 0:
             return f"missed by {spell(abs(self.held - self.bar), self.bar_unit)}"
-        return f"missed by {abs(self.held / self.bar - 1):.0%}"
+        off = self.held / self.bar if self.sense == "at most" else self.bar / self.held
+        return f"missed by {off - 1:.0%}" if off < 10 else f"missed {off:.0f}-fold"
 
     @property
     def bar_unit(self) -> str:

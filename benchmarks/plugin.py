@@ -8,7 +8,7 @@ from benchmarks._scripts import run_script
 
 def measure(*, quick: bool) -> Findings:
     """Run the script in a process of its own."""
-    found = run_script("plugin_weight.py", "--pairs", "15" if quick else "40")
+    found = run_script("plugin_weight.py", "--pairs", "10" if quick else "40")
     low, high = found["added_middle_half"]
     return Findings(
         (

@@ -28,7 +28,7 @@ def measure(*, quick: bool) -> Findings:
 
 
 def _two_hours(folder: Path, *, quick: bool) -> list[Row]:
-    path, polls = folder / "two-hours.yaml", POLLS // 10 if quick else POLLS
+    path, polls = folder / "two-hours.yaml", POLLS // 20 if quick else POLLS
     asked = []
 
     def poll(jobs: list[RuntimeJobV2]) -> None:

@@ -32,7 +32,7 @@ def measure(*, quick: bool) -> Findings:
     quiet()
     with TemporaryDirectory() as name:
         folder = Path(name)
-        return Findings((_kinds(folder), *_threads(folder, rounds=3 if quick else 50)))
+        return Findings((_kinds(folder), *_threads(folder, rounds=2 if quick else 50)))
 
 
 def by_sleep(jobs: list[RuntimeJobV2]) -> None:

@@ -8,12 +8,10 @@ merge or a cut is found. The format is described in ``docs/reference/cassette.md
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -21,7 +19,7 @@ from typing import Any, TypeAlias
 import yaml
 
 from qsession._clock import from_datetime, to_datetime
-from qsession._kept import Late, StoredRequest, StoredResponse
+from qsession._kept import Late, StoredRequest, StoredResponse, uncollected
 from qsession._model import InstanceShape, Interaction, Provenance, Recording
 from qsession.errors import CassetteError
 
@@ -252,7 +250,7 @@ def _dump(document: Mapping[str, Any]) -> str:
 def _load(text: str, where: str) -> Mapping[str, Any]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        with _uncollected():
+        with uncollected():
             document = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader, whichever
     except yaml.YAMLError as broken:
         problem = str(getattr(broken, "problem", None) or broken)
@@ -267,19 +265,6 @@ def _load(text: str, where: str) -> Mapping[str, Any]:
     if not isinstance(document, dict):
         raise _no_cassette(where, f"it holds {_kind(document)}, not a mapping")
     return document
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    # YAML makes very many objects, and no garbage: looking for it took half of the time.
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -62,7 +62,8 @@ def lines(summaries: Iterable[Summary], *, mode: str) -> Sequence[str]:
     unused, refused = sum(run.unused for run in runs), sum(run.refused for run in runs)
     if unused or refused:
         block.append(f"recorded writes not sent: {unused}, requests refused: {refused}")
-    leaps, modelled = sum(run.leaps for run in runs), sum(run.modelled for run in runs)
-    if leaps or modelled:
-        block.append(f"waits that leapt: {leaps}, answers of the model, past the recordings: {modelled}")
+    if leaps := sum(run.leaps for run in runs):
+        block.append(f"waits that leapt to the next event: {leaps}")
+    if modelled := sum(run.modelled for run in runs):
+        block.append(f"answers of the model, past the recordings: {modelled}")
     return block

@@ -22,7 +22,7 @@ from qsession._redaction import canonical_url
 from qsession._replay import Replay
 from qsession._report import Summary
 from qsession._sources import Embedded
-from qsession._store import Store, display
+from qsession._store import display
 from qsession._usage import Usage
 from qsession.errors import BudgetError, CassetteError, QSessionError, ReplayMismatch
 
@@ -225,7 +225,7 @@ class Run:
             self._open_emulator()
         else:
             _setup.refuse_ci(self._settings)
-            self._money = self._undo.enter_context(self._guard_money())
+            self._money = self._undo.enter_context(_setup.money_guard(self._settings))
         if self.target != "ibm":
             self._undo.enter_context(_guard.guarded(self._may_pass, self._refuse_host))
             self._undo.enter_context(_child.kept_off(self._settings.allowed_hosts))
@@ -245,7 +245,7 @@ class Run:
 
     def _open_recording(self) -> None:
         assert self._settings.path is not None
-        recording = self._store().load(self._settings.path)
+        recording = _setup.store(self._settings).load(self._settings.path)
         self._origin = recording.provenance.target
         self._discovery = Discovery(recording.provenance.instances)
         self._replay = self._replaying(recording)
@@ -270,7 +270,7 @@ class Run:
         self._embedded = Embedded(emulator, self._discovery)
 
     def _begin(self) -> None:
-        """Let time and answers begin; the clock is virtual, but against the service until the test moves it."""
+        """Let time and answers begin: virtual, but against the service until the test moves the clock."""
         if self._replay is not None:
             self._started = self._replay.recording.provenance.recorded_at
             self._answers = Replayed(self._replay, self._go_virtual(self._started))
@@ -365,22 +365,11 @@ class Run:
             raise _setup.no_account(self._settings)
         return STAND_IN_TOKEN, self._discovery.default_crn
 
-    def _guard_money(self) -> MoneyGuard:
-        # Only here: a replay has no use for it.
-        from qsession._money import MoneyGuard
-
-        return MoneyGuard(
-            budget_seconds=self._settings.budget,
-            folder=self._settings.scratch,
-            clock=SystemClock(),
-            send=_wire.send_directly,
-        )
-
     def _keep_recording(self) -> None:
         if self.mode != "record" or self._recorder is None or self._settings.path is None:
             return
         recording = self._recorder.finished(self._provenance())
-        store = self._store()
+        store = _setup.store(self._settings)
         if self._failed or self._refusals or (self._money and self._money.exceeded):
             if recording.interactions:
                 store.reject(self._settings.path, recording, self._recorder.redactor)
@@ -408,15 +397,8 @@ class Run:
             isa_seed=self._isa_seed,
         )
 
-    def _store(self) -> Store:
-        assert self._settings.path is not None
-        folder = self._settings.folder or self._settings.path.parent
-        return Store(folder, self._settings.scratch, self._settings.record_command)
-
     def _place(self) -> Place:
-        name = display(self._settings.path) if self._settings.path else "live run"
-        command = self._settings.record_command.replace("{target}", self._origin)
-        return Place(name, self._settings.test, command)
+        return _setup.place(self._settings, self._origin)
 
 
 def _ignore(_asked: object) -> None:

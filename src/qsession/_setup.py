@@ -7,11 +7,15 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from qsession import _wire
+from qsession._clock import SystemClock
 from qsession._config import Settings
-from qsession._model import SECOND, Instant
+from qsession._model import SECOND, Instant, Place
+from qsession._store import Store, display
 from qsession.errors import UsageError
 
 if TYPE_CHECKING:
+    from qsession._money import MoneyGuard
     from qsession.emulator import Emulator
 
 EMULATED_START: Instant = 1_767_614_400 * SECOND
@@ -38,6 +42,36 @@ def emulator(settings: Settings) -> Emulator:
     if settings.emulator is not None:
         return settings.emulator
     return Emulator()
+
+
+def money_guard(settings: Settings) -> MoneyGuard:
+    """What watches over QPU time in a run against the service."""
+    # Only here: a replay has no use for it.
+    from qsession._money import MoneyGuard
+
+    return MoneyGuard(
+        budget_seconds=settings.budget,
+        folder=settings.scratch,
+        clock=SystemClock(),
+        send=_wire.send_directly,
+    )
+
+
+def store(settings: Settings) -> Store:
+    """Where the cassette of a run lies."""
+    assert settings.path is not None
+    return Store(settings.folder or settings.path.parent, settings.scratch, settings.record_command)
+
+
+def place(settings: Settings, target: str) -> Place:
+    """Where a run stands, for messages.
+
+    Args:
+        settings: What the run is made of.
+        target: What the recording was made against.
+    """
+    name = display(settings.path) if settings.path else "live run"
+    return Place(name, settings.test, settings.record_command.replace("{target}", target))
 
 
 def refuse_ci(settings: Settings) -> None:

@@ -16,6 +16,7 @@ import qsession.errors
 from qsession import _cassette, _plan, _redaction, pytest_plugin
 from qsession._model import InstanceShape, Interaction, Provenance, Recording, Request, Response
 from qsession.cli import _parser
+from qsession.emulator._scenarios import NAMES, scenario
 
 SOURCES = sorted((ROOT / "src" / "qsession").rglob("*.py"))
 CODE = re.compile(r"QS\d{3}")
@@ -295,3 +296,10 @@ def test_layers_on_the_page_are_those_that_are_checked():
 def test_readme_names_both_commands():
     """The two commands of the README are the run script's."""
     assert {"./run demo", "./run test"} <= set(re.findall(r"\./run \w+", text("README.md")))
+
+
+def test_every_scenario_is_on_the_page():
+    """scenarios.md has the scenarios of the code in the code's words."""
+    rows = [row for row in text("docs/reference/scenarios.md").splitlines() if row.startswith("| `")]
+    known = [scenario(name) for name in NAMES]
+    assert rows == [f"| `{s.name}` | {s.story} | {s.mark}: {s.source} |" for s in known]

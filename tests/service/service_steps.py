@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import qsession
+from qsession import _run
 from qsession.errors import QSessionError
 
 _EVENTS: Counter[str] = Counter()
@@ -94,6 +95,33 @@ def overspending() -> dict[str, object]:
     return {"status": "closed without an error"}
 
 
+def moving() -> dict[str, object]:
+    """A job runs, then the test moves the clock past the end of the session and goes on."""
+    from qiskit_ibm_runtime.exceptions import IBMRuntimeError
+
+    clock = _run.active().clock
+    job, session = _submit("bell")
+    job.result()
+    clock.advance(0)  # from here on the model answers
+    before = clock.now()
+    clock.advance("39s")
+    seen: dict[str, object] = {"moved": (clock.now() - before).total_seconds(), "early": session.status()}
+    clock.advance("2s")
+    seen |= {"late": session.status(), "job": str(job.status())}
+    try:
+        _again(session)
+    except IBMRuntimeError as refused:
+        seen["refused"] = "1217" in str(refused)
+    session.close()
+    return seen
+
+
+def _again(session) -> None:
+    from qiskit_ibm_runtime import SamplerV2
+
+    SamplerV2(mode=session).run([_bell(session._backend)], shots=10)
+
+
 def _submit(name: str):
     from qiskit_ibm_runtime import QiskitRuntimeService, SamplerV2, Session
 
@@ -116,7 +144,7 @@ def _bell(backend):
 
 
 STEPS: dict[str, Callable[..., dict[str, object]]] = {
-    each.__name__: each for each in (whole, account, failing, leaking, waiting, overspending)
+    each.__name__: each for each in (whole, account, failing, leaking, waiting, overspending, moving)
 }
 
 

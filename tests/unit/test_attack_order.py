@@ -61,13 +61,24 @@ def usage(at):
     return exchange("instances.usage", "GET", "/instances/usage", at, {"usage_consumed_seconds": at})
 
 
+class Program(Replay):
+    """Sends each request when it was recorded, or as soon as the one before it is answered."""
+
+    now = 0
+
+    def reply(self, request, at):
+        reply = super().reply(request, max(at, self.now))
+        self.now = reply.until
+        return reply
+
+
 def replaying(*interactions, allow_unused=False):
     recording = Recording(Provenance("emulator", 0), interactions)
-    return Replay(recording, Discovery(()), Place("a.yaml"), allow_unused)
+    return Program(recording, Discovery(()), Place("a.yaml"), allow_unused)
 
 
 def send(replay, *interactions):
-    return [replay.answer(interaction.request, 0).body for interaction in interactions][-1]
+    return [replay.answer(i.request, i.at).body for i in interactions][-1]
 
 
 def refusal(replay, interaction):
@@ -276,3 +287,37 @@ def test_request_to_the_second_instance_is_not_answered_by_the_first():
     second = Request("GET", here.request.url, {"service-crn": fake_crn(1, "us-east")})
     with pytest.raises(ReplayMismatch, match=r"QS301"):
         replay.answer(second, 0)
+
+
+def test_job_is_not_read_before_it_was_submitted():
+    """Where its id is known from elsewhere, it has no state yet."""
+    replay = replaying(submit(10), job(20, "Completed"))
+    assert refusal(replay, job(20, "")).evidence[1] == "recorded only after POST /jobs, which was not sent"
+    send(replay, submit(10))
+    assert b"Completed" in send(replay, job(20, ""))
+
+
+def test_job_is_not_cancelled_before_it_was_submitted():
+    """There is none."""
+    replay = replaying(submit(10), cancel(20))
+    assert refusal(replay, cancel(20)).code == "QS302"
+    send(replay, submit(10), cancel(20))
+
+
+def test_job_between_two_sets_of_tags_does_not_show_the_later_ones():
+    """Nobody looked there when it was recorded."""
+    replay = replaying(tag(10, "a"), tag(20, "b"), job(30, "Completed"))
+    send(replay, tag(10, "a"))
+    assert (
+        refusal(replay, job(30, "")).evidence[1]
+        == "recorded only after PUT /jobs/j1/tags, which was not sent"
+    )
+    send(replay, tag(20, "b"))
+    assert b"Completed" in send(replay, job(30, ""))
+
+
+def test_job_between_two_sets_of_tags_does_not_show_the_later_ones_though_seen_before():
+    """What was seen before the first does not hold, what was seen after the second not yet."""
+    replay = replaying(job(5, "Queued"), tag(10, "a"), tag(20, "b"), job(30, "Completed"))
+    send(replay, job(5, ""), tag(10, "a"))
+    assert refusal(replay, job(30, "")).code == "QS301"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from dataclasses import replace
 
 import pytest
@@ -369,17 +370,35 @@ def test_job_with_parameters_is_known_only_if_they_were_recorded():
 
 
 def test_session_that_was_not_read_after_its_job_is_not_made_up():
-    """Without metrics nobody knows when the job started: no answer, no timer."""
+    """Without metrics, or polls that saw it to a second, nobody knows when the job started: no answer, no timer."""
     story = Recorded(queue_seconds=0.2, run_seconds=0.3)
     session = story.session()
     job = story.job(session)
-    story.at = SECOND
+    story.at = 2 * SECOND
     story.ask("GET", f"/jobs/{job}?exclude_params=true")
-    assert told(story.beyond(), story, "GET", f"/sessions/{session}", at=2 * SECOND) is None
-    assert story.beyond().next_change(2 * SECOND) is None
+    assert told(story.beyond(), story, "GET", f"/sessions/{session}", at=3 * SECOND) is None
+    assert story.beyond().next_change(3 * SECOND) is None
     story.ask("GET", f"/jobs/{job}/metrics")
-    said = told(story.beyond(), story, "GET", f"/sessions/{session}", at=2 * SECOND)
-    assert document(said) == document(story.truth("GET", f"/sessions/{session}", at=2 * SECOND))
+    said = told(story.beyond(), story, "GET", f"/sessions/{session}", at=3 * SECOND)
+    assert document(said) == document(story.truth("GET", f"/sessions/{session}", at=3 * SECOND))
+
+
+def test_session_whose_job_was_polled_starts_when_it_was_first_seen_running():
+    """A start that polls saw to a second is near enough for timers of whole seconds."""
+    story = Recorded(queue_seconds=0.2, run_seconds=0.3)
+    session = story.session()
+    job = story.job(session)
+    for story.at in range(0, SECOND, SECOND // 10):
+        story.ask("GET", f"/jobs/{job}?exclude_params=true")
+    _, said = document(told(story.beyond(), story, "GET", f"/sessions/{session}", at=100_000 * SECOND))
+    _, truth = document(story.truth("GET", f"/sessions/{session}", at=100_000 * SECOND))
+    assert said["state"] == truth["state"] == "closed"
+    late = [_lateness(said[name], truth[name]) for name in ("started_at", "closed_at", "last_job_completed")]
+    assert all(0 <= seconds <= 0.1 for seconds in late), late
+
+
+def _lateness(said, truth):
+    return (datetime.fromisoformat(said) - datetime.fromisoformat(truth)).total_seconds()
 
 
 def test_session_of_somebody_else_is_known_only_when_closed():

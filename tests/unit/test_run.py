@@ -2,6 +2,9 @@
 
 import json
 import os
+import threading
+import time
+from datetime import UTC, datetime
 
 import pytest
 import requests
@@ -17,6 +20,14 @@ HEADERS = {"Service-CRN": "crn", "IBM-API-Version": "2026-04-15", "Authorization
 
 def get(path):
     return requests.get(URL + path, headers=HEADERS, timeout=5)
+
+
+def send(method, path, document):
+    return requests.request(method, URL + path, data=json.dumps(document), headers=HEADERS, timeout=5)
+
+
+def pause(seconds):
+    time.sleep(seconds)  # noqa: TID251 - what the code under test does
 
 
 @pytest.fixture
@@ -207,3 +218,94 @@ def test_variable_that_the_program_sets_stays(cassette, monkeypatch):
         os.environ["SOMEBODYS_OWN"] = "kept"
     assert dict(os.environ) == before | {"SOMEBODYS_OWN": "kept"}
     monkeypatch.delenv("SOMEBODYS_OWN")
+
+
+def test_time_of_a_replay_begins_when_the_recording_began(cassette):
+    """Wherever and whenever it runs; afterwards the machine's time is back."""
+    with qsession.replay(cassette) as run:
+        assert run.clock.now() == datetime.now(UTC) == datetime(2026, 1, 5, 12, tzinfo=UTC)  # noqa: TID251
+    assert abs(time.time() - cassette.stat().st_mtime) < 3600  # noqa: TID251
+
+
+def test_answer_takes_the_time_that_it_took(cassette):
+    """A millisecond on the emulator, recorded and replayed."""
+    with qsession.replay(cassette) as run:
+        get("/backends")
+        assert run.clock.monotonic() == 0.001
+        get("/backends")
+        assert run.clock.monotonic() == 0.002
+
+
+def test_program_that_no_longer_waits_is_answered_when_it_was(tmp_path):
+    """What it waited for, or computed, took time when it was recorded."""
+
+    def program(run, wait):
+        pause(wait)
+        send("POST", "/sessions", {"mode": "batch", "backend": "ibm_fez"})
+        return run.clock.monotonic()
+
+    with qsession.record(tmp_path / "a.yaml", target="emulator") as run:
+        assert program(run, 90) == 90.001
+    for wait, end in ((0, 90.001), (90, 90.001), (100, 100.001)):
+        with qsession.replay(tmp_path / "a.yaml") as run:
+            assert program(run, wait) == end
+
+
+def session_of_an_hour():
+    made = send("POST", "/sessions", {"mode": "dedicated", "backend": "ibm_fez", "max_ttl": 3600})
+    return f"/sessions/{made.json()['id']}"
+
+
+@pytest.fixture
+def opened(tmp_path):
+    path = tmp_path / "a.yaml"
+    with qsession.record(path, target="emulator"):
+        assert get(session_of_an_hour()).json()["state"] == "open"
+    return path
+
+
+def test_time_moved_past_the_end_of_the_recording_is_the_models(opened):
+    """The report says how often it was asked."""
+    with qsession.replay(opened) as run:
+        session = session_of_an_hour()
+        run.clock.advance("2h")
+        assert get(session).json()["state"] == "closed"
+    assert run.summary().modelled == 1
+
+
+def test_time_waited_past_the_end_of_the_recording_is_a_mismatch(opened):
+    """Nobody asked for an answer that was not recorded."""
+    with pytest.raises(ReplayMismatch) as caught, qsession.replay(opened) as run:
+        session = session_of_an_hour()
+        pause(7200)
+        get(session)
+    assert str(caught.value) == (
+        "The code under test waits for what the recording does not hold. [QS304]\n"
+        f"  asked: GET {session}, 7199.999 s after the recording ended\n"
+        "  the recording ends with this in a state that is not final\n"
+        f"To fix: qsession.record('{opened}', target='emulator')\n"
+        "If this is intended: to let a model of the service answer: "
+        'beyond="model" in @pytest.mark.qsession(...)\n'
+        f"Where: {opened}"
+    )
+    assert run.summary().modelled == 0
+
+
+def test_time_waited_past_the_end_of_the_recording_is_the_models_if_told_so(opened):
+    """With beyond="model"."""
+    with qsession.replay(opened, beyond="model") as run:
+        session = session_of_an_hour()
+        pause(7200)
+        assert get(session).json()["state"] == "closed"
+    assert run.summary().modelled == 1
+
+
+def test_threads_of_a_replay_share_one_time(opened):
+    """Two that wait at once wait together."""
+    with qsession.replay(opened, allow_unused=True) as run:
+        threads = [threading.Thread(target=pause, args=(seconds,)) for seconds in (30, 60)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert run.clock.monotonic() == 60

@@ -81,12 +81,6 @@ def test_read_after_a_write_may_show_what_was_seen_while_it_was_on_its_way():
     assert begin(states.read(20, None, since=(10, 15))) == 12
 
 
-def test_read_while_a_write_is_on_its_way_shows_the_state_of_its_moment():
-    """Another thread that asks meanwhile may be told what was before."""
-    states = timeline(seen(0, 12), seen(20))
-    assert [begin(states.read(now, None, since=(10, 15))) for now in (12, 15)] == [0, 20]
-
-
 def test_next_change_is_the_begin_of_the_next_state():
     """That is where a leap ends."""
     states = timeline(seen(0), seen(10), seen(20))

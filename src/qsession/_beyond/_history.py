@@ -32,9 +32,10 @@ class _Turn:
 
     @property
     def exact(self) -> Instant:
-        if not self.is_exact:
+        """The moment, as it was first seen if that is known to a second: polls of the client are closer."""
+        if self.by is None or self.by - self.after > SECOND:
             raise Untold("the moment was not recorded")
-        return self.after
+        return self.by
 
     def not_before(self, moment: Instant) -> None:
         if self.by is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qsession._clock._moments import from_datetime, isoformat, spell, to_datetime
 from qsession._clock._real import Clock, SystemClock
 from qsession._clock._schedule import SHORTEST, Schedule
-from qsession._clock._virtual import VirtualClock, begin, end, leaping, moved_to, on_first_move
+from qsession._clock._virtual import VirtualClock, begin, end, findings, leaping, moved_to, on_first_move
 
 __all__ = [
     "SHORTEST",
@@ -15,6 +15,7 @@ __all__ = [
     "VirtualClock",
     "begin",
     "end",
+    "findings",
     "from_datetime",
     "isoformat",
     "leaping",

@@ -9,80 +9,83 @@ looking at their dictionaries, once for each module.
 from __future__ import annotations
 
 import datetime
+import operator
 import queue
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-import freezegun
-from freezegun import api
-
-from qsession._clock import _local_time, _loops, _threads
+from qsession._clock import _freezegun, _local_time, _loops, _threads
+from qsession._clock._freezegun import Freezing
 from qsession._clock._moments import to_datetime
-from qsession._clock._real import Real
+from qsession._clock._real import KEEP_REAL, Real
 from qsession._clock._schedule import Schedule
 from qsession._clock._threads import Slot
 from qsession._model import SECOND, Instant
 
-KEEP_REAL = (
-    "_pytest",
-    "pluggy",
-    "pytest_timeout",
-    "xdist",
-    "execnet",
-    "hypothesis",
-    "subprocess",
-    "multiprocessing",
-)
-"""Packages that live in real time: they measure tests, or wait for other processes."""
-
 _NEVER = ("time", "datetime", "_datetime", "_pydatetime", "freezegun", "qsession")
-_WALL = ("time", "time_ns", "localtime", "gmtime", "strftime", "ctime", "asctime")
-_LENGTHS = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
-_own: Any = None  # what freezegun calls the time of our clock
+_ABSENT = object()
 
 
-def _moment() -> Instant | None:
-    """The virtual moment; None outside of a run, in the real time, or inside of a test's own freeze_time."""
-    schedule = Slot.schedule
-    if schedule is None or schedule.is_away() or _is_nested():
-        return None
-    return schedule.now()
+class _Use:
+    """The use of freezegun under our clock; the last one when it is off."""
+
+    freezing: Freezing | None = None
 
 
 def _is_nested() -> bool:
-    return _own is not None and bool(api.freeze_factories) and api.freeze_factories[-1] is not _own
+    """Whether a test froze the time itself, inside of a run or, with a name taken from a run, after it."""
+    return _Use.freezing is not None and _Use.freezing.is_nested()
+
+
+def _moment() -> Instant | None:
+    """The moment that it is, virtual or real; None inside of a test's own freeze_time."""
+    schedule = Slot.schedule
+    if schedule is not None and schedule.is_away():
+        return int(Real.time_ns()) // 1000
+    if _is_nested():
+        return None
+    return int(Real.time_ns()) // 1000 if schedule is None else schedule.now()
+
+
+def _theirs(name: str) -> Callable[..., Any]:
+    found: Callable[..., Any] = getattr(Real, name)
+    return found if _Use.freezing is None else _Use.freezing.functions[name]
 
 
 def _wall(name: str, ours: Callable[..., Any]) -> Callable[..., Any]:
     real = getattr(Real, name)
-    theirs = getattr(api, f"fake_{name}", real)
 
     def read(*args: Any) -> Any:
-        instant = _moment()
-        if instant is not None:
-            return ours(instant, *args)
-        return theirs(*args) if _is_nested() else real(*args)
+        schedule = Slot.schedule
+        if schedule is not None and schedule.is_away():
+            return real(*args)
+        if _is_nested():
+            return _theirs(name)(*args)
+        return real(*args) if schedule is None else ours(schedule.now(), *args)
 
     read.__name__ = read.__qualname__ = name
+    read.__module__ = "time"  # so that it is pickled as what it stands for
     return read
 
 
 def _length(name: str, ours: Callable[[Schedule], Any]) -> Callable[[], Any]:
     real = getattr(Real, name)
-    theirs = getattr(api, f"fake_{name}", real)
 
     def read() -> Any:
-        # A thread that takes no part waits in real time, so it measures in real time.
         schedule = Slot.schedule
-        if schedule is None or schedule.member() is None:
+        # A thread that takes no part waits in real time, so it measures in real time.
+        if schedule is not None and schedule.member() is None:
             return real()
-        return theirs() if _is_nested() else ours(schedule)
+        if _is_nested():
+            return _theirs(name)()
+        return real() if schedule is None else ours(schedule)
 
     read.__name__ = read.__qualname__ = name
+    read.__module__ = "time"  # so that it is pickled as what it stands for
     return read
 
 
@@ -112,74 +115,86 @@ _real_time = SimpleNamespace(**{n: v for n, v in vars(time).items() if n not in 
 vars(_real_time).update({name: getattr(Real, name) for name in _FAKES})
 
 
-def _stand_ins() -> dict[int, tuple[Any, Any]]:
-    """What stands in for a clock object, and the real one; by the identity of each of the three."""
-    found: dict[int, tuple[Any, Any]] = {}
-    rows = [(getattr(Real, n), getattr(api, f"fake_{n}", None), fake) for n, fake in _FAKES.items()]
-    rows.append((api.real_datetime, api.FakeDatetime, api.FakeDatetime))
-    rows.append((api.real_date, api.FakeDate, api.FakeDate))
-    rows.append((Real.SimpleQueue, None, queue._PySimpleQueue))  # type: ignore[attr-defined]
+_STAND_INS: dict[int, tuple[Any, Any]] = {}
+"""What stands in for a clock, and the real one; by the identity of the real one, freezegun's and ours."""
+
+
+def _know(freezing: Freezing) -> None:
+    """Learn which objects are clocks; freezegun's are known once it is on."""
+    rows = [(getattr(Real, name), freezing.functions[name], fake) for name, fake in _FAKES.items()]
+    rows.append((freezing.datetime.__base__, freezing.datetime, freezing.datetime))
+    rows.append((freezing.date.__base__, freezing.date, freezing.date))
+    rows.append((Real.SimpleQueue, Real.SimpleQueue, queue._PySimpleQueue))  # type: ignore[attr-defined]
     for real, theirs, ours in rows:
-        for known in (real, theirs, ours):
-            if known is not None:
-                found[id(known)] = (ours, real)
-    return found
-
-
-_STAND_INS = _stand_ins()
+        _STAND_INS[id(real)] = _STAND_INS[id(ours)] = (ours, real)
+        # Not what a test put there with monkeypatch: that goes away, and its identity to something else.
+        if str(getattr(theirs, "__module__", "")).startswith("freezegun."):
+            _STAND_INS[id(theirs)] = (ours, real)
 
 
 class _Modules:
-    """Which modules hold a clock name. Each is looked at once, by its dictionary: nothing is imported."""
+    """Which modules hold a clock name.
+
+    Found by their dictionaries, which causes no imports; looked at again when those grow.
+    """
 
     def __init__(self) -> None:
-        self._seen: dict[str, ModuleType] = {}
-        self.holders: list[tuple[dict[str, Any], str]] = []
-        self.keepers: list[dict[str, Any]] = []
+        self._all: list[ModuleType] = []
+        self._dicts: list[dict[str, Any]] = []
+        self._sizes: list[int] = []
+        self._seen: dict[str, tuple[dict[str, Any], int]] = {}
+        self._holders: dict[str, list[tuple[dict[str, Any], str]]] = {}
+        self.keepers: dict[str, dict[str, Any]] = {}
+
+    def holders(self) -> list[tuple[dict[str, Any], str]]:
+        """Each dictionary and name that holds a clock, as far as was looked."""
+        return [place for places in self._holders.values() for place in places]
 
     def look(self) -> list[tuple[dict[str, Any], str]]:
-        """Look at modules that are new; says which names they hold."""
-        new = [(n, m) for n, m in list(sys.modules.items()) if self._seen.get(n) is not m]
-        found: list[tuple[dict[str, Any], str]] = []
-        for name, module in new:
-            names = getattr(module, "__dict__", None)
-            spec = names.get("__spec__") if isinstance(names, dict) else None
-            if not getattr(spec, "_initializing", False):
-                self._seen[name] = module
-            if isinstance(names, dict) and name.partition(".")[0] not in _NEVER:
-                found += self._look_at(name, names)
-        self.holders += found
+        """Look at modules that are new or changed; says which names they hold."""
+        modules = list(sys.modules.values())
+        # With thousands of modules a loop in Python would take most of the time of a start.
+        if len(modules) == len(self._all) and all(map(operator.is_, modules, self._all)):
+            sizes = list(map(len, self._dicts))
+            if sizes == self._sizes:
+                return []
+        found = [place for name in list(sys.modules) for place in self._look_for(name)]
+        self._forget(self._seen.keys() - sys.modules.keys())
+        self._all, self._dicts = modules, [names for names, _ in self._seen.values()]
+        self._sizes = [size for _, size in self._seen.values()]
         return found
 
-    def _look_at(self, name: str, names: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
-        if name.partition(".")[0] in KEEP_REAL:
-            if names.get("time") is time:
-                self.keepers.append(names)
+    def _look_for(self, name: str) -> list[tuple[dict[str, Any], str]]:
+        try:
+            # Not the module's own way to look things up, which may import what it was spared from.
+            names = object.__getattribute__(sys.modules.get(name), "__dict__")
+        except AttributeError:
             return []
-        return [(names, key) for key, value in list(names.items()) if id(value) in _STAND_INS]
+        known = self._seen.get(name)
+        if known is not None and known[0] is names and known[1] == len(names):
+            return []
+        self._seen[name] = names, len(names)
+        return self._look_at(name, names)
+
+    def _look_at(self, name: str, names: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
+        package = name.partition(".")[0]
+        if package in KEEP_REAL and names.get("time") is time:
+            self.keepers[name] = names
+        if package in _NEVER or package in KEEP_REAL:
+            return []
+        found = [(names, key) for key, value in list(names.items()) if id(value) in _STAND_INS]
+        if found:
+            self._holders[name] = found
+        return found
+
+    def _forget(self, gone: set[str]) -> None:
+        for name in gone:
+            del self._seen[name]
+            self._holders.pop(name, None)
+            self.keepers.pop(name, None)
 
 
 _modules = _Modules()
-
-
-class _NoModules:
-    """What freezegun may see of ``sys`` while it starts and stops: no modules to search."""
-
-    modules: dict[str, ModuleType] = {}  # noqa: RUF012 - never filled
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(sys, name)
-
-
-@contextmanager
-def _without_a_search() -> Iterator[None]:
-    names = vars(api)
-    real = names["sys"]
-    names["sys"] = _NoModules()
-    try:
-        yield
-    finally:
-        names["sys"] = real
 
 
 @contextmanager
@@ -192,34 +207,41 @@ def frozen(schedule: Schedule) -> Iterator[None]:
     Yields:
         Nothing. Everything that was replaced is put back at the end.
     """
-    global _own  # noqa: PLW0603 - the one slot, set and cleared here
-    undo: list[tuple[Any, str, Any]] = []
-    before = dict(vars(time))
-    freezer = freezegun.freeze_time(to_datetime(schedule.now()))
-    with _without_a_search():
-        outer, _own = _own, freezer.start()
-    try:
-        _replace(undo)
+    names: list[tuple[Any, str, Any]] = []
+    classes: list[tuple[Any, str, Any]] = []
+    # Each step back is taken, also if one before it fails or is interrupted.
+    with ExitStack() as undo:
+        undo.callback(_clean_new_modules)
+        # First and last: a thread that is inside of freezegun's own methods when it stops finds
+        # its lists empty; one that is inside of ours does not ask them.
+        undo.callback(_put_back, classes)
+        _Use.freezing = None
+        _replace(_local_time.pieces(*_freezegun.classes(), _moment), classes)
+        undo.callback(_restore, dict(vars(time)))
+        freezing = _freezegun.start(to_datetime(schedule.now()), (*KEEP_REAL, "qsession"))
+        undo.callback(freezing.stop)
+        undo.callback(_put_back, names)
+        undo.callback(setattr, Slot, "schedule", None)
+        if not _STAND_INS:
+            _know(freezing)
+        _Use.freezing = freezing
+        _replace([*_threads.pieces(), *_loops.pieces()], names)
+        _replace_names(names)
         Slot.schedule = schedule
         yield
-    finally:
-        Slot.schedule = None
-        _put_back(undo)
-        with _without_a_search():
-            freezer.stop()
-        _own = outer
-        _restore(before)
-        _clean_new_modules()
 
 
-def _replace(undo: list[tuple[Any, str, Any]]) -> None:
-    _modules.look()
-    for owner, name, stand_in in [*_threads.pieces(), *_loops.pieces(), *_local_time.pieces(_moment)]:
-        undo.append((owner, name, owner.__dict__[name]))
+def _replace(pieces: list[tuple[Any, str, Any]], undo: list[tuple[Any, str, Any]]) -> None:
+    for owner, name, stand_in in pieces:
+        undo.append((owner, name, owner.__dict__.get(name, _ABSENT)))
         setattr(owner, name, stand_in)
-    for names in _modules.keepers:
+
+
+def _replace_names(undo: list[tuple[Any, str, Any]]) -> None:
+    _modules.look()
+    for names in _modules.keepers.values():
         names["time"] = _real_time
-    for names, key in _modules.holders:
+    for names, key in _modules.holders():
         value = names.get(key)
         pair = _STAND_INS.get(id(value))
         if pair is not None and value is not pair[0]:
@@ -234,24 +256,23 @@ def _put_back(undo: list[tuple[Any, str, Any]]) -> None:
         if isinstance(owner, dict):
             if id(owner.get(name)) in _STAND_INS:
                 owner[name] = value
+        elif value is _ABSENT:
+            delattr(owner, name)
         else:
             setattr(owner, name, value)
-    for names in _modules.keepers:
+    for names in _modules.keepers.values():
         names["time"] = time
 
 
 def _restore(before: dict[str, Any]) -> None:
-    # freezegun leaves a name behind that the module did not have.
-    for name in vars(time).keys() - before.keys():
-        delattr(time, name)
-    for name in (*_FAKES, *_WALL, *_LENGTHS):
+    for name in _FAKES:
         setattr(time, name, before[name])
 
 
 def _clean_new_modules() -> None:
     """Modules that were imported meanwhile took our stand-ins for the real thing."""
-    still_frozen = datetime.datetime is api.FakeDatetime
+    frozen = datetime.datetime, datetime.date
     for names, key in _modules.look():
         ours, real = _STAND_INS[id(names[key])]
-        if names[key] is ours and not (still_frozen and ours in (api.FakeDatetime, api.FakeDate)):
+        if names[key] is ours and ours not in frozen:
             names[key] = real

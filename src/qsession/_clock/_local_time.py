@@ -3,53 +3,47 @@
 freezegun takes local time for a fixed offset, none unless told, and the same one for
 ``now()`` and for any other date; dateutil and ``localtime`` stay in the machine's zone.
 Here all follow the machine's zone, daylight saving included, as the real classes do.
+
+What they make are real moments: those of freezegun fail when they are asked for their
+timestamp after the clock is off, lose which of two equal wall clock times is meant, and
+are refused by libraries that look at the exact class.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, tzinfo
 from typing import Any, TypeAlias
-
-from freezegun import api
 
 from qsession._model import SECOND, Instant
 
 Moment: TypeAlias = Callable[[], "Instant | None"]
-"""The virtual moment, or None where freezegun's own answer, or the real one, is due."""
-
-_Frozen: Any = api.FakeDatetime
-_FrozenDate: Any = api.FakeDate
-_real = datetime if datetime is not _Frozen else api.real_datetime
-_REPLACED = ("now", "today", "utcnow", "fromtimestamp", "timestamp", "astimezone")
+"""The moment that it is, or None where freezegun's own answer is due."""
 
 
-def _frozen(moment: datetime) -> Any:
-    # freezegun's own conversion loses which of two equal wall clock times is meant.
-    return _Frozen(
-        moment.year,
-        moment.month,
-        moment.day,
-        moment.hour,
-        moment.minute,
-        moment.second,
-        moment.microsecond,
-        moment.tzinfo,
-        fold=moment.fold,
-    )
-
-
-def pieces(moment: Moment) -> list[tuple[Any, str, Any]]:
+def pieces(frozen: Any, frozen_date: Any, moment: Moment) -> list[tuple[Any, str, Any]]:
     """Owner, name and stand-in of the corrected methods.
 
     Args:
+        frozen: The class in the place of ``datetime.datetime``; its base is the real one.
+        frozen_date: The same for ``datetime.date``.
         moment: Where the time comes from.
     """
-    theirs = {name: _Frozen.__dict__[name] for name in _REPLACED}
-    their_today = _FrozenDate.__dict__["today"]
+    return [
+        *_of_moments(frozen, moment),
+        *_of_dates(frozen, frozen_date, moment),
+        *_making(frozen, frozen_date, moment),
+    ]
+
+
+def _of_moments(frozen: Any, moment: Moment) -> list[tuple[Any, str, Any]]:
+    real = frozen.__base__
+    names = ("now", "today", "utcnow", "fromtimestamp", "timestamp", "astimezone")
+    theirs = {name: inspect.getattr_static(frozen, name) for name in names}
 
     def at(instant: Instant, tz: tzinfo | None) -> Any:
-        return _frozen(_real.fromtimestamp(instant / SECOND, tz))
+        return real.fromtimestamp(instant / SECOND, tz)
 
     def now(cls: Any, tz: tzinfo | None = None) -> Any:
         instant = moment()
@@ -68,26 +62,41 @@ def pieces(moment: Moment) -> list[tuple[Any, str, Any]]:
     def fromtimestamp(cls: Any, t: float, tz: tzinfo | None = None) -> Any:
         if moment() is None:
             return theirs["fromtimestamp"].__get__(None, cls)(t, tz)
-        return _frozen(_real.fromtimestamp(t, tz))
+        return real.fromtimestamp(t, tz)
 
     def timestamp(self: Any) -> float:
-        return float(theirs["timestamp"](self) if moment() is None else _real.timestamp(self))
+        return float(theirs["timestamp"](self) if moment() is None else real.timestamp(self))
 
     def astimezone(self: Any, tz: tzinfo | None = None) -> Any:
-        if moment() is None:
-            return theirs["astimezone"](self, tz)
-        return _frozen(_real.astimezone(self, tz))
+        return theirs["astimezone"](self, tz) if moment() is None else real.astimezone(self, tz)
 
-    def date_today(cls: Any) -> Any:
+    made: list[tuple[Any, str, Any]] = [
+        (frozen, function.__name__, classmethod(function)) for function in (now, today, utcnow, fromtimestamp)
+    ]
+    return [*made, (frozen, "timestamp", timestamp), (frozen, "astimezone", astimezone)]
+
+
+def _of_dates(frozen: Any, frozen_date: Any, moment: Moment) -> list[tuple[Any, str, Any]]:
+    their_today = inspect.getattr_static(frozen_date, "today")
+
+    def today(cls: Any) -> Any:
         instant = moment()
         if instant is None:
             return their_today.__get__(None, cls)()
-        local: date = _real.fromtimestamp(instant / SECOND)
-        return _FrozenDate(local.year, local.month, local.day)
+        return frozen_date.__base__.fromtimestamp(instant / SECOND)
 
-    made: list[tuple[Any, str, Any]] = [
-        (_Frozen, function.__name__, classmethod(function))
-        for function in (now, today, utcnow, fromtimestamp)
-    ]
-    made += [(_Frozen, "timestamp", timestamp), (_Frozen, "astimezone", astimezone)]
-    return [*made, (_FrozenDate, "today", classmethod(date_today))]
+    return [(frozen_date, "today", classmethod(today))]
+
+
+def _making(frozen: Any, frozen_date: Any, moment: Moment) -> list[tuple[Any, str, Any]]:
+    """What is made by calling the classes: ``datetime(2026, 1, 5)``, and all that does so inside."""
+    reals = {frozen: frozen.__base__, frozen_date: frozen_date.__base__}
+
+    def make(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        real = reals.get(cls)
+        if real is None or moment() is None:
+            return type.__call__(cls, *args, **kwargs)
+        return real(*args, **kwargs)
+
+    kinds = {type(frozen), type(frozen_date)} - {type}
+    return [(kind, "__call__", make) for kind in kinds]

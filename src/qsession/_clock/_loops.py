@@ -73,8 +73,11 @@ class _Selector:
     def select(self, timeout: float | None = None) -> Any:
         events = self._inner.select(0)
         member = self._schedule.member()
-        if events or member is None or (timeout is not None and timeout <= 0):
-            return events or ([] if timeout is not None and timeout <= 0 else self._inner.select(timeout))
+        if timeout is not None and timeout <= 0:
+            self._schedule.make_way()
+            return events
+        if events or member is None:
+            return events or self._inner.select(timeout)
         length = None if timeout is None else max(1, math.ceil(timeout * SECOND - 0.01))
         if self._has_outside_work():
             # Whatever comes from outside comes in real time: so do the timers beside it.

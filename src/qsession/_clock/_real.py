@@ -5,9 +5,25 @@ from __future__ import annotations
 import queue
 import sys
 import time
+from importlib.machinery import BuiltinImporter
+from importlib.util import module_from_spec
+from types import BuiltinFunctionType, ModuleType
 from typing import Any, Protocol
 
 from qsession._model import SECOND, Instant, Micros
+
+
+KEEP_REAL = (
+    "_pytest",
+    "pluggy",
+    "pytest_timeout",
+    "xdist",
+    "execnet",
+    "hypothesis",
+    "subprocess",
+    "multiprocessing",
+)
+"""Packages that live in real time: they measure tests, or wait for other processes."""
 
 
 class Clock(Protocol):
@@ -23,12 +39,22 @@ class Clock(Protocol):
 
 
 def _true(name: str) -> Any:
-    # Imported inside of somebody's freeze_time, the module holds freezegun's own.
-    freezing = sys.modules.get("freezegun.api")
     found = getattr(time, name)
-    if freezing is not None and found is getattr(freezing, f"fake_{name}", None):
-        return getattr(freezing, f"real_{name}")
-    return found
+    if isinstance(found, BuiltinFunctionType):
+        return found
+    # Imported inside of somebody's freeze_time or patch, the module holds a stand-in.
+    original = getattr(sys.modules.get("freezegun.api"), f"real_{name}", None)
+    return original if isinstance(original, BuiltinFunctionType) else getattr(_fresh(), name)
+
+
+def _fresh() -> ModuleType:
+    """The module as the interpreter made it, in a copy that nobody has touched."""
+    spec = BuiltinImporter.find_spec("time")
+    if spec is None or spec.loader is None:
+        return time
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 class Real:

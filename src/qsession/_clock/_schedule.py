@@ -14,7 +14,7 @@ import heapq
 import math
 import sys
 import threading
-from _thread import allocate_lock
+from _thread import RLock, allocate_lock
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +36,8 @@ Foresight: TypeAlias = Callable[[Instant], tuple[Instant | None, Micros]]
 
 _PATIENCE = 0.01  # real seconds between two looks at threads that do not come back
 _STILL_LOOKS = 4
+_WITHOUT_END = 3600.0
+_SPINS = 100
 
 
 @dataclass(slots=True, eq=False)
@@ -59,8 +61,9 @@ class Member:
             uses the real time.
         waiter: What it waits in.
         leap: Set inside of the client's own waits.
-        polled: Whether it looked at a job or session since its last wait.
+        polled_at: When it looked at a job or session, if it did since its last wait.
         real: Whether it asked for the real time.
+        spins: How many waits of no length it did in a row.
         ident: The thread's identifier.
         watchers: Who waits for its end.
     """
@@ -69,8 +72,9 @@ class Member:
     state: State = "running"
     waiter: Waiter | None = None
     leap: Leap | None = None
-    polled: bool = False
+    polled_at: Instant | None = None
     real: bool = False
+    spins: int = 0
     ident: int = 0
     watchers: list[Waiter] = field(default_factory=list)
 
@@ -147,7 +151,8 @@ class Schedule:
         self._now = start
         self._base: int = math.ceil(Real.monotonic())
         self._horizon, self._most_waits, self._watchdog = start + horizon, most_waits, watchdog
-        self._lock = allocate_lock()
+        # Entered again by a signal handler, or a finalizer, that ends somebody's wait.
+        self._lock = RLock()
         self._here = threading.local()
         self._members: list[Member] = []
         self._running = self._waits = self._turns = self._holding = 0
@@ -247,6 +252,7 @@ class Schedule:
     @contextmanager
     def away(self) -> Iterator[None]:
         """The calling thread lives in the real time; the others do not wait for it."""
+        stranger = getattr(self._here, "member", None) is None
         member = self.join_in()
         with self._lock:
             member.real, outer = True, member.real
@@ -258,7 +264,10 @@ class Schedule:
             yield
         finally:
             member.real = outer
-            if not self.over:
+            if stranger:
+                self.leave(member)
+                del self._here.member
+            elif not self.over:
                 self.join_in()
 
     # Waiting.
@@ -282,13 +291,20 @@ class Schedule:
             ClockError: QS401 to QS404, instead of a wait that would not end.
         """
         member = waiter.member
+        member.spins = member.spins + 1 if length is not None and length <= 0 else 0
         if length is not None:
-            waiter.deadline = self._now + max(0, length)
+            waiter.deadline = self._now + max(_pace(member.spins), length)
             self._count()
             self._stretch(waiter, member, length)
-        member.polled = False
+        member.polled_at = None
         self._rest(waiter, gate)
         return waiter.notified
+
+    def make_way(self) -> None:
+        """Let those run who are ready, without a wait."""
+        due = self._ready or (self._timed and self._timed[0][0] <= self._now)
+        if due and (member := self.member()) is not None:
+            self._rest(Waiter(self, member, "its next turn", deadline=self._now))
 
     def notify(self, waiter: Waiter) -> None:
         """End a wait; its thread runs when it is its turn."""
@@ -316,10 +332,11 @@ class Schedule:
 
     def _stretch(self, waiter: Waiter, member: Member, length: Micros) -> None:
         """Let a wait between two polls go on to the next known event."""
-        leap = waiter.leap or (Leap(None) if self.polls_leap and member.polled else None)
+        leap = waiter.leap or (Leap(None) if self.polls_leap and member.polled_at is not None else None)
         if leap is None or self.foresight is None:
             return
-        event, cost = self.foresight(self._now)
+        # What has happened while the poll was on its way was not seen.
+        event, cost = self.foresight(self._now if member.polled_at is None else member.polled_at)
         # The poll itself takes time: it ends when the client gives up, not after.
         end = None if leap.until is None else leap.until - cost
         targets = [moment for moment in (event, end) if moment is not None]
@@ -330,6 +347,9 @@ class Schedule:
         if target is None or target > soonest:
             waiter.soonest, waiter.deadline = soonest, target
             self.leaps += 1
+        elif waiter.leap is not None:
+            # Between two of the client's own polls nobody counts: the event is not passed.
+            waiter.deadline = max(self._now, target)
 
     def _rest(self, waiter: Waiter, gate: Gate | None = None) -> None:
         member = waiter.member
@@ -356,8 +376,8 @@ class Schedule:
     def _stand(self, waiter: Waiter, gate: Gate) -> None:
         watch = _Watch()
         try:
-            while not gate.stand(_PATIENCE) and not waiter.woken:
-                if self._is_lookout(waiter):
+            while not gate.stand(_WITHOUT_END if self.over else _PATIENCE) and not waiter.woken:
+                if not self.over and self._is_lookout(waiter):
                     self._look(waiter, watch)
         except BaseException:
             # Ctrl-C, or a signal handler that raises: the thread runs again.
@@ -381,8 +401,10 @@ class Schedule:
             if self._running and not self._holding and (still >= _STILL_LOOKS or idle > self._watchdog):
                 self._leave_behind()
             elif not self._running and still >= _STILL_LOOKS and idle > self._watchdog:
-                waiter.error = _messages.deadlock(self._watchdog, self.table())
-                self._wake(waiter)
+                # Whoever came first hears of it: that is the test, whose failure is seen.
+                first = next((m.waiter for m in self._members if m.waiter is not None), waiter)
+                first.error = _messages.deadlock(self._watchdog, self.table())
+                self._wake(first)
 
     def _leave_behind(self) -> None:
         """Go on without threads that are blocked in something that cannot be seen, or compute for ever."""
@@ -488,6 +510,16 @@ class _Watch:
             self.turns, self._since, self._still = turns, Real.monotonic(), 0
         self._still = self._still + 1 if self._stillness.is_still() else 0
         return self._still, Real.monotonic() - self._since
+
+
+def _pace(spins: int) -> Micros:
+    """How long a wait of no length takes.
+
+    Nothing, until there were many in a row: a loop that waits for a moment to be in the
+    past (``as_completed`` does) would never end, nor one that looks again and again
+    whether another thread is done.
+    """
+    return min(1 << min(spins - _SPINS - 1, 10), SHORTEST) if spins > _SPINS else 0
 
 
 def _place(ident: int) -> str:

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import operator
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from types import FrameType
 from typing import Any
 
-from qsession._clock._real import Real
+from qsession._clock._real import KEEP_REAL, Real
 from qsession._clock._schedule import Member, Schedule, Waiter
 from qsession._model import SECOND, Micros
 
@@ -25,6 +27,8 @@ _original: dict[str, Callable[..., Any]] = {
     "wait": threading.Condition.wait,
 }
 _CHILD = "_qsession_member"
+_BETWEEN = ("threading", "queue")
+_PROCESSES = "concurrent.futures.process"
 
 
 class Slot:
@@ -47,7 +51,7 @@ def sleep(seconds: Any, /) -> None:
         Real.sleep(seconds)
         return
     if not isinstance(seconds, (int, float)):
-        seconds = _number(seconds)
+        seconds = operator.index(seconds)
     if seconds < 0:
         raise ValueError("sleep length must be non-negative")
     if seconds != seconds:  # noqa: PLR0124 - the test for NaN
@@ -55,20 +59,20 @@ def sleep(seconds: Any, /) -> None:
     schedule.sleep(member, micros(seconds), "time.sleep")
 
 
-def _number(value: Any) -> float:
-    # numpy's numbers, for example; what time.sleep refuses is refused in its words.
-    for read in (operator.index, float):
-        with suppress(TypeError):
-            return float(read(value))
-    Real.sleep(value)
-    raise TypeError(value)
+def _is_for_other_processes() -> bool:
+    """Whether a package that lives in real time asks, such as multiprocessing for its pools."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_globals.get("__name__") in _BETWEEN:
+        frame = frame.f_back
+    name = "" if frame is None else str(frame.f_globals.get("__name__"))
+    return name.partition(".")[0] in KEEP_REAL or name == _PROCESSES
 
 
 def condition_wait(self: Any, timeout: float | None = None) -> bool:
     """``threading.Condition.wait``, on which events, queues, futures and semaphores stand."""
     schedule = Slot.schedule
     member = schedule.member() if schedule is not None else None
-    if schedule is None or member is None:
+    if schedule is None or member is None or _is_for_other_processes():
         return bool(_original["wait"](self, timeout))
     if not self._is_owned():
         raise RuntimeError("cannot wait on un-acquired lock")
@@ -88,7 +92,7 @@ def condition_wait(self: Any, timeout: float | None = None) -> bool:
 def thread_start(self: threading.Thread) -> None:
     """``threading.Thread.start``: a thread that one of ours begins takes part from before its start."""
     schedule = Slot.schedule
-    if schedule is None or schedule.member() is None or self.ident is not None:
+    if schedule is None or schedule.member() is None or self.ident is not None or _is_for_other_processes():
         _original["start"](self)
         return
     child = schedule.expect(self.name)

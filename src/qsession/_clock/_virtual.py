@@ -179,6 +179,13 @@ def end(clock: VirtualClock) -> None:
     clock._undo.close()
 
 
+def findings() -> list[str]:
+    """What the installed freezegun makes slower than it could be, a line each; empty when it is as known."""
+    from qsession._clock import _freezegun
+
+    return _freezegun.findings()
+
+
 def on_first_move(clock: VirtualClock, callback: Callable[[], None]) -> None:
     """Have something done before a clock that is off is moved for the first time."""
     clock._first_move = callback

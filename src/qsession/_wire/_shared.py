@@ -36,6 +36,7 @@ import requests.sessions
 import requests.utils
 from requests import Response
 
+from qsession._kept import uncollected
 from qsession._wire._copies import Make, quick_deepcopy, recipe
 
 CAPACITY = 8
@@ -216,7 +217,8 @@ def _kept_properties(original: Callable[..., Any]) -> Callable[..., Any]:
             return original(properties, *args, **kwargs)
         make = _known.get(key)
         if make is not None:
-            return make()
+            with uncollected():
+                return make()
         made = original(properties, *args, **kwargs)
         make = recipe(made)
         if make is not None:

@@ -1,0 +1,269 @@
+"""The writes of a recording: which were sent, and what their order says of a read or of another write."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from qsession import _explain, _meaning
+from qsession._endpoints import Call
+from qsession._model import Interaction, Micros
+from qsession._timeline import Timeline
+
+FINAL = (b'"Completed"', b'"Failed"', b'"Cancelled', b'"closed"')
+"""What stands in the body of a job or session that will not change any more."""
+
+_JOB_WRITES = frozenset({"jobs.create", "jobs.cancel", "jobs.delete", "jobs.tags", "sessions.cancel"})
+_SESSION_WRITES = frozenset({"sessions.create", "sessions.update", "sessions.cancel"})
+_ENDS = frozenset({"sessions.update", "sessions.cancel"})
+# What reads of no single job or session show, by the writes that change it.
+_CHANGED_BY = {
+    "jobs.list": _JOB_WRITES,
+    "tags.list": _JOB_WRITES,
+    "workloads.list": _JOB_WRITES | _SESSION_WRITES,
+    "instances.usage": _JOB_WRITES,
+    "instances.configuration": frozenset({"instances.configure"}),
+}
+# These are made once, when a job ends: later writes do not change them, and tags never do.
+_MADE_ONCE = frozenset({"jobs.results", "jobs.logs", "jobs.metrics"})
+
+
+@dataclass(slots=True)
+class Write:
+    """A recorded write, and what became of it.
+
+    Attributes:
+        interaction: The exchange.
+        call: The request, understood.
+        key: The name of what it asks.
+        ask: What its body asks.
+        made: Id of the session or job that it made, or empty.
+        sent: Whether it was sent in this replay.
+        sent_at: When, counted from the start of the run.
+        thread: Who sent it.
+    """
+
+    interaction: Interaction
+    call: Call
+    key: _meaning.Key
+    ask: _meaning.Ask
+    made: str = ""
+    sent: bool = False
+    sent_at: Micros = 0
+    thread: int = 0
+
+    @property
+    def at(self) -> Micros:
+        return self.interaction.at
+
+    @property
+    def span(self) -> tuple[Micros, Micros]:
+        return self.at, self.at + self.interaction.took
+
+    @property
+    def took_effect(self) -> bool:
+        return self.interaction.response.status < 400
+
+
+@dataclass(slots=True, eq=False)
+class Read:
+    """The answers to one read, and the writes that bear upon it.
+
+    Attributes:
+        call: The request, understood.
+        timeline: The answers.
+        barrier: The writes that could change them, in their order, once somebody asked.
+        known: What follows from those that were sent, as of the last time.
+    """
+
+    call: Call
+    timeline: Timeline = field(default_factory=Timeline)
+    barrier: list[Write] | None = None
+    known: Known | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What follows for a read from the writes sent so far.
+
+    Attributes:
+        version: How many were sent.
+        thread: For which thread it holds.
+        next_write: When the first unsent one was recorded.
+        since: Those whose change must show as soon as they are answered, in their order.
+        between: One that stands between now and every recorded state, if there is one.
+        anchor: The last one that was sent; the states are counted from it.
+    """
+
+    version: int
+    thread: int
+    next_write: Micros | None
+    since: tuple[Write, ...]
+    between: Write | None
+    anchor: Write | None
+
+
+@dataclass(slots=True)
+class Order:
+    """The writes of one replay. One caller at a time.
+
+    Attributes:
+        allow_unused: Whether recorded writes may be left out.
+        writes: All writes, by what they ask.
+        version: How many were sent.
+        latest: The one that was sent last.
+    """
+
+    allow_unused: bool = False
+    writes: dict[_meaning.Key, list[Write]] = field(default_factory=dict)
+    version: int = 0
+    latest: Write | None = None
+    _alike: dict[tuple[_meaning.Key, str], list[Write]] = field(default_factory=dict)
+    _about: dict[str, list[Write]] = field(default_factory=dict)
+    _into: dict[str, list[Write]] = field(default_factory=dict)
+    _home: dict[str, str] = field(default_factory=dict)
+
+    def file(self, interaction: Interaction, call: Call, key: _meaning.Key) -> None:
+        """Take up a recorded write."""
+        ask = _meaning.read(call, interaction.request)
+        made = _explain.created_id(interaction) or ""
+        if made and ask.session:
+            self._home[made] = ask.session
+        write = Write(interaction, call, key, ask, made)
+        self.writes.setdefault(key, []).append(write)
+        self._alike.setdefault((key, ask.digest), []).append(write)
+        for about in {*call.ids.values(), made, call.endpoint.name}:
+            self._about.setdefault(about, []).append(write)
+        if ask.session:
+            self._into.setdefault(ask.session, []).append(write)
+
+    def every(self) -> Iterator[Write]:
+        """All writes."""
+        return (write for writes in self.writes.values() for write in writes)
+
+    def unsent(self) -> tuple[Interaction, ...]:
+        """Those that were not sent, in their order."""
+        left = [write.interaction for write in self.every() if not write.sent]
+        return tuple(sorted(left, key=lambda interaction: interaction.at))
+
+    def fitting(self, key: _meaning.Key, ask: _meaning.Ask) -> list[Write]:
+        """Those that ask the same."""
+        # The digest quantises numbers; within the tolerance two sides of a step are equal.
+        return self._alike.get((key, ask.digest)) or [
+            write for write in self.writes.get(key, []) if not _meaning.differences(ask, write.ask)
+        ]
+
+    def send(self, write: Write, at: Micros) -> None:
+        """A write is sent, no earlier than it was recorded: what was computed before it took time then."""
+        write.sent, write.thread = True, threading.get_ident()
+        write.sent_at = max(at, write.at)
+        self.version += 1
+        self.latest = write
+
+    def known(self, read: Read) -> Known:
+        """What follows for a read from the writes sent so far."""
+        thread = threading.get_ident()
+        known = read.known
+        if known is None or known.version != self.version or known.thread != thread:
+            if read.barrier is None:
+                read.barrier = self._barrier(read.call)
+            sent = [w for w in read.barrier if w.sent]
+            read.known = known = Known(
+                self.version,
+                thread,
+                min((w.at for w in read.barrier if not w.sent), default=None),
+                tuple(_since(read)),
+                self._between(read),
+                max(sent, key=lambda w: (w.sent_at, w.at), default=None),
+            )
+        return known
+
+    def _between(self, read: Read) -> Write | None:
+        """A write that stands between this moment and every recorded state, if there is one.
+
+        One to the thing itself does so alone. Others, such as the jobs of a session, come
+        from threads in any order: they do when all of them are on the wrong side.
+        Whether a thread still reads before what another one sends is chance.
+        """
+        first, last = read.timeline.states[0], read.timeline.states[-1]
+        barrier = [w for w in read.barrier or () if w.took_effect]
+        ahead = [w for w in barrier if w.at < first.at and not self.allow_unused]
+        behind = [w for w in barrier if w.at > max(last.at, last.last) and _outdates(w, last)]
+        for writes, wrong in ((ahead, False), (behind, True)):
+            thread = threading.get_ident() if wrong else 0
+            own = [w for w in writes if w.sent is wrong and w.thread == thread and _same_thing(w, read.call)]
+            others = [w for w in writes if not _same_thing(w, read.call)]
+            if own or (others and all(w.sent is wrong for w in others)):
+                return (own or others)[0]
+        return self._unseen(read, [w for w in barrier if _same_thing(w, read.call)])
+
+    def _unseen(self, read: Read, own: list[Write]) -> Write | None:
+        """A write that ends a time of which nothing was recorded, if it is that time for this thread."""
+        mine = [w for w in own if w.sent and w.thread == threading.get_ident()]
+        if not mine or self.allow_unused:
+            return None
+        state = read.timeline.first_since(mine[-1].at)
+        return next((w for w in own if not w.sent and mine[-1].at < w.at < state.at), None)
+
+    def _barrier(self, read: Call) -> list[Write]:
+        """The writes that could change what a read shows, in their order."""
+        if job := read.ids.get("job"):
+            about = self._about.get(self._home.get(job, ""), ())
+            found = [
+                *self._about.get(job, ()),
+                *(w for w in about if w.call.endpoint.name == "sessions.cancel"),
+            ]
+        elif session := read.ids.get("session"):
+            found = [*self._about.get(session, ()), *self._into.get(session, ())]
+        else:
+            names = _CHANGED_BY.get(read.endpoint.name, ())
+            found = [w for name in names for w in self._about.get(name, ())]
+        return sorted(found, key=lambda w: w.at)
+
+    def inverted(self, write: Write) -> Write | None:
+        """A write whose place before or after this one decided its answer, if it is on the other side."""
+        things = [write.call.ids.get("job"), write.call.ids.get("session"), write.ask.session]
+        every = (w for thing in things if thing for w in self._about.get(thing, ()))
+        for other in (w for w in every if w is not write and w.took_effect):
+            if _same_thing(other, write.call):
+                late = False
+            elif other.call.endpoint.name in _ENDS and _is_into(write, other.call.ids.get("session")):
+                late = other.at > write.at and other.sent
+            else:
+                continue
+            early = other.at < write.at and not other.sent and not self.allow_unused
+            if late or (early and other.key != write.key) or (early and other.ask.digest != write.ask.digest):
+                return other
+        return None
+
+
+def _since(read: Read) -> Iterator[Write]:
+    """The writes whose change must show: all before them were sent, or they were to the thing itself."""
+    complete = True
+    for write in (w for w in read.barrier or () if w.took_effect):
+        complete = complete and write.sent
+        if write.sent and (complete or _same_thing(write, read.call)):
+            yield write
+
+
+def _same_thing(write: Write, call: Call) -> bool:
+    things = {call.ids[kind] for kind in ("job", "session") if kind in call.ids}
+    return not things.isdisjoint({write.made, write.call.ids.get("job"), write.call.ids.get("session")})
+
+
+def _is_into(write: Write, session: str | None) -> bool:
+    return write.call.endpoint.name == "jobs.create" and write.ask.session == session
+
+
+def _outdates(write: Write, state: Interaction) -> bool:
+    """Whether a state that was recorded before a write says nothing of the time after it."""
+    name = write.call.endpoint.name
+    if state.endpoint == "instances.usage":
+        # The client asks for it before each job: what is said of that job tells more.
+        return False
+    if state.endpoint in _MADE_ONCE:
+        return name == "jobs.delete"
+    if state.endpoint == "jobs.get" and name in {"jobs.cancel", "sessions.cancel"}:
+        return not any(final in state.response.body for final in FINAL)
+    return True
