@@ -12,6 +12,7 @@ def test_qsession_records_then_replays(recorded):
         "live requests: 0",
         "QPU seconds used: 0.0 (on the service these tests would use 0.3)",
         "sessions opened: 0, cassettes written: 0",
+        "waits that leapt to the next event: 2",
     ]
 
 

@@ -76,7 +76,7 @@ def test_markers_of_module_class_and_test_add_up(project):
     [
         ('"ibm_fez"', "1 positional argument(s); it takes keyword arguments only"),
         ('bakend="ibm_fez"', "'bakend'; did you mean 'backend'?"),
-        ('polls="leap"', "'polls' is not there yet"),
+        ('match="strict"', "'match' is not there yet"),
         ('mode="bach"', "mode='bach'; did you mean 'batch'?"),
         ("backend=7", "backend=7; it takes the name of a backend"),
         ("max_time=[1]", "max_time=[1]; it takes seconds, or a text such as '2h 30m'"),
@@ -134,6 +134,6 @@ def test_markers_option_shows_it(project):
     """``pytest --markers`` explains the marker."""
     result = project.run("--markers")
     assert (
-        "@pytest.mark.qsession(*, backend, max_time, mode, cassette, allow_unused): "
-        "run this test against a recording, the emulator or the service"
+        "@pytest.mark.qsession(*, backend, max_time, mode, cassette, scenario, polls, beyond, allow_unused): "
+        "run this test against a recording, a scenario, the emulator or the service"
     ) in result.outlines

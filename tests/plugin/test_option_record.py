@@ -39,7 +39,7 @@ def test_record_of_a_failing_test_replaces_nothing(recorded):
     result.assert_outcomes(failed=1)
     assert recorded.bytes() == before
     assert "test_bell.yaml" in [name.split("/")[-1] for name in recorded.files(".qsession/rejected")]
-    assert block(result)[-1] == "sessions opened: 1, cassettes written: 0"
+    assert block(result)[-2] == "sessions opened: 1, cassettes written: 0"
 
 
 @pytest.mark.parametrize(

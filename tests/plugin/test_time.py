@@ -80,13 +80,13 @@ def test_recordings_on_the_emulator_are_the_same_to_the_byte(project):
 
 @pytest.mark.parametrize("options", [(), ("--qsession-record", "--qsession-target=emulator")])
 def test_scenario_needs_no_cassette_and_writes_none(project, options):
-    """Whatever the mode; and a timeout strikes at its millisecond."""
+    """Whatever the mode; and a timeout strikes at its millisecond, two tokens later."""
     project.write(PENDING.format(more="", timeout=7200, expected="== 7200"))
     result = project.run(*options)
     result.assert_outcomes(passed=1)
     assert project.cassettes() == []
     assert "live requests: 0" in result.stdout.str()
-    assert "waits that leapt to the next event: 2" in result.stdout.str()
+    assert "waits that leapt to the next event: 3" in result.stdout.str()
 
 
 def test_scenario_polls_exactly_when_asked_to(project):

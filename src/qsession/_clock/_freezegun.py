@@ -1,10 +1,11 @@
 """freezegun through one door: what of it is private is tried out, and done without where it is not as known.
 
-Two private names are used. ``freezegun.api.sys`` is taken away while it starts and stops, so
-that it finds no modules to search; without that it searches them all, which is slow and
-correct. ``freezegun.api.freeze_factories`` tells whether a test froze the time itself;
-without it, a moment that nobody else freezes at does. All else is what freezegun promises:
-that ``time`` and ``datetime`` hold its own functions and classes while it is on.
+Private names that are used: ``freezegun.api.sys`` and ``freezegun.api.time`` are shadowed while it
+starts and stops. So it finds no modules to search, and its functions, which fail in a thread
+that is in one of them when it stops, never stand in ``time``. Without the first it searches all
+modules, which is slow and correct. ``freezegun.api.freeze_factories`` tells whether a test froze the time
+itself; without it, a moment that nobody else freezes at does. ``FakeDatetime`` and ``FakeDate``
+are otherwise found by freezing for a moment.
 """
 
 from __future__ import annotations
@@ -30,13 +31,15 @@ _SLOW = "its search through all modules cannot be left out: the virtual clock is
 _BY_VALUE = "its list of nested uses is not where it was: the virtual clock tells them by the frozen moment"
 
 
-class _NoModules:
-    """What freezegun may see of ``sys`` while it starts and stops: no modules to search."""
+class _Shadow:
+    """What freezegun may see of a module while it starts and stops: what it sets stays here."""
 
-    modules: dict[str, ModuleType] = {}  # noqa: RUF012 - never filled
+    def __init__(self, module: ModuleType, **instead: Any) -> None:
+        self._module = module
+        vars(self).update(instead)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(sys, name)
+        return getattr(self._module, name)
 
 
 @dataclass(slots=True)
@@ -81,7 +84,8 @@ class Freezing:
     def is_nested(self) -> bool:
         """Whether a test froze the time itself, inside of this use or after it."""
         if self._stack is not None:
-            return bool(self._stack) and self._stack[-1] is not self.own
+            newest = self._stack[-1:]  # in one step: another thread may end the last use meanwhile
+            return bool(newest) and newest[0] is not self.own
         if getattr(_asking, "on", False):
             return True  # asked by the question itself: freezegun's own answer is wanted
         _asking.on = True
@@ -98,7 +102,7 @@ class Freezing:
             self._stack.remove(self.own)
             self._stack.append(self.own)
         if self._stack is None or self._stack:
-            with _without_a_search():
+            with _shadowed():
                 self._freezer.stop()
         vars(uuid)["_last_timestamp"] = self._last_uuid
         # It leaves one behind that the module did not have.
@@ -136,9 +140,9 @@ def start(moment: datetime.datetime, keep_real: Sequence[str]) -> Freezing:
     functions = dict(vars(time))
     last_uuid = vars(uuid).get("_last_timestamp")
     freezer = freezegun.freeze_time(moment, ignore=list(keep_real))
-    with _probing(), _without_a_search():
+    with _probing(), _shadowed() as shadow:
         own: Any = freezer.start()
-    functions.update((name, vars(time)[name]) for name in functions)
+    functions.update((name, value) for name, value in {**vars(time), **shadow}.items() if name in functions)
     stack = _private("freeze_factories")
     _found.by_value = not (isinstance(stack, list) and bool(stack) and stack[-1] is own)
     if _found.by_value:
@@ -208,13 +212,13 @@ def _probing() -> Iterator[None]:
 
 
 @contextmanager
-def _without_a_search() -> Iterator[None]:
+def _shadowed() -> Iterator[dict[str, Any]]:
+    """Show freezegun no modules to search, nor the one whose functions other threads call meanwhile."""
     names = vars(api)
-    if _private("sys") is not sys:
-        yield
-        return
-    names["sys"] = _NoModules()
+    shadows = {"sys": _Shadow(sys, modules={}), "time": _Shadow(time)}
+    real = {name: names[name] for name in shadows if isinstance(_private(name), ModuleType)}
+    names.update((name, shadows[name]) for name in real)
     try:
-        yield
+        yield vars(shadows["time"])
     finally:
-        names["sys"] = sys
+        names.update(real)

@@ -265,8 +265,11 @@ def _put_back(undo: list[tuple[Any, str, Any]]) -> None:
 
 
 def _restore(before: dict[str, Any]) -> None:
+    over = datetime.datetime is _freezegun.classes()[0].__base__
     for name in _FAKES:
-        setattr(time, name, before[name])
+        # A freeze from before may have ended meanwhile.
+        value = _STAND_INS.get(id(before[name]), (None, before[name]))[1] if over else before[name]
+        setattr(time, name, value)
 
 
 def _clean_new_modules() -> None:

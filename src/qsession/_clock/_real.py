@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 from qsession._model import SECOND, Instant, Micros
 
-
 KEEP_REAL = (
     "_pytest",
     "pluggy",

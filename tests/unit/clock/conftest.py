@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import IO
 
 import pytest
+
 from qsession import VirtualClock
 
 START = datetime(2026, 1, 5, 12, tzinfo=UTC)

@@ -11,8 +11,9 @@ from types import ModuleType, SimpleNamespace
 
 import freezegun
 import pytest
-from conftest import START
 from freezegun.api import FrozenDateTimeFactory
+
+from conftest import START
 from qsession import VirtualClock
 from qsession.errors import UsageError
 
@@ -58,6 +59,7 @@ def test_freeze_inside_of_a_clock_wins() -> None:
 
 def test_freeze_that_ends_inside_of_the_clock() -> None:
     """A freeze from before that ends first does not end the run's time."""
+    before = dict(vars(time))
     freezer = freezegun.freeze_time(THEIRS)
     freezer.start()
     with VirtualClock(START) as clock:
@@ -66,6 +68,7 @@ def test_freeze_that_ends_inside_of_the_clock() -> None:
         assert clock.monotonic() == 5.0
     assert freezegun.api.freeze_factories == []
     assert datetime.datetime is not freezegun.api.FakeDatetime
+    assert vars(time).items() >= before.items()
 
 
 @pytest.fixture

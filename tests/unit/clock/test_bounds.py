@@ -8,6 +8,7 @@ import time
 from datetime import timedelta
 
 import pytest
+
 from conftest import START
 from qsession import VirtualClock
 from qsession._clock import begin, end, from_datetime, leaping

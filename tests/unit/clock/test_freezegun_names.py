@@ -11,8 +11,9 @@ from types import ModuleType, SimpleNamespace
 
 import freezegun
 import pytest
-from conftest import START
 from freezegun import api
+
+from conftest import START
 from qsession import VirtualClock
 from qsession._clock import _freezegun, findings
 
@@ -100,6 +101,7 @@ BY_VALUE = (
         (without("freeze_factories"), [BY_VALUE]),
         (without("FakeDatetime", "FakeDate"), []),
         (without("sys"), [SLOW]),
+        (without("time"), []),
         (without("sys", "freeze_factories", "FakeDatetime"), [SLOW, BY_VALUE]),
     ],
 )

@@ -13,6 +13,7 @@ from dateutil.tz import tzlocal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qiskit_ibm_runtime.utils.converters import local_to_utc, utc_to_local
+
 from qsession import VirtualClock
 
 ZONES = ("UTC", "America/New_York", "Asia/Kathmandu", "Europe/Berlin", "Australia/Lord_Howe")

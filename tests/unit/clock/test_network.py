@@ -10,12 +10,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
-from conftest import START
 from ibm_cloud_sdk_core.authenticators import IAMAuthenticator
 from ibm_cloud_sdk_core.token_managers.iam_token_manager import IAMTokenManager
-from qsession import VirtualClock
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
+
+from conftest import START
+from qsession import VirtualClock
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -123,7 +124,7 @@ def test_token_that_was_refused_once_is_asked_for_again(
     monkeypatch.setattr(IAMTokenManager, "request_token", request)
     monkeypatch.setattr(IAMTokenManager, "_save_token_info", save)
     tokens = IAMAuthenticator("not-a-key").token_manager
-    with pytest.raises(ConnectionError, match="^refused$"):
+    with pytest.raises(ConnectionError, match=r"^refused$"):
         tokens.get_token()
     assert tokens.get_token() == "not-a-token"
     assert len(tries) == 2

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import pytest
-from conftest import START
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from conftest import START
 from qsession import VirtualClock
 
 Log: TypeAlias = list[tuple[float, str]]
@@ -205,7 +206,7 @@ class Reference:
             line.remove(who)
 
 
-def on_the_clock(programs: list[list[Step]]) -> list[tuple[int, int, str]]:
+def on_the_clock(programs: list[list[Step]]) -> list[tuple[int, int, str]]:  # noqa: C901 - a small language
     log: list[tuple[int, int, str]] = []
     with VirtualClock(START) as clock:
         flags = [threading.Event(), threading.Event()]

@@ -12,6 +12,7 @@ import sys
 import textwrap
 import threading
 import time
+import traceback
 import uuid
 from asyncio import base_events, selector_events
 from collections.abc import Callable, Iterator
@@ -21,8 +22,9 @@ from typing import Any
 
 import freezegun
 import pytest
-from conftest import START
 from freezegun import api
+
+from conftest import START
 from qsession import VirtualClock
 
 OWNERS: dict[str, Any] = {
@@ -214,9 +216,11 @@ def test_name_that_is_kept_in_a_function_works_after_the_clock() -> None:
     with VirtualClock(START):
 
         def late(
-            read: Any = time.time, now: Any = datetime.datetime.now, kept: Any = datetime
-        ) -> list[float]:  # noqa: TID251
-            return [read(), now(datetime.UTC).timestamp(), kept.datetime.now().timestamp()]  # noqa: DTZ005, TID251
+            read: Any = time.time,  # noqa: TID251
+            now: Any = datetime.datetime.now,  # noqa: TID251
+            kept: Any = datetime,
+        ) -> list[float]:
+            return [read(), now(datetime.UTC).timestamp(), kept.datetime.now().timestamp()]
 
     assert late()[::2] == pytest.approx([time.time()] * 2, abs=60)  # noqa: TID251 - the machine's
 
@@ -270,8 +274,8 @@ def test_readers_in_other_threads_meet_no_error() -> None:
                 datetime.date.today()  # noqa: DTZ011 - the clock under test
                 time.time()  # noqa: TID251 - the clock under test
                 reads[0] += 1
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is shown
-                errors.append(repr(error))
+            except Exception:  # noqa: BLE001 - whatever it is, it is shown
+                errors.append(traceback.format_exc())
 
     threads = [threading.Thread(target=read) for _ in range(4)]
     for thread in threads:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+
 from qsession import VirtualClock
 
 
@@ -56,11 +57,17 @@ def fill_queue(seconds: float) -> None:
     expect_timeout(queue.Full, lambda: full.put(2, timeout=seconds))
 
 
+def wait_for_condition(seconds: float) -> None:
+    condition = threading.Condition()
+    with condition:
+        assert not condition.wait_for(lambda: False, seconds)
+
+
 WAITS: dict[str, Callable[[float], object]] = {
     "time.sleep": lambda s: time.sleep(s),  # noqa: TID251, PLW0108 - looked up at the call
     "Event.wait": lambda s: threading.Event().wait(s),
     "Condition.wait": acquire_rlock_condition,
-    "Condition.wait_for": lambda s: _wait_for(s),
+    "Condition.wait_for": wait_for_condition,
     "Queue.get": lambda s: expect_timeout(queue.Empty, lambda: queue.Queue().get(timeout=s)),
     "Queue.put": fill_queue,
     "LifoQueue.get": lambda s: expect_timeout(queue.Empty, lambda: queue.LifoQueue().get(timeout=s)),
@@ -73,12 +80,6 @@ WAITS: dict[str, Callable[[float], object]] = {
     "future.exception": lambda s: expect_timeout(TimeoutError, lambda: never().exception(s)),
     "futures.wait": lambda s: concurrent.futures.wait([never()], timeout=s),
 }
-
-
-def _wait_for(seconds: float) -> None:
-    condition = threading.Condition()
-    with condition:
-        assert not condition.wait_for(lambda: False, seconds)
 
 
 @pytest.mark.parametrize("seconds", [7200, 0.5, 0.000_001, 1234.567_891])
@@ -166,7 +167,7 @@ def test_timer_that_is_cancelled_takes_no_time(clock: VirtualClock) -> None:
 
 def test_wait_on_unowned_condition_is_refused_as_by_the_real_one(clock: VirtualClock) -> None:
     """The stand-in keeps the rule that a condition is entered before it is waited for."""
-    with pytest.raises(RuntimeError, match="^cannot wait on un-acquired lock$"):
+    with pytest.raises(RuntimeError, match=r"^cannot wait on un-acquired lock$"):
         threading.Condition().wait(1)
 
 
