@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from qsession import _meaning
 from qsession._bodies import read_object
+from qsession._endpoints import Call
 from qsession._model import SECOND, Interaction, Micros, Place, Request
-from qsession._redaction import Redactor
+from qsession._redaction import Redactor, canonical_url
 from qsession.errors import ReplayMismatch
 
 _NEAREST = 3
@@ -112,6 +113,18 @@ def way_out(host: str, place: Place, *, ibm: bool) -> ReplayMismatch:
         fix="keep it out of the test, or serve it from this machine (localhost is allowed)",
         intended="name the host in the ini option qsession_allowed_hosts",
         where=_where(place),
+    )
+
+
+def too_late(call: Call, request: Request, *, where: str) -> ReplayMismatch:
+    """A request after the end of its run."""
+    return ReplayMismatch(
+        "QS307",
+        "A request came after its run had ended. Nothing was sent.",
+        # In this form the path of the resource controller names no CRN.
+        evidence=[f"{request.method} {canonical_url(call).split('?')[0]}"],
+        fix="end the threads of a test, and its services, before the test ends",
+        where=where,
     )
 
 

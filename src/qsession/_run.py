@@ -18,7 +18,6 @@ from qsession._discovery import STAND_IN_TOKEN, Discovery
 from qsession._endpoints import Call, identify, is_service_host
 from qsession._model import InstanceShape, Instant, Place, Provenance, Recording, Request, Response
 from qsession._recording import Recorder, in_former_bytes
-from qsession._redaction import canonical_url
 from qsession._replay import Replay
 from qsession._report import Summary
 from qsession._sources import Embedded
@@ -340,14 +339,7 @@ class Run:
         # reading goes on; what costs money does not, nor does anything else.
         if self.target == "ibm" and request.method == "GET":
             return send(request)
-        raise ReplayMismatch(
-            "QS307",
-            "A request came after its run had ended. Nothing was sent.",
-            # In this form the path of the resource controller names no CRN.
-            evidence=[f"{request.method} {canonical_url(call).split('?')[0]}"],
-            fix="end the threads of a test, and its services, before the test ends",
-            where=self._settings.test or str(self.path or ""),
-        )
+        raise _explain.too_late(call, request, where=self._settings.test or str(self.path or ""))
 
     def _refuse(self, refusal: QSessionError) -> NoReturn:
         with self._lock:

@@ -92,3 +92,13 @@ def test_doctor_close_without_credentials_says_so(folder, dead, capsys, monkeypa
     assert capsys.readouterr().err.startswith(
         "qsession: To reach the service the client needs credentials, and it finds none. Nothing was sent. [QS110]\n"
     )
+
+
+def test_doctor_names_a_freezegun_that_makes_the_clock_slow(folder, capsys, monkeypatch):
+    """The clock is correct with it; whoever wonders where the time goes learns it here."""
+    monkeypatch.setattr("qsession._clock.findings", lambda: ["freezegun 9.9: its search cannot be left out"])
+    assert main(["doctor", "--folder", str(folder)]) == 1
+    assert capsys.readouterr().out == (
+        "freezegun 9.9: its search cannot be left out\n"
+        "  To fix: pip install 'freezegun==1.5.5', with which qsession was tried\n"
+    )

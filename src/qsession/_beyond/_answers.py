@@ -33,10 +33,12 @@ class Beyond:
     Args:
         recording: The recording. Nothing is read before the first question.
         rules: What is not known of the life of sessions.
+        close: How closely the start and end of a job must have been seen, where no metrics
+            tell them; the client polls more closely than the service's timers count.
     """
 
-    def __init__(self, recording: Recording, *, rules: Rules | None = None) -> None:
-        self._recording, self._rules = recording, rules or Rules()
+    def __init__(self, recording: Recording, *, rules: Rules | None = None, close: Micros = SECOND) -> None:
+        self._recording, self._rules, self._close = recording, rules or Rules(), close
         self._answers: dict[str, Callable[[Call, Request, int, Instant], Response | None]] = {
             "sessions.get": self._session,
             "sessions.update": self._control,
@@ -77,7 +79,7 @@ class Beyond:
 
     @cached_property
     def _known(self) -> History:
-        history = History(self._recording)
+        history = History(self._recording, self._close)
         for session in history.sessions.values():
             try:
                 rebuild(session, self._rules)

@@ -24,6 +24,7 @@ class _Turn:
     """When a job started or ended: not up to ``after``, and certainly by ``by``."""
 
     after: Instant
+    close: Micros
     by: Instant | None = None
 
     @property
@@ -32,8 +33,8 @@ class _Turn:
 
     @property
     def exact(self) -> Instant:
-        """The moment, as it was first seen if that is known to a second: polls of the client are closer."""
-        if self.by is None or self.by - self.after > SECOND:
+        """The moment; that at which it was first seen, where this is close enough."""
+        if self.by is None or self.by - self.after > self.close:
             raise Untold("the moment was not recorded")
         return self.by
 
@@ -120,13 +121,15 @@ class History:
 
     Args:
         recording: The recording.
+        close: How closely the start or end of a job must have been seen.
 
     Attributes:
         sessions: Sessions and batches.
         jobs: Jobs that were submitted in the recording.
     """
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, close: Micros) -> None:
+        self._close = close
         self.sessions: dict[tuple[int, str], SessionHistory] = {}
         self.jobs: dict[tuple[int, str], Job] = {}
         self._start = recording.provenance.recorded_at
@@ -184,7 +187,7 @@ class History:
     def _job_made(self, call: Call, interaction: Interaction) -> None:
         at = self._span(interaction)[0]
         home = read_object(interaction.request.body).get("session_id")
-        job = Job(home if isinstance(home, str) else None, at, _Turn(at), _Turn(at))
+        job = Job(home if isinstance(home, str) else None, at, _Turn(at, self._close), _Turn(at, self._close))
         self.jobs[interaction.instance, str(read_object(interaction.response.body).get("id"))] = job
         if job.session is not None:
             self._session_of(interaction.instance, job.session).jobs.append(job)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from qsession._clock._members import SHORTEST
 from qsession._clock._moments import from_datetime, isoformat, spell, to_datetime
 from qsession._clock._real import Clock, SystemClock
-from qsession._clock._schedule import SHORTEST, Schedule
+from qsession._clock._schedule import Schedule
 from qsession._clock._virtual import VirtualClock, begin, end, findings, leaping, moved_to, on_first_move
 
 __all__ = [

@@ -13,8 +13,9 @@ from asyncio import base_events, selector_events
 from collections.abc import Callable
 from typing import Any
 
+from qsession._clock._members import Gate, Waiter
 from qsession._clock._real import Real
-from qsession._clock._schedule import Gate, Schedule, Waiter
+from qsession._clock._schedule import Schedule
 from qsession._clock._threads import Slot
 from qsession._model import SECOND
 

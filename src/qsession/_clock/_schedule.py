@@ -12,24 +12,20 @@ from __future__ import annotations
 
 import heapq
 import math
-import sys
 import threading
-from _thread import RLock, allocate_lock
+from _thread import RLock
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import count
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from qsession._clock import _messages
-from qsession._clock._moments import spell
+from qsession._clock._members import Gate, Leap, Member, Waiter, line, pace
 from qsession._clock._real import Real
-from qsession._clock._stillness import Stillness
+from qsession._clock._stillness import Watch
 from qsession._model import SECOND, Instant, Micros
 from qsession.errors import ClockError
-
-State: TypeAlias = Literal["running", "waiting", "outside", "ended"]
 
 Foresight: TypeAlias = Callable[[Instant], tuple[Instant | None, Micros]]
 """Tells the next known event after a moment, and how long the poll that sees it takes."""
@@ -37,97 +33,6 @@ Foresight: TypeAlias = Callable[[Instant], tuple[Instant | None, Micros]]
 _PATIENCE = 0.01  # real seconds between two looks at threads that do not come back
 _STILL_LOOKS = 4
 _WITHOUT_END = 3600.0
-_SPINS = 100
-
-
-@dataclass(slots=True, eq=False)
-class Leap:
-    """What the client waits for, where its polls may be left out.
-
-    Attributes:
-        until: When it gives up; None for never.
-    """
-
-    until: Instant | None
-
-
-@dataclass(slots=True, eq=False)
-class Member:
-    """A thread that takes part.
-
-    Attributes:
-        name: The thread's name.
-        state: ``outside`` while it is blocked in something that cannot be seen, or
-            uses the real time.
-        waiter: What it waits in.
-        leap: Set inside of the client's own waits.
-        polled_at: When it looked at a job or session, if it did since its last wait.
-        real: Whether it asked for the real time.
-        spins: How many waits of no length it did in a row.
-        ident: The thread's identifier.
-        watchers: Who waits for its end.
-    """
-
-    name: str
-    state: State = "running"
-    waiter: Waiter | None = None
-    leap: Leap | None = None
-    polled_at: Instant | None = None
-    real: bool = False
-    spins: int = 0
-    ident: int = 0
-    watchers: list[Waiter] = field(default_factory=list)
-
-
-@dataclass(slots=True, eq=False)
-class Waiter:
-    """One wait of one member. Stands in for the lock that a Condition would use.
-
-    Attributes:
-        schedule: Where it is kept.
-        member: Who waits.
-        what: What the wait is, for messages.
-        deadline: When it ends by itself; None for never.
-        leap: What the client waits for, if the wait stands between two of its polls.
-        soonest: From when on it may end with any other event; None for no leap.
-        notified: Whether somebody ended it.
-        woken: Whether it has ended.
-        gate: What its thread is blocked at, as soon as it is.
-        error: What ends it, if that is an error.
-    """
-
-    schedule: Schedule
-    member: Member
-    what: str
-    leap: Leap | None = None
-    deadline: Instant | None = None
-    soonest: Instant | None = None
-    notified: bool = False
-    woken: bool = False
-    gate: Gate | None = None
-    error: ClockError | None = None
-
-    def release(self) -> None:
-        """End the wait. The name is that of a lock, since ``Condition.notify`` calls it."""
-        self.schedule.notify(self)
-
-
-class Gate:
-    """Where a thread is blocked for real until its wait has ended."""
-
-    __slots__ = ("_lock",)
-
-    def __init__(self) -> None:
-        self._lock = allocate_lock()
-        self._lock.acquire()
-
-    def open(self) -> None:
-        """Let the thread go on."""
-        self._lock.release()
-
-    def stand(self, seconds: float) -> bool:
-        """Block for at most some real seconds; True once it is open."""
-        return self._lock.acquire(timeout=seconds)
 
 
 class Schedule:
@@ -180,6 +85,9 @@ class Schedule:
         """Let exactly a length of time pass; others run meanwhile."""
         member = self.join_in()
         self._rest(Waiter(self, member, "wait", deadline=self._now + max(0, length)))
+        if member.real:
+            with self._lock:
+                self._step_out(member)
 
     # Who takes part.
 
@@ -256,10 +164,7 @@ class Schedule:
         member = self.join_in()
         with self._lock:
             member.real, outer = True, member.real
-            if member.state == "running":
-                member.state = "outside"
-                self._running -= 1
-                self._next()
+            self._step_out(member)
         try:
             yield
         finally:
@@ -293,7 +198,7 @@ class Schedule:
         member = waiter.member
         member.spins = member.spins + 1 if length is not None and length <= 0 else 0
         if length is not None:
-            waiter.deadline = self._now + max(_pace(member.spins), length)
+            waiter.deadline = self._now + max(pace(member.spins), length)
             self._count()
             self._stretch(waiter, member, length)
         member.polled_at = None
@@ -322,7 +227,7 @@ class Schedule:
 
     def table(self) -> list[str]:
         """Who waits for what, a line each."""
-        return [self._line(member) for member in self._members]
+        return [line(member, self.start) for member in self._members]
 
     # All below: the lock is held, or the values belong to the calling thread.
 
@@ -374,7 +279,7 @@ class Schedule:
             raise waiter.error
 
     def _stand(self, waiter: Waiter, gate: Gate) -> None:
-        watch = _Watch()
+        watch = Watch()
         try:
             while not gate.stand(_WITHOUT_END if self.over else _PATIENCE) and not waiter.woken:
                 if not self.over and self._is_lookout(waiter):
@@ -393,7 +298,7 @@ class Schedule:
                 self._lookout = waiter
             return self._lookout is waiter
 
-    def _look(self, waiter: Waiter, watch: _Watch) -> None:
+    def _look(self, waiter: Waiter, watch: Watch) -> None:
         still, idle = watch.look(self._turns)
         with self._lock:
             if self.over or waiter.woken or watch.turns != self._turns:
@@ -414,6 +319,13 @@ class Schedule:
                 member.state = "outside"
         self._running = 0
         self._next()
+
+    def _step_out(self, member: Member) -> None:
+        """The others do not wait for a member any more."""
+        if member.state == "running":
+            member.state = "outside"
+            self._running -= 1
+            self._next()
 
     def _resume(self, member: Member) -> None:
         if member.state != "running":
@@ -486,52 +398,3 @@ class Schedule:
             self._waits = 0  # so that code which swallows this does not get one at each wait
             self.errors.append(_messages.too_many(self._most_waits, self.table()))
             raise self.errors[-1]
-
-    def _line(self, member: Member) -> str:
-        where = _place(member.ident)
-        if member.waiter is None or member.state != "waiting":
-            return f"{member.name}: {member.state}{where}"
-        until = "without an end"
-        if member.waiter.deadline is not None:
-            until = f"until {spell(member.waiter.deadline - self.start)}"
-        return f"{member.name}: {member.waiter.what} {until}{where}"
-
-
-class _Watch:
-    """For how long nothing happened, as one waiting thread saw it."""
-
-    def __init__(self) -> None:
-        self.turns, self._since, self._still = -1, 0.0, 0
-        self._stillness = Stillness()
-
-    def look(self, turns: int) -> tuple[int, float]:
-        """How many times in a row the process was still, and real seconds without an event."""
-        if turns != self.turns:
-            self.turns, self._since, self._still = turns, Real.monotonic(), 0
-        self._still = self._still + 1 if self._stillness.is_still() else 0
-        return self._still, Real.monotonic() - self._since
-
-
-def _pace(spins: int) -> Micros:
-    """How long a wait of no length takes.
-
-    Nothing, until there were many in a row: a loop that waits for a moment to be in the
-    past (``as_completed`` does) would never end, nor one that looks again and again
-    whether another thread is done.
-    """
-    return min(1 << min(spins - _SPINS - 1, 10), SHORTEST) if spins > _SPINS else 0
-
-
-def _place(ident: int) -> str:
-    """Where a thread stands: the innermost line that is neither the standard library's nor ours."""
-    frame = sys._current_frames().get(ident)
-    while frame is not None:
-        name = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-        if name != "qsession" and name not in sys.stdlib_module_names:
-            return f", in {frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno}"
-        frame = frame.f_back
-    return ""
-
-
-SHORTEST: Micros = SECOND // 1000
-"""What each answered request takes at least, so that a loop that does not wait ends too."""

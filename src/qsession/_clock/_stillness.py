@@ -37,3 +37,18 @@ def _is_asleep(task: Path) -> bool:
         return True  # it has ended
     # The name, in parentheses, may hold spaces; the state follows it.
     return stat.rpartition(")")[2].split()[0] in _ASLEEP
+
+
+class Watch:
+    """For how long nothing happened, as one waiting thread saw it."""
+
+    def __init__(self) -> None:
+        self.turns, self._since, self._still = -1, 0.0, 0
+        self._stillness = Stillness()
+
+    def look(self, turns: int) -> tuple[int, float]:
+        """How many times in a row the process was still, and real seconds without an event."""
+        if turns != self.turns:
+            self.turns, self._since, self._still = turns, Real.monotonic(), 0
+        self._still = self._still + 1 if self._stillness.is_still() else 0
+        return self._still, Real.monotonic() - self._since

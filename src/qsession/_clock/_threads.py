@@ -17,8 +17,9 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any
 
+from qsession._clock._members import Member, Waiter
 from qsession._clock._real import KEEP_REAL, Real
-from qsession._clock._schedule import Member, Schedule, Waiter
+from qsession._clock._schedule import Schedule
 from qsession._model import SECOND, Micros
 
 _original: dict[str, Callable[..., Any]] = {

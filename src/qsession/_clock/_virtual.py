@@ -10,9 +10,10 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
+from qsession._clock._members import Leap
 from qsession._clock._moments import Length, from_datetime, read_length, to_datetime
 from qsession._clock._real import SystemClock
-from qsession._clock._schedule import Leap, Schedule
+from qsession._clock._schedule import Schedule
 from qsession._clock._threads import Slot, micros
 from qsession._model import SECOND, Instant, Micros
 from qsession.errors import UsageError
@@ -136,7 +137,8 @@ class VirtualClock:
             raise UsageError(
                 "QS129",
                 "The virtual clock is off: it cannot be moved.",
-                fix="use it inside of `with qsession.VirtualClock() as clock:`, or take qsession_clock in a test",
+                fix="use it inside of `with qsession.VirtualClock() as clock:`, "
+                "or take qsession_clock in a test",
             )
         self._schedule.wait(length)
         self._moved_to = max(self._moved_to, self._schedule.now())
@@ -242,7 +244,8 @@ def _refuse_time_machine() -> None:
             "QS127",
             "time-machine is travelling: two tools cannot replace the same clock.",
             evidence=["it replaces the functions of the time module in C, freezegun those in Python"],
-            fix="leave travel(...) before the run begins; qsession_clock.travel_to(...) does the same inside of it",
+            fix="leave travel(...) before the run begins; "
+            "qsession_clock.travel_to(...) does the same inside of it",
         )
 
 

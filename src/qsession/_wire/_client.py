@@ -12,12 +12,14 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import wraps
 from typing import Any, TypeAlias
 from unittest import mock
+from weakref import WeakSet
 
 from qsession._clock import leaping
 from qsession._environment import changed
 from qsession._model import Asked
 from qsession._wire._shared import shared
 
+_NEVER = 2**53
 OPT_OUT = "USAGE_DATA_OPT_OUT"
 """The client's own switch for walking the call stack at every request.
 
@@ -40,7 +42,8 @@ def hooked(
         stand_in: Gives token and instance of an account to use when the machine
             has none, or raises where only a real one will do.
         leaps: Whether the client's own waits may leave polls out, where time is virtual.
-        sharing: Whether the client may reuse what it worked out in other runs.
+        sharing: Whether nothing reaches the service: the client may then reuse what it
+            worked out in other runs, and its tokens are never renewed once the run is over.
 
     Yields:
         Nothing.
@@ -52,6 +55,7 @@ def hooked(
         undo.enter_context(changed({OPT_OUT: "True"}))
         if sharing:
             undo.enter_context(shared())
+            undo.enter_context(_tokens_that_stay())
         patch = mock.patch.object
         service = QiskitRuntimeService
         undo.enter_context(patch(service, "__init__", _watch_init(service.__init__, ask)))
@@ -81,6 +85,32 @@ def _watch_name(original: Callable[..., str], ask: Callable[[Asked], None]) -> C
         return original(self, account, instance)
 
     return crn_from_name
+
+
+@contextmanager
+def _tokens_that_stay() -> Iterator[None]:
+    """Once the run is over, services that were made in it go on with the token they have.
+
+    On the machine's clock it expired long ago. To renew it, the SDK would open a connection
+    of its own, which is none of this run's and would reach IBM. With the old token the
+    request itself goes out on the run's connection, and is refused there.
+    """
+    from ibm_cloud_sdk_core.token_managers.token_manager import TokenManager
+
+    made: WeakSet[Any] = WeakSet()
+    original = TokenManager.__init__
+
+    @wraps(original)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        made.add(self)
+
+    with mock.patch.object(TokenManager, "__init__", init):
+        try:
+            yield
+        finally:
+            for manager in list(made):
+                manager.expire_time = manager.refresh_time = _NEVER
 
 
 def _watch_waits(original: Callable[..., None]) -> Callable[..., None]:

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         0 when nothing was found, 1 else.
     """
     closed, findings = _close(arguments) if arguments.close else ([], [])
-    findings += [*_extras(), *_open_sessions(leftovers(arguments.folder))]
+    findings += [*_extras(), *_freezing(), *_open_sessions(leftovers(arguments.folder))]
     if arguments.json:
         print(json.dumps({"closed": closed, "findings": [asdict(finding) for finding in findings]}))
         return 1 if findings else 0
@@ -65,6 +65,13 @@ def _extras() -> list[_Finding]:
     return [
         _Finding(f"the emulator cannot run: {', '.join(missing)} missing", "pip install 'qsession[emulator]'")
     ]
+
+
+def _freezing() -> list[_Finding]:
+    from qsession._clock import findings
+
+    fix = "pip install 'freezegun==1.5.5', with which qsession was tried"
+    return [_Finding(found, fix) for found in findings()]
 
 
 def _open_sessions(notes: tuple[OpenNote, ...]) -> list[_Finding]:
@@ -103,7 +110,7 @@ def _service(arguments: argparse.Namespace) -> QiskitRuntimeService:
         raise _setup.no_account(Settings(mode="live", account=arguments.account))
 
     given = {"name": arguments.account, "instance": arguments.instance}
-    with _wire.hooked(lambda _asked: None, stand_in=no_account):
+    with _wire.hooked(lambda _asked: None, stand_in=no_account, sharing=False):
         return QiskitRuntimeService(**{key: value for key, value in given.items() if value})
 
 
