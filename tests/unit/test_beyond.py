@@ -403,6 +403,41 @@ def _lateness(said, truth):
     return (datetime.fromisoformat(said) - datetime.fromisoformat(truth)).total_seconds()
 
 
+def cancelled_unseen(*, look_at: int | None = None):
+    """A job that started at 0.2 s and was cancelled at 5 s; read at a millisecond, if at all."""
+    story = Recorded(queue_seconds=0.2, run_seconds=300)
+    session = story.session()
+    job = story.job(session)
+    if look_at is not None:
+        story.at = look_at * MS
+        story.ask("GET", f"/jobs/{job}?exclude_params=true")
+    story.at = 5 * SECOND
+    story.ask("POST", f"/jobs/{job}/cancel")
+    return story, f"/sessions/{session}", job
+
+
+@pytest.mark.parametrize("look_at", [None, 100])
+def test_session_whose_job_may_have_started_before_its_cancel_is_not_made_up(look_at):
+    """Nobody saw whether it was still in the queue then: neither its session nor a timer is told."""
+    story, path, _ = cancelled_unseen(look_at=look_at)
+    beyond = Beyond(story.recording(), rules=story.rules)
+    assert told(beyond, story, "GET", path, at=6 * SECOND) is None
+    assert beyond.next_change(6 * SECOND) is None
+
+
+@pytest.mark.parametrize("look", ["session", "metrics", "running"])
+def test_session_whose_job_was_looked_at_around_its_cancel_is_told(look):
+    """A read of the session or of the metrics afterwards, or of the job running before, tells it."""
+    story, path, job = cancelled_unseen(look_at=201 if look == "running" else None)
+    if look != "running":
+        story.ask("GET", path if look == "session" else f"/jobs/{job}/metrics")
+    beyond = Beyond(story.recording(), rules=story.rules)
+    for at in (6, 66, 1800, 30_000):
+        said = told(beyond, story, "GET", path, at=at * SECOND)
+        truth = story.truth("GET", path, at=at * SECOND)
+        assert document(said)[1]["state"] == document(truth)[1]["state"]
+
+
 def test_session_of_somebody_else_is_known_only_when_closed():
     """Who did not make it does not know all of its jobs."""
     story, session, _ = used()

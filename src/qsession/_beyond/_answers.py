@@ -153,6 +153,7 @@ class Beyond:
             return _refused("not cancellable", request, at)
         session = self._known.sessions.get((instance, str(job.session)))
         job.cancelled = at
+        job.start.not_before(at)
         job.end.exactly(at)
         if session is not None and session.life is not None:
             session.life = end_of(job)(session.life)

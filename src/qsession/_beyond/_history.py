@@ -82,6 +82,13 @@ class Job:
         """Whether its last read showed how it ended."""
         return status_of(self.document) in FINAL
 
+    @property
+    def ran_untold(self) -> bool:
+        """Whether it may have started unseen before it was cancelled."""
+        if self.start.by is not None or self.cancelled is None:
+            return False
+        return self.cancelled - self.start.after > self.start.close
+
 
 @dataclass(slots=True)
 class _Control:

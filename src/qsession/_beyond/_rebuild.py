@@ -88,6 +88,8 @@ def _turns_after(job: Job, phase: str, order: int) -> list[_Event]:
     ran = job.start.by is not None
     if ran and phase != "running":
         events.append((job.start.exact, _START, order, partial(_at, _lifecycle.start, job.start.exact)))
+    if job.ran_untold:
+        raise Untold("it was cancelled, and nobody saw whether it was still in the queue")
     # A job that ended without a start or a cancel was dropped: its session's end does that.
     if job.end.by is not None and (ran or job.cancelled is not None):
         events.append((job.end.exact, _FINISH if ran else _WITHDRAW, order, end_of(job)))
@@ -134,6 +136,8 @@ def time_held(job: Job) -> Micros | None:
     """How long a job held the QPU; None if that is not told."""
     if job.charge is not None:
         return round(job.charge * SECOND)
+    if job.ran_untold:
+        return None
     if job.start.by is None:
         return 0
     return job.end.exact - job.start.exact if job.start.is_exact and job.end.is_exact else None

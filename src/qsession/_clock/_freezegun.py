@@ -78,6 +78,7 @@ class Freezing:
     own: Any
     _freezer: Any
     _stack: list[Any] | None
+    _outer: list[Any]
     _last_uuid: Any
     _reducers: dict[Any, Any] = field(default_factory=dict)
 
@@ -85,7 +86,7 @@ class Freezing:
         """Whether a test froze the time itself, inside of this use or after it."""
         if self._stack is not None:
             newest = self._stack[-1:]  # in one step: another thread may end the last use meanwhile
-            return bool(newest) and newest[0] is not self.own
+            return bool(newest) and newest[0] is not self.own and not self._takes_back(newest[0])
         if getattr(_asking, "on", False):
             return True  # asked by the question itself: freezegun's own answer is wanted
         _asking.on = True
@@ -93,6 +94,13 @@ class Freezing:
             return bool(self.datetime.utcnow() != self.own())
         finally:
             _asking.on = False
+
+    def _takes_back(self, newest: Any) -> bool:
+        """Whether the newest use is another's from before: that ended, and took ours away for its own."""
+        if self._stack is None or self.own in self._stack or newest not in self._outer:
+            return False
+        self._stack[-1:] = [self.own]
+        return True
 
     def stop(self) -> None:
         """Put back what freezegun replaced."""
@@ -156,6 +164,7 @@ def start(moment: datetime.datetime, keep_real: Sequence[str]) -> Freezing:
         own=own,
         _freezer=freezer,
         _stack=stack,
+        _outer=[] if stack is None else stack[:-1],
         _last_uuid=last_uuid,
         _reducers=_reduce_to_real(frozen.__base__, frozen_date.__base__),
     )

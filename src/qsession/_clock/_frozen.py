@@ -132,6 +132,15 @@ def _know(freezing: Freezing) -> None:
             _STAND_INS[id(theirs)] = (ours, real)
 
 
+def _names_of(module: str) -> dict[str, Any] | None:
+    try:
+        # Not the module's own way to look things up, which may import what it was spared from.
+        found: dict[str, Any] = object.__getattribute__(sys.modules.get(module), "__dict__")
+    except AttributeError:
+        return None
+    return found
+
+
 class _Modules:
     """Which modules hold a clock name.
 
@@ -165,10 +174,8 @@ class _Modules:
         return found
 
     def _look_for(self, name: str) -> list[tuple[dict[str, Any], str]]:
-        try:
-            # Not the module's own way to look things up, which may import what it was spared from.
-            names = object.__getattribute__(sys.modules.get(name), "__dict__")
-        except AttributeError:
+        names = _names_of(name)
+        if names is None:
             return []
         known = self._seen.get(name)
         if known is not None and known[0] is names and known[1] == len(names):
@@ -211,6 +218,7 @@ def frozen(schedule: Schedule) -> Iterator[None]:
     classes: list[tuple[Any, str, Any]] = []
     # Each step back is taken, also if one before it fails or is interrupted.
     with ExitStack() as undo:
+        undo.callback(_clean_after_another, _is_frozen())
         undo.callback(_clean_new_modules)
         # First and last: a thread that is inside of freezegun's own methods when it stops finds
         # its lists empty; one that is inside of ours does not ask them.
@@ -264,8 +272,12 @@ def _put_back(undo: list[tuple[Any, str, Any]]) -> None:
         names["time"] = time
 
 
+def _is_frozen() -> bool:
+    return datetime.datetime is _freezegun.classes()[0]
+
+
 def _restore(before: dict[str, Any]) -> None:
-    over = datetime.datetime is _freezegun.classes()[0].__base__
+    over = not _is_frozen()
     for name in _FAKES:
         # A freeze from before may have ended meanwhile.
         value = _STAND_INS.get(id(before[name]), (None, before[name]))[1] if over else before[name]
@@ -279,3 +291,18 @@ def _clean_new_modules() -> None:
         ours, real = _STAND_INS[id(names[key])]
         if names[key] is ours and ours not in frozen:
             names[key] = real
+
+
+def _clean_after_another(was_frozen: bool) -> None:
+    """A freeze that began and ended before us left its stand-ins in all modules: the last takes them away."""
+    if not was_frozen or _is_frozen():
+        return
+    for module in list(sys.modules):
+        if module.partition(".")[0] in {"freezegun", "qsession"}:
+            continue
+        names = _names_of(module) or {}
+        for key, value in list(names.items()):
+            _, real = _STAND_INS.get(id(value), (None, value))
+            # Who imported a stand-in by its own name wants it.
+            if value is not real and key != value.__name__:
+                names[key] = real

@@ -11,7 +11,7 @@ from types import ModuleType, SimpleNamespace
 
 import freezegun
 import pytest
-from freezegun.api import FrozenDateTimeFactory
+from freezegun.api import FakeDate, FrozenDateTimeFactory
 
 from conftest import START
 from qsession import VirtualClock
@@ -69,6 +69,39 @@ def test_freeze_that_ends_inside_of_the_clock() -> None:
     assert freezegun.api.freeze_factories == []
     assert datetime.datetime is not freezegun.api.FakeDatetime
     assert vars(time).items() >= before.items()
+    assert held_stand_ins() == []
+    assert FakeDate is freezegun.api.FakeDate
+
+
+def held_stand_ins() -> list[str]:
+    """Where freezegun's functions and classes are held under the name of what they stand for."""
+    return [
+        f"{name}.{key}"
+        for name, module in list(sys.modules.items())
+        for key, value in list(getattr(module, "__dict__", {}).items())
+        if name.partition(".")[0] not in {"freezegun", "qsession"}
+        and str(getattr(value, "__module__", None)) == "freezegun.api"
+        and getattr(value, "__name__", key) != key
+    ]
+
+
+def test_freeze_that_ends_inside_of_the_clock_leaves_nothing_in_modules_from_meanwhile() -> None:
+    """What was imported while it was frozen holds the real names afterwards."""
+    freezer = freezegun.freeze_time(THEIRS)
+    freezer.start()
+    module = ModuleType("imported_meanwhile")
+    sys.modules[module.__name__] = module
+    exec("from datetime import date, datetime\nfrom time import monotonic, sleep, time", vars(module))
+    try:
+        with VirtualClock(START) as clock:
+            freezer.stop()
+            vars(module)["sleep"](5)
+            assert clock.monotonic() == 5.0
+            assert vars(module)["time"]() == START.timestamp() + 5
+    finally:
+        del sys.modules[module.__name__]
+    real = [datetime.date, datetime.datetime, time.monotonic, time.sleep, time.time]  # noqa: TID251 - compared only
+    assert [vars(module)[name] for name in ("date", "datetime", "monotonic", "sleep", "time")] == real
 
 
 @pytest.fixture
