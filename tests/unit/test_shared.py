@@ -6,7 +6,9 @@ import gc
 import json
 import pickle
 import ssl
+import threading
 import time
+from collections.abc import Hashable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,27 +19,36 @@ import pytest
 import qiskit_ibm_runtime
 from hypothesis import given
 from hypothesis import strategies as st
-from qiskit_ibm_runtime import ibm_backend
+from qiskit_ibm_runtime import QiskitRuntimeService, ibm_backend, qiskit_runtime_service
 from qiskit_ibm_runtime.api.rest.cloud_backend import CloudBackend
 from qiskit_ibm_runtime.ibm_backend import IBMBackend
-from qiskit_ibm_runtime.models.backend_configuration import GateConfig
-from qiskit_ibm_runtime.models.backend_properties import GateProperties, Nduv
+from qiskit_ibm_runtime.models.backend_configuration import GateConfig, QasmBackendConfiguration
+from qiskit_ibm_runtime.models.backend_properties import BackendProperties, GateProperties, Nduv
+from qiskit_ibm_runtime.utils.backend_converter import convert_to_target
 from qiskit_ibm_runtime.utils.backend_decoder import (
     configuration_from_server_data,
     properties_from_server_data,
 )
 from requests import Response
 
-from qsession._wire import _shared
-from qsession._wire._copies import quick_deepcopy, recipe
-from qsession._wire._shared import LateContext, Unread, shared
+import qsession
+from qsession._wire import _known
+from qsession._wire._copies import quick_deepcopy, recipes
+from qsession._wire._late import LateContext, Original, Unread, late, original_of
+from qsession._wire._shared import shared
 
 DEVICES = Path(qiskit_ibm_runtime.__file__).parent / "fake_provider" / "backends"
 ATOMS = (str, int, float, bool, complex, type(None), datetime.datetime)
 REPLACED = (
+    (CloudBackend, "configuration"),
     (CloudBackend, "properties"),
     (IBMBackend, "properties"),
+    (IBMBackend, "refresh"),
+    (QiskitRuntimeService, "_create_backend_obj"),
+    (ibm_backend, "configuration_from_server_data"),
+    (ibm_backend, "convert_to_target"),
     (ibm_backend, "properties_from_server_data"),
+    (qiskit_runtime_service, "configuration_from_server_data"),
     (ibm_backend, "deepcopy"),
     (sdk, "create_urllib3_context"),
 )
@@ -84,7 +95,7 @@ def unshared(text=PROPERTIES, name="ibmq_manila", *, fractional=False):
 @pytest.fixture(autouse=True)
 def nothing_known(monkeypatch):
     """Each test begins with nothing kept, and leaves nothing."""
-    monkeypatch.setattr(_shared, "_known", _shared._Known(_shared.CAPACITY))
+    monkeypatch.setattr(_known, "_known", _known._Known(_known.CAPACITY))
 
 
 @pytest.fixture
@@ -116,6 +127,7 @@ def walk(thing, path="it"):
 
 def outline(thing):
     """Everything that can be seen of a thing, with its types and the order of its keys."""
+    getattr(thing, "__dict__", None)  # a look, after which it is what it stood for
     leaf = (str, int, float, bool, complex, type(None), datetime.datetime)
     return [(path, type(each), each if isinstance(each, leaf) else None) for path, each in walk(thing)]
 
@@ -362,9 +374,9 @@ def test_whoever_asks_the_api_itself_gets_a_plain_dict():
 def test_capacity_bounds_what_is_kept():
     """The one that was not used for the longest time goes first."""
     with shared():
-        for number in range(_shared.CAPACITY + 3):
+        for number in range(_known.CAPACITY + 3):
             backend(PROPERTIES + " " * number).properties()
-    assert len(_shared._known._kept) == _shared.CAPACITY
+    assert len(_known._known._kept) == _known.CAPACITY
 
 
 def test_everything_is_put_back():
@@ -411,9 +423,158 @@ def test_kept_properties_hold_nothing_of_the_ones_handed_out():
     """A test's backend can go when the test is over."""
     with shared():
         ids = changeable(got := backend().properties())
-        kept = [each for make in _shared._known._kept.values() for each in gc.get_referents(make)]
+        assert backend().target.num_qubits == 5
+    originals = [each.model for each in _known._known._kept.values()]
+    kept = {id(each) for model in originals for each in gc.get_referents(*gc.get_referents(vars(model)))}
+    assert originals
+    assert kept
+    assert not kept & set(ids)
     del got
-    assert not any(id(each) in ids for each in kept)
+
+
+# --- models that are made when somebody looks ---------------------------------------------
+
+LOOKS_AT_MODELS = {
+    "vars": vars,
+    "dir": dir,
+    "to_dict": lambda it: it.to_dict(),
+    "list": lambda it: it.gates[0].to_dict(),
+    "missing": lambda it: [hasattr(it, "no_such_thing"), hasattr(it, "__deepcopy__")],
+    "other": lambda it: getattr(it, "clops_h", None),
+    "text": lambda it: it.backend_version,
+    "equal": lambda it: it == copy.deepcopy(it),
+    "copy.copy": lambda it: vars(copy.copy(it)),
+    "deepcopy": lambda it: outline(copy.deepcopy(it)),
+    "pickle": lambda it: outline(pickle.loads(pickle.dumps(it))),
+    "set": lambda it: [setattr(it, "backend_name", "x"), it.backend_name, it.to_dict()["backend_name"]][1:],
+    "new": lambda it: [setattr(it, "note", 1), it.note, vars(it)["note"]][1:],
+    "delete": lambda it: [delattr(it, "backend_name"), "backend_name" in vars(it)][1:],
+    "isinstance": lambda it: isinstance(it, (BackendProperties, QasmBackendConfiguration)),
+    "class": lambda it: it.__class__,
+    "name": lambda it: [type(it).__name__, type(it).__module__, type(it).__qualname__, type(it).__doc__],
+    "repr": lambda it: repr(it).partition(" at ")[0],
+    "hash": lambda it: [isinstance(it, Hashable)],
+    "bool": bool,
+    "faulty": lambda it: [getattr(it, name, list)() for name in ("faulty_qubits", "faulty_gates")],
+}
+BOTH = {
+    "properties": lambda: properties_from_server_data(json.loads(PROPERTIES)),
+    "configuration": lambda: configuration_from_server_data(json.loads(text_of("manila", "conf"))),
+}
+
+
+def kept_of(kind):
+    thing = BOTH[kind]()
+    return Original(type(thing), recipes(thing))
+
+
+def late_one(kind):
+    kept = kept_of(kind)
+    return late(kept), kept
+
+
+@pytest.mark.parametrize("look", LOOKS_AT_MODELS)
+@pytest.mark.parametrize("kind", BOTH)
+def test_late_model_looks_like_any_other(kind, look):
+    """Whoever looks, however he looks, sees the model; and the original stays as it was."""
+    made, kept = late_one(kind)
+    plain = BOTH[kind]()
+    assert original_of(made) is kept
+    assert LOOKS_AT_MODELS[look](made) == LOOKS_AT_MODELS[look](plain)
+    assert outline(made) == outline(plain)
+    assert outline(kept.model) == outline(BOTH[kind]())
+    assert type(made) is type(plain)
+
+
+def test_late_model_is_not_made_for_what_cannot_change():
+    """Names, numbers and lists without anything in them need no model of one's own."""
+    made, kept = late_one("properties")
+    name, date, none = made.backend_name, made.last_update_date, [made.faulty_qubits(), made.faulty_gates()]
+    assert (name, date, none) == (kept.model.backend_name, kept.model.last_update_date, [[], []])
+    assert original_of(made) is kept
+    ask = made.faulty_gates
+    made.gates[0].parameters.clear()
+    assert original_of(made) is None
+    assert made.gates[0].parameters == []
+    made.gates.append(faulty := copy.deepcopy(made.gates[1]))
+    made._gates[faulty.gate][tuple(faulty.qubits)]["operational"] = (0, None)
+    assert ask() == made.faulty_gates() != []
+
+
+def test_late_model_makes_what_is_looked_at_and_keeps_it():
+    """The rest is made when somebody looks at it as a whole, in the order that the client gave it."""
+    made, kept = late_one("configuration")
+    coupling = made.coupling_map
+    coupling.clear()
+    assert made.coupling_map is coupling
+    assert object.__getattribute__(made, "__dict__").keys() == {"_qsession_original", "coupling_map"}
+    assert original_of(made) is None
+    assert list(vars(made)) == list(vars(kept.model))
+    assert made.coupling_map is coupling
+    assert kept.model.coupling_map
+
+
+def test_faulty_gates_are_ones_own():
+    """Where there are any, they are parts of the properties that one has."""
+    raw = json.loads(PROPERTIES)
+    gate = next(gate for gate in raw["gates"] if gate["gate"] == "cx")
+    gate["parameters"].append(gate["parameters"][0] | {"name": "operational", "value": 0})
+    with shared():
+        backend(json.dumps(raw)).properties()
+        first, second = backend(json.dumps(raw)), backend(json.dumps(raw))
+        assert tuple(gate["qubits"]) not in first.target["cx"]
+        (found,) = first.properties().faulty_gates()
+        assert any(found is each for each in first.properties().gates)
+        found.qubits.clear()
+        assert second.properties().faulty_gates()[0].qubits == gate["qubits"]
+
+
+def test_late_model_is_made_once_for_all_threads():
+    """Whoever comes first makes it; all see the same parts."""
+    made, _ = late_one("properties")
+    start = threading.Barrier(8)
+
+    def look(_):
+        start.wait()
+        return id(made.gates), id(made.qubits)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(look, range(8)))) == 1
+
+
+def test_target_needs_no_models():
+    """The client only reads them; afterwards both are still there to be looked at."""
+    with shared():
+        backend().properties()
+        made = backend()
+        vars(made)["_configuration"] = late(kept := kept_of("configuration"))
+        alone = convert_to_target(BOTH["configuration"](), unshared())
+        assert set(made.target.operation_names) == set(alone.operation_names)
+        assert original_of(made.properties()) is not None
+        assert original_of(made.configuration()) is kept
+
+
+def test_configuration_is_parsed_once_for_two_runs(monkeypatch, tmp_path):
+    """The second test with the same device does not pay for it again, and cannot be reached by the first."""
+    parsed = []
+    original = QasmBackendConfiguration.from_dict
+    monkeypatch.setattr(
+        QasmBackendConfiguration, "from_dict", lambda data: parsed.append(1) or original(data)
+    )
+    found = []
+    for number in range(3):
+        with qsession.record(tmp_path / f"{number}.yaml", target="emulator") as run:
+            device = run.service().backend("ibm_fez")
+            found.append(outline(device.configuration()))
+            ruin(device.configuration())
+            raw = device.service._active_api_client.backend_configuration("ibm_fez")
+            assert type(raw) is dict
+            assert json.loads(json.dumps(raw))["backend_name"] == "ibm_fez"
+            again = run.service().backend("ibm_fez")
+            again.refresh()
+            assert outline(again.configuration()) == found[0]
+    assert found[0] == found[1] == found[2]
+    assert len(parsed) == 1
 
 
 DATES = st.datetimes(timezones=st.just(datetime.UTC))
@@ -435,6 +596,12 @@ THINGS = st.recursive(
     ),
     max_leaves=8,
 )
+
+
+def recipe(thing):
+    """How to make a thing again that is part of a model."""
+    found = recipes(Nduv(None, "T1", "us", thing))
+    return found and found["value"]
 
 
 @given(THINGS)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from datetime import UTC, tzinfo
+from functools import cache
 from typing import Any, TypeAlias
 
 from qsession._model import SECOND, Instant
@@ -22,6 +23,7 @@ Moment: TypeAlias = Callable[[], "Instant | None"]
 """The moment that it is, or None where freezegun's own answer is due."""
 
 
+@cache
 def pieces(frozen: Any, frozen_date: Any, moment: Moment) -> list[tuple[Any, str, Any]]:
     """Owner, name and stand-in of the corrected methods.
 

@@ -27,20 +27,23 @@ class _Strange(Exception):
     """Here is something that is to be copied in another way."""
 
 
-def recipe(value: object) -> Make | None:
-    """How to make such a thing again, or None if it holds what is not known here.
+def recipes(model: object) -> dict[str, Make] | None:
+    """How to make each attribute of such a model again, or None if it holds what is not known here.
 
     Lists, dicts and the client's models are made anew; numbers, texts and dates cannot
-    change and are the same in all. Nothing of the thing itself is kept.
+    change and are the same in all. Nothing of the model itself is kept.
     """
+    if not _is_model(type(model)):
+        return None
+    seen = {id(model)}
     try:
-        return _maker(value, set())
+        return {name: _maker(value, seen) for name, value in vars(model).items()}
     except _Strange:
         return None
 
 
 def _maker(value: Any, seen: set[int]) -> Make:
-    if _is_atom(value):
+    if is_atom(value):
         return lambda: value
     if id(value) in seen:  # two copies of what was one would not be the same
         raise _Strange
@@ -55,9 +58,10 @@ def _maker(value: Any, seen: set[int]) -> Make:
     raise _Strange
 
 
-def _is_atom(value: Any) -> bool:
+def is_atom(value: Any) -> bool:
+    """Whether a value cannot change: a number, a text, a date, or a tuple of these."""
     if type(value) is tuple:
-        return all(map(_is_atom, value))
+        return all(map(is_atom, value))
     return type(value) in _ATOMS or isinstance(value, datetime.datetime)
 
 
@@ -69,7 +73,7 @@ def _is_model(kind: type) -> bool:
 
 
 def _list_maker(value: list[Any], seen: set[int]) -> Make:
-    if all(map(_is_atom, value)):
+    if all(map(is_atom, value)):
         return list(value).copy
     kinds = set(map(type, value))
     if len(kinds) == 1 and _is_model(kind := kinds.pop()) and _all_flat(value, seen):
@@ -80,7 +84,7 @@ def _list_maker(value: list[Any], seen: set[int]) -> Make:
 
 def _all_flat(value: list[Any], seen: set[int]) -> bool:
     # Nine of ten objects are of this kind: worth a loop of their own.
-    if not all(_is_atom(field) for each in value for field in vars(each).values()):
+    if not all(is_atom(field) for each in value for field in vars(each).values()):
         return False
     ids = set(map(id, value))
     if len(ids) < len(value) or ids & seen:
@@ -118,10 +122,10 @@ def _model_maker(kind: type, fields: Make) -> Make:
 
 
 def _dict_maker(value: dict[Any, Any], seen: set[int]) -> Make:
-    if not all(map(_is_atom, value)):
+    if not all(map(is_atom, value)):
         raise _Strange
-    template = {name: each if _is_atom(each) else None for name, each in value.items()}
-    parts = [(name, _maker(each, seen)) for name, each in value.items() if not _is_atom(each)]
+    template = {name: each if is_atom(each) else None for name, each in value.items()}
+    parts = [(name, _maker(each, seen)) for name, each in value.items() if not is_atom(each)]
     if not parts:
         return template.copy
 
