@@ -69,9 +69,10 @@ class Store:
             recording = _opened.get((self, path.absolute(), key)) or self._kept(key, bodies)
             if recording is None:
                 key, recording = self._read(path, bodies)
+            else:
+                bodies.expect(references(recording.interactions))
         except FileNotFoundError:
             raise _missing(display(path), self.record) from None
-        bodies.expect(references(recording.interactions))
         _opened.put((self, path.absolute(), key), recording, weight=size)
         return recording
 
@@ -120,7 +121,7 @@ class Store:
             if kinds := redactor.find(data):
                 raise _secret(name, kinds)
         for reference, body in bodies.items():
-            target = _body_path(self.folder, reference)
+            target = self.folder / _cassette.BODIES / _body_name(reference)
             if not _holds(target, body):
                 write_whole(target, gzip.compress(body, mtime=0))
         self._keep_line_endings()
@@ -159,8 +160,8 @@ class _Bodies:
     found: dict[str, Path] = field(default_factory=dict, compare=False)
 
     def __call__(self, reference: str) -> bytes:
-        path = self.found.get(reference) or self._find(reference)
-        return _read_body(path, reference, lambda: display(self.cassette))
+        self.expect({reference})
+        return _read_body(self.found[reference], reference, lambda: display(self.cassette))
 
     def expect(self, references: set[str]) -> None:
         """Make sure that bodies are there.
@@ -168,15 +169,15 @@ class _Bodies:
         Raises:
             CassetteError: If one is missing (QS206).
         """
-        self.found.update({reference: self._find(reference) for reference in sorted(references)})
-
-    def _find(self, reference: str) -> Path:
         # A cassette may be opened by its own path, below the folder that holds the bodies.
-        homes = [self.folder, *self.folder.parents][:_HIGHEST]
-        for home in homes:
-            if (path := _body_path(home, reference)).is_file():
-                return path
-        raise _bad_body(display(self.cassette), display(_body_path(homes[0], reference)), "it is missing")
+        for home in [self.folder, *self.folder.parents][:_HIGHEST]:
+            if not (missing := references - self.found.keys()):
+                return
+            there = _files_of(home / _cassette.BODIES)
+            self.found.update((each, there[name]) for each in missing if (name := _body_name(each)) in there)
+        for reference in sorted(references - self.found.keys()):
+            path = self.folder / _cassette.BODIES / _body_name(reference)
+            raise _bad_body(display(self.cassette), display(path), "it is missing")
 
 
 def _understood(interaction: Interaction) -> Interaction:
@@ -216,8 +217,17 @@ def _stamp() -> str:
     return digest.hexdigest()
 
 
-def _body_path(folder: Path, reference: str) -> Path:
-    return folder / _cassette.BODIES / f"{reference.removeprefix('sha256:')}.gz"
+def _body_name(reference: str) -> str:
+    return f"{reference.removeprefix('sha256:')}.gz"
+
+
+def _files_of(folder: Path) -> dict[str, Path]:
+    """The files in a folder by their names; empty if there is none."""
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name: folder / entry.name for entry in entries if entry.is_file()}
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
 
 
 def _holds(path: Path, body: bytes) -> bool:
