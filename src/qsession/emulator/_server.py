@@ -178,8 +178,10 @@ class _Conversation:
             self._turn_away(refusal(refused, _trace(self._machine)), request)
         except Unreadable as problem:
             self._turn_away(_unreadable(problem), request)
+        response = self._ask(request)
+        # Only now: the server may have been told to stop while this was answered.
         closes = head.closes or self._stopping.is_set()
-        self._respond(request, closes=closes)
+        self._write(response, closes=closes, is_head=request.method == "HEAD")
         return not closes
 
     def _invite(self, head: Head) -> None:
@@ -192,7 +194,8 @@ class _Conversation:
         if not self._inbox.has_more:
             self._connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def _respond(self, request: Request, *, closes: bool) -> None:
+    def _ask(self, request: Request) -> Response:
+        """What the emulator answers, and a line of the log."""
         began, problem = self._machine.now(), ""
         own = as_own(request, self._service.emulator.api_key)
         try:
@@ -200,7 +203,7 @@ class _Conversation:
         except Exception as failure:  # noqa: BLE001 - whatever it is, the client gets an answer
             response, problem = refusal(Refused("broken"), _trace(self._machine)), _place(failure)
         self._note(request, response, began, problem)
-        self._write(response, closes=closes, is_head=request.method == "HEAD")
+        return response
 
     def _turn_away(self, response: Response, request: Request | None) -> NoReturn:
         """Refuse a request whose body was not read, and so end the connection."""

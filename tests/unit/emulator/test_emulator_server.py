@@ -277,9 +277,24 @@ def test_unusable_certificate_is_a_usage_error(server, tmp_path):
     assert caught.value.evidence[:2] == (f"certificate: {missing}", f"key: {missing}")
 
 
+def test_tls_serves_beside_a_client_that_never_shakes_hands(own_files):
+    """HTTPS works, also while a plain client holds a connection open."""
+    certificate, key = own_files
+    emulator = Emulator(backends=("ibm_fez",))
+    with EmulatorServer(emulator, tls=(certificate, key), clock=SteppedClock()) as server:
+        assert server.url == f"https://127.0.0.1:{server.port}"
+        context = ssl.create_default_context(cafile=certificate)
+        with contextlib.closing(socket.create_connection(("127.0.0.1", server.port))):
+            connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=context, timeout=30)
+            status, _, _ = talk(server, target="/api/v1/backends", connection=connection)
+            again, _, _ = talk(server, target="/api/v1/backends", connection=connection)
+            connection.close()
+        assert (status, again) == (200, 200)
+
+
 @pytest.fixture
-def certificate(tmp_path):
-    """A certificate for 127.0.0.1 that signs itself."""
+def own_files(tmp_path):
+    """A certificate for 127.0.0.1 that signs itself, and its key."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -302,17 +317,3 @@ def certificate(tmp_path):
     form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     (tmp_path / "key.pem").write_bytes(key.private_bytes(*form))
     return str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
-
-
-def test_tls_serves_beside_a_client_that_never_shakes_hands(certificate):
-    """HTTPS works, also while a plain client holds a connection open."""
-    emulator = Emulator(backends=("ibm_fez",))
-    with EmulatorServer(emulator, tls=certificate, clock=SteppedClock()) as server:
-        assert server.url == f"https://127.0.0.1:{server.port}"
-        context = ssl.create_default_context(cafile=certificate[0])
-        with contextlib.closing(socket.create_connection(("127.0.0.1", server.port))):
-            connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=context, timeout=30)
-            status, _, _ = talk(server, target="/api/v1/backends", connection=connection)
-            again, _, _ = talk(server, target="/api/v1/backends", connection=connection)
-            connection.close()
-        assert (status, again) == (200, 200)
