@@ -166,6 +166,8 @@ def test_python_that_is_told_to_ignore_the_hook_is_refused(capsys: pytest.Captur
         ([PYTHON, "-S"], "-S"),
         ([PYTHON, "--help-all", "-", "-I"], None),
         (["env", PYTHON, "-I"], "-I"),
+        (["env", "A=1", "B=2", "python3.11", "-I"], "-I"),
+        (["env", "A=1"], None),
         (["sh", "-E"], None),
         (["no-such-program-anywhere", "-I"], None),
     ],

@@ -218,6 +218,12 @@ def test_hook_that_fails_closes_the_process(led: Leader) -> None:
     assert done.stderr.endswith("OSError: " + words)
 
 
+def test_hook_leaves_no_module_behind(led: Leader) -> None:
+    """The program may have another qsession, and pytest warns of one that it did not import."""
+    done = led.run("import sys; print([name for name in sys.modules if name.startswith('qsession')])")
+    assert done.stdout == "[]\n"
+
+
 def test_children_of_a_replay_are_not_led(led: Leader) -> None:
     """A replay inside of emulate reaches nobody, as ever."""
     program = "import socket; socket.create_connection(('cloud.ibm.com', 443))"

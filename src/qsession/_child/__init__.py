@@ -21,7 +21,8 @@ EMULATOR_PORT = "QSESSION_CHILD_EMULATOR_PORT"
 """Where IBM's names lead in a child of ``qsession emulate``: a port of 127.0.0.1."""
 
 TRUST = "QSESSION_CHILD_TRUST"
-"""A file in PEM: whom a child of ``qsession emulate`` trusts that loaded the hook."""
+"""Two files in PEM: the one that the environment of a child of ``qsession emulate`` says to trust, with
+the emulator's authority alone, and the one that is trusted in its place where the hook is loaded."""
 
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from os import pathsep
 from typing import Any, NoReturn
 
 from qsession._child import ALLOWED, EMULATOR_PORT, TRUST
@@ -24,13 +25,14 @@ def installed(environment: Mapping[str, str]) -> Iterator[None]:
     allowed, port = environment.get(ALLOWED), environment.get(EMULATOR_PORT)
     with ExitStack() as undo:
         if allowed is not None:
-            own = frozenset(allowed.split(","))
-            undo.enter_context(guarded(lambda host: is_loopback(host) or host.lower() in own, _refuse))
+            hosts = frozenset(allowed.split(","))
+            undo.enter_context(guarded(lambda host: is_loopback(host) or host.lower() in hosts, _refuse))
         elif port is not None:
             lead = Lead(lambda host: is_led(plain(host)), int(port))
             undo.enter_context(guarded(lambda host: not is_kept_off(plain(host)), _refuse, lead=lead))
             undo.enter_context(_unproxied())
-            undo.enter_context(_trusting(environment["SSL_CERT_FILE"], environment[TRUST]))
+            own, _, everybody = environment.get(TRUST, "").partition(pathsep)
+            undo.enter_context(_trusting(own, everybody))
         else:
             undo.enter_context(guarded(lambda host: not _is_ibm(plain(host)), _refuse))
         yield

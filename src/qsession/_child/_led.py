@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
 
 from qsession import _child
@@ -63,7 +65,7 @@ def environment(
         **{name: value for name, value in inherited.items() if name not in _ELSEWHERE},
         **_child.environment(inherited),
         **dict.fromkeys(_BUNDLES, str(own)),
-        _child.TRUST: str(everybody),
+        _child.TRUST: os.pathsep.join((str(own), str(everybody))),
         _child.EMULATOR_PORT: str(to.port),
         "QISKIT_IBM_TOKEN": to.key,
         "QISKIT_IBM_URL": base,
@@ -100,15 +102,22 @@ def ignored_by(program: Sequence[str]) -> str | None:
         Such as ``-I``; None where the command is no Python or says nothing of the kind. What
         the command starts itself is not looked at.
     """
-    found = shutil.which(program[0])
-    first = _first_line(Path(found)) if found else ""
+    words = list(program)
+    if Path(words[0]).name == "env":
+        # ``env NAME=value python``
+        words = list(dropwhile(lambda word: "=" in word, words[1:])) or words
+    if _is_python(words[0]):
+        return _ignoring(words[1:])
     # A script says in its first line which Python it wants, and how.
-    words = first[2:].split() if first.startswith("#!") else list(program)
-    if words and Path(words[0]).name == "env":
-        words = words[1:]
-    if not words or not _PYTHON.fullmatch(Path(words[0]).name):
-        return None
-    return _ignoring(words[1:])
+    found = shutil.which(words[0])
+    first = _first_line(Path(found)) if found else ""
+    named = first[2:].split() if first.startswith("#!") else []
+    named = named[1:] if named and Path(named[0]).name == "env" else named
+    return _ignoring(named[1:]) if named and _is_python(named[0]) else None
+
+
+def _is_python(word: str) -> bool:
+    return _PYTHON.fullmatch(Path(word).name) is not None
 
 
 def _first_line(path: Path) -> str:

@@ -13,10 +13,15 @@ _undo = ExitStack()  # never closed: the guard lasts as long as the process
 def _install() -> None:
     # The child's Python may be one that qsession is not installed in.
     sys.path.append(str(Path(__file__).parents[2]))
+    before = set(sys.modules)
     try:
         from qsession._child._hook import installed
     finally:
         sys.path.pop()
+    # The program may have a qsession of its own, and pytest wants to be the first to import one.
+    for name in set(sys.modules) - before:
+        if name.partition(".")[0] == "qsession":
+            del sys.modules[name]
     _undo.enter_context(installed(os.environ))
 
 
