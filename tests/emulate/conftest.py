@@ -15,7 +15,7 @@ from qsession.emulator._serving import own_authority
 def running() -> Iterator[tuple[EmulatorServer, io.StringIO, bytes]]:
     log, authority = io.StringIO(), own_authority()
     emulator = Emulator(strict=True, api_key=KEY, backends=("ibm_fez",))
-    with EmulatorServer(emulator, tls=authority, log=log) as server:
+    with EmulatorServer(emulator, tls=authority, log=log, any_key=True) as server:
         yield server, log, authority.certificate
 
 

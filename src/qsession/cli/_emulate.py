@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         log = stack.enter_context(_emulator.log_of(arguments))
         key, authority = secrets.token_urlsafe(24), own_authority()
         emulator = _emulator.make(arguments, api_key=key)
-        server = EmulatorServer(emulator, tls=authority, log=log, log_json=arguments.json)
+        server = EmulatorServer(emulator, tls=authority, log=log, log_json=arguments.json, any_key=True)
         stack.enter_context(server)
         to = _led.Destination(
             port=server.port,

@@ -41,6 +41,7 @@ class Service:
         clock: Where the moments of requests come from.
         context: TLS for those who speak it; None where nobody can.
         log: Where answered requests are noted; None for nowhere.
+        any_key: Whether a program that asks for a name of IBM's may bring any API key.
         limits: Bounds of requests.
     """
 
@@ -48,6 +49,7 @@ class Service:
     clock: Clock
     context: ssl.SSLContext | None = None
     log: RequestLog | None = None
+    any_key: bool = False
     limits: Limits = field(default_factory=Limits)
 
 
@@ -197,9 +199,10 @@ class _Conversation:
     def _ask(self, request: Request) -> Response:
         """What the emulator answers, and a line of the log."""
         began, problem = self._machine.now(), ""
-        own = as_own(request, self._service.emulator.api_key)
+        emulator = self._service.emulator
+        asked = as_own(request, emulator.api_key) if self._service.any_key else request
         try:
-            response = self._service.emulator.answer(own, self._service.clock.now())
+            response = emulator.answer(asked, self._service.clock.now())
         except Exception as failure:  # noqa: BLE001 - whatever it is, the client gets an answer
             response, problem = refusal(Refused("broken"), _trace(self._machine)), _place(failure)
         self._note(request, response, began, problem)

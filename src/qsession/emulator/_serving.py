@@ -45,6 +45,8 @@ class EmulatorServer:
         log: Where to write a line for each request, without keys, tokens, CRNs, queries or
             bodies; nowhere by default.
         log_json: Write lines of JSON instead of words.
+        any_key: Let a program that asks for a name of IBM's bring any API key; who asks for
+            this machine must know the emulator's own.
 
     Raises:
         UsageError: QS120, if a part of the extra ``emulator`` is not installed;
@@ -60,6 +62,7 @@ class EmulatorServer:
         clock: Clock | None = None,
         log: TextIO | None = None,
         log_json: bool = False,
+        any_key: bool = False,
     ) -> None:
         if importlib.util.find_spec("qiskit_aer") is None:
             raise missing_extra("qiskit-aer")
@@ -70,6 +73,7 @@ class EmulatorServer:
             clock=clock or SystemClock(),
             context=_context(tls),
             log=None if log is None else RequestLog(log, as_json=log_json),
+            any_key=any_key,
         )
         self._server = LoopbackServer(_listener(port), service)
 
