@@ -112,9 +112,18 @@ def test_log_that_cannot_be_written_is_told(tmp_path: Path, capsys: pytest.Captu
     assert main(["emulate", "--log", str(missing), "--", PYTHON, "-c", "print('ran')"]) == 2
     assert capsys.readouterr() == (
         "",
-        "qsession: The request log cannot be written. [QS141]\n"
+        "qsession: The request log cannot be written. [QS151]\n"
         f"  [Errno 2] No such file or directory: '{missing}'\n"
         "To fix: --log - writes it to standard error\n",
+    )
+
+
+def test_json_without_a_log_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """There would be nothing to write."""
+    assert main(["emulate", "--json", "--", PYTHON]) == 2
+    assert capsys.readouterr().err == (
+        "qsession: There is no request log to write as JSON. [QS155]\n"
+        "To fix: qsession emulate --log requests.jsonl --json -- python my_program.py\n"
     )
 
 
@@ -137,7 +146,7 @@ def test_instance_that_is_no_crn_is_told(capsys: pytest.CaptureFixture[str]) -> 
     """A cut one has no region."""
     assert main(["emulate", "--instance", "crn:v1:bluemix", "--", PYTHON]) == 2
     assert capsys.readouterr().err == (
-        "qsession: The instance is no CRN: it has no region. [QS144]\n"
+        "qsession: The instance is no CRN: it has no region. [QS154]\n"
         "  fields: 3, and the sixth is the region\n"
         "To fix: --instance crn:v1:bluemix:public:quantum-computing:us-east:a/ACCOUNT:INSTANCE::\n"
     )
@@ -147,7 +156,7 @@ def test_python_that_is_told_to_ignore_the_hook_is_refused(capsys: pytest.Captur
     """It would go to IBM without a word."""
     assert main(["emulate", "--", PYTHON, "-I", "program.py"]) == 2
     assert capsys.readouterr().err == (
-        "qsession: The command tells Python to ignore what would lead it to the emulator. [QS142]\n"
+        "qsession: The command tells Python to ignore what would lead it to the emulator. [QS152]\n"
         "  option: -I\n"
         "  It could reach IBM's own hosts, with a key of yours.\n"
         "To fix: leave -I out\n"
@@ -216,7 +225,7 @@ def test_serve_needs_both_tls_and_a_file(given: list[str], capsys: pytest.Captur
     """Nobody would trust it otherwise."""
     assert main(["serve", *given]) == 2
     assert capsys.readouterr().err == (
-        "qsession: There is nowhere to write the certificate that clients must trust. [QS143]\n"
+        "qsession: There is nowhere to write the certificate that clients must trust. [QS153]\n"
         "  --tls and --ca FILE go together: a client must be told whom to trust.\n"
         "To fix: qsession serve --tls --ca emulator.pem\n"
     )

@@ -42,8 +42,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         UsageError: If there is no command (QS113), it cannot be found (QS114), or it tells
-            Python not to be led (QS142).
+            Python not to be led (QS152), or there is no log for ``--json`` (QS155).
     """
+    if arguments.json and arguments.log is None:
+        raise UsageError(
+            "QS155",
+            "There is no request log to write as JSON.",
+            fix="qsession emulate --log requests.jsonl --json -- python my_program.py",
+        )
     program = _checked(arguments.program[1:] if arguments.program[:1] == ["--"] else arguments.program)
     from qsession.emulator import EmulatorServer
     from qsession.emulator._serving import own_authority
@@ -84,7 +90,7 @@ def _checked(program: list[str]) -> list[str]:
     option = _led.ignored_by(program)
     if option is not None:
         raise UsageError(
-            "QS142",
+            "QS152",
             "The command tells Python to ignore what would lead it to the emulator.",
             evidence=[f"option: {option}", "It could reach IBM's own hosts, with a key of yours."],
             fix=f"leave {option} out",

@@ -44,7 +44,7 @@ def make(arguments: argparse.Namespace, *, api_key: str | None) -> Emulator:
         api_key: The only key that it takes; None for any.
 
     Raises:
-        UsageError: QS140, if this version reads no configurations; QS144, if the CRN is
+        UsageError: QS150, if this version reads no configurations; QS154, if the CRN is
             none; what the configuration is found wrong for.
     """
     from qsession.emulator import Emulator
@@ -59,7 +59,7 @@ def make(arguments: argparse.Namespace, *, api_key: str | None) -> Emulator:
     configured = getattr(Emulator, "from_config", None)
     if configured is None:
         raise UsageError(
-            "QS140",
+            "QS150",
             "This version of qsession reads no configuration of the emulator.",
             evidence=[f"--config {arguments.config}"],
             fix="leave --config out, or build the emulator in Python: EmulatorServer(Emulator(...))",
@@ -78,7 +78,7 @@ def _instances(named: str | None) -> tuple[Instance, ...]:
     fields = named.split(":")
     if len(fields) < 8 or not fields[5]:
         raise UsageError(
-            "QS144",
+            "QS154",
             "The instance is no CRN: it has no region.",
             evidence=[f"fields: {len(fields)}, and the sixth is the region"],
             fix="--instance crn:v1:bluemix:public:quantum-computing:us-east:a/ACCOUNT:INSTANCE::",
@@ -91,7 +91,7 @@ def log_of(arguments: argparse.Namespace) -> Iterator[TextIO | None]:
     """Where to note requests, open for as long as it is needed.
 
     Raises:
-        UsageError: QS141, if the file cannot be written to.
+        UsageError: QS151, if the file cannot be written to.
     """
     if arguments.log is None or arguments.log == "-":
         yield None if arguments.log is None else sys.stderr
@@ -100,7 +100,7 @@ def log_of(arguments: argparse.Namespace) -> Iterator[TextIO | None]:
         file = Path(arguments.log).open("a", encoding="utf-8")  # noqa: SIM115 - closed below
     except OSError as problem:
         raise UsageError(
-            "QS141",
+            "QS151",
             "The request log cannot be written.",
             evidence=[str(problem)],
             fix="--log - writes it to standard error",

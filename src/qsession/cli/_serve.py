@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop with Ctrl-C or SIGTERM.
 
     Raises:
-        UsageError: QS143, if only one of ``--tls`` and ``--ca`` is there, or the file cannot
+        UsageError: QS153, if only one of ``--tls`` and ``--ca`` is there, or the file cannot
             be written.
     """
     from qsession.emulator import EmulatorServer
@@ -80,7 +80,7 @@ def _authority(arguments: argparse.Namespace) -> Authority | None:
 
 def _unusable(why: str) -> UsageError:
     return UsageError(
-        "QS143",
+        "QS153",
         "There is nowhere to write the certificate that clients must trust.",
         evidence=[why],
         fix="qsession serve --tls --ca emulator.pem",

@@ -204,6 +204,20 @@ def test_two_hundred_idle_connections_keep_nobody_out(server):
     assert is_well(server)
 
 
+def test_client_for_whom_there_is_no_thread_is_let_go_alone(server, monkeypatch):
+    """A machine has only so many; the next one may have one again."""
+    real = threading.Thread.start
+
+    def start(thread):
+        monkeypatch.setattr(threading.Thread, "start", real)
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with contextlib.suppress(ConnectionError):
+        assert said(server, OK) == b""
+    assert is_well(server)
+
+
 def test_client_that_leaves_before_its_answer_harms_nobody(server):
     """A reset connection is nobody's concern."""
     for _ in range(20):
