@@ -8,19 +8,20 @@ import pytest
 from led_programs import KEY, Leader
 
 from qsession.emulator import Emulator, EmulatorServer
+from qsession.emulator._authority import Authority
 from qsession.emulator._serving import own_authority
 
 
 @pytest.fixture(scope="session")
-def running() -> Iterator[tuple[EmulatorServer, io.StringIO, bytes]]:
+def running() -> Iterator[tuple[EmulatorServer, io.StringIO, Authority]]:
     log, authority = io.StringIO(), own_authority()
     emulator = Emulator(strict=True, api_key=KEY, backends=("ibm_fez",))
     with EmulatorServer(emulator, tls=authority, log=log, any_key=True) as server:
-        yield server, log, authority.certificate
+        yield server, log, authority
 
 
 @pytest.fixture
-def led(running: tuple[EmulatorServer, io.StringIO, bytes], tmp_path: Path) -> Leader:
+def led(running: tuple[EmulatorServer, io.StringIO, Authority], tmp_path: Path) -> Leader:
     """An emulator that a program is led to; its log is empty."""
     leader = Leader(*running, tmp_path)
     leader.calls()

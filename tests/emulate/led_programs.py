@@ -11,6 +11,7 @@ from pathlib import Path
 
 from qsession._child import _led
 from qsession.emulator import EmulatorServer
+from qsession.emulator._authority import Authority
 
 KEY = "key-of-this-test-run-only"
 
@@ -24,7 +25,7 @@ class Leader:
 
     server: EmulatorServer
     log: io.StringIO
-    certificate: bytes
+    authority: Authority
     folder: Path
 
     def environment(self, *, secure: bool = False, **more: str) -> dict[str, str]:
@@ -35,7 +36,8 @@ class Leader:
             key=KEY,
             instance=self.server.emulator.instances[0].crn,
             backend="ibm_fez",
-            certificate=self.certificate,
+            certificate=self.authority.certificate,
+            fingerprint=self.authority.fingerprint,
         )
         inherited = plain | {"HOME": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"} | more
         return _led.environment(inherited, to, folder=self.folder, secure=secure)

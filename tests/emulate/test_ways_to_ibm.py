@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from led_programs import Leader
+
+from qsession.emulator._authority import make_authority
 
 ASK = "GET /api/v1/versions HTTP/1.1\\r\\nhost: quantum.cloud.ibm.com\\r\\nconnection: close\\r\\n\\r\\n"
 _REFUSED = "qsession: {host} is not reached from a child process of a replay or of the emulator"
@@ -172,6 +178,54 @@ def test_proxy_in_python_is_led_itself(led: Leader) -> None:
     assert led.calls() == ["GET /versions"]
 
 
+@pytest.fixture
+def stranger() -> Iterator[int]:
+    """Somebody who speaks TLS under IBM's names, as IBM does, and is not the emulator."""
+    context = make_authority().context
+    ended = threading.Event()
+
+    def serve(listener: socket.socket) -> None:
+        while not ended.is_set():
+            with contextlib.suppress(OSError):
+                connection, _ = listener.accept()
+                with context.wrap_socket(connection, server_side=True) as secured:
+                    assert secured.recv(1) == b"", "something was said"
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.1)
+        serving = threading.Thread(target=serve, args=(listener,))
+        serving.start()
+        yield int(listener.getsockname()[1])
+        ended.set()
+        serving.join()
+
+
+TLS = {
+    "socket": """
+import socket, ssl
+context = ssl._create_unverified_context()
+raw = socket.create_connection(("127.0.0.1", {port}))
+context.wrap_socket(raw, server_hostname="{name}")
+""",
+    "asyncio": """
+import asyncio, ssl
+context = ssl._create_unverified_context()
+asyncio.run(asyncio.open_connection("127.0.0.1", {port}, ssl=context, server_hostname="{name}"))
+""",
+}
+
+
+@pytest.mark.parametrize("way", TLS.values(), ids=TLS.keys())
+def test_tls_under_a_name_of_ibm_is_with_the_emulator_or_with_nobody(
+    led: Leader, stranger: int, way: str
+) -> None:
+    """By whatever way it came there, and whomever the program trusts."""
+    done = led.run(way.format(port=stranger, name="quantum.cloud.ibm.com"))
+    assert done.stderr.endswith(_REFUSED.format(host="quantum.cloud.ibm.com") + "\n")
+    assert led.run(way.format(port=led.server.port, name="quantum.cloud.ibm.com")).returncode == 0
+    assert led.run(way.format(port=stranger, name="localhost")).returncode == 0
+
+
 COUNT = "import ssl; print(len(ssl.create_default_context().get_ca_certs()))"
 
 
@@ -192,7 +246,7 @@ def test_python_that_ignores_the_hook_finds_nobody_by_its_url(led: Leader) -> No
 def test_bundle_of_the_user_is_trusted_too(led: Leader, tmp_path: Path) -> None:
     """A company may have an authority of its own; here it is the only one."""
     own = tmp_path / "company.pem"
-    own.write_bytes(led.certificate)
+    own.write_bytes(led.authority.certificate)
     assert led.run(COUNT, REQUESTS_CA_BUNDLE=str(own)).stdout == "1\n"
     assert int(led.run(COUNT, REQUESTS_CA_BUNDLE=str(tmp_path / "missing.pem")).stdout) > 50
 

@@ -24,6 +24,9 @@ TRUST = "QSESSION_CHILD_TRUST"
 """Two files in PEM: the one that the environment of a child of ``qsession emulate`` says to trust, with
 the emulator's authority alone, and the one that is trusted in its place where the hook is loaded."""
 
+FINGERPRINT = "QSESSION_CHILD_FINGERPRINT"
+"""SHA-256 of the certificate by which a child of ``qsession emulate`` knows the emulator."""
+
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 
 

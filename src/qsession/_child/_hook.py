@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from hashlib import sha256
 from os import pathsep
 from typing import Any, NoReturn
 
-from qsession._child import ALLOWED, EMULATOR_PORT, TRUST
+from qsession._child import ALLOWED, EMULATOR_PORT, FINGERPRINT, TRUST
 from qsession._guard import Lead, guarded, is_loopback, replaced
 from qsession._hosts import is_kept_off, is_led, plain
 
@@ -33,6 +34,7 @@ def installed(environment: Mapping[str, str]) -> Iterator[None]:
             undo.enter_context(_unproxied())
             own, _, everybody = environment.get(TRUST, "").partition(pathsep)
             undo.enter_context(_trusting(own, everybody))
+            undo.enter_context(_recognizing(environment.get(FINGERPRINT, "")))
         else:
             undo.enter_context(guarded(lambda host: not _is_ibm(plain(host)), _refuse))
         yield
@@ -104,5 +106,35 @@ def _trusting(emulator: str, everybody: str) -> Iterator[None]:
     with (
         replaced(SSLContext, "load_verify_locations", load_verify_locations),
         replaced(SSLContext, "load_default_certs", load_default_certs),
+    ):
+        yield
+
+
+@contextmanager
+def _recognizing(fingerprint: str) -> Iterator[None]:
+    """Give up TLS under a name of IBM's with anybody but the emulator, before a word is said.
+
+    Whatever way the connection took: a proxy, an address, or a socket that Python's own
+    ``socket`` did not open, as those of uvloop are.
+    """
+    try:
+        from ssl import SSLObject, SSLSocket
+    except ImportError:
+        yield
+        return
+
+    def checked(original: Callable[..., None]) -> Callable[..., None]:
+        def do_handshake(own: Any, *args: Any, **kwargs: Any) -> None:
+            original(own, *args, **kwargs)
+            name = plain(own.server_hostname)
+            # Also where the program trusts everybody: the certificate is there all the same.
+            if _is_ibm(name) and sha256(own.getpeercert(True) or b"").hexdigest() != fingerprint:
+                _refuse(name)
+
+        return do_handshake
+
+    with (
+        replaced(SSLSocket, "do_handshake", checked(SSLSocket.do_handshake)),
+        replaced(SSLObject, "do_handshake", checked(SSLObject.do_handshake)),
     ):
         yield

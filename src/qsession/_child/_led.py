@@ -29,6 +29,7 @@ class Destination:
         instance: The CRN of an instance.
         backend: The name of a backend.
         certificate: What to trust, in PEM.
+        fingerprint: SHA-256 of the certificate that it shows.
     """
 
     port: int
@@ -36,6 +37,7 @@ class Destination:
     instance: str
     backend: str
     certificate: bytes
+    fingerprint: str
 
 
 def environment(
@@ -66,6 +68,7 @@ def environment(
         **_child.environment(inherited),
         **dict.fromkeys(_BUNDLES, str(own)),
         _child.TRUST: os.pathsep.join((str(own), str(everybody))),
+        _child.FINGERPRINT: to.fingerprint,
         _child.EMULATOR_PORT: str(to.port),
         "QISKIT_IBM_TOKEN": to.key,
         "QISKIT_IBM_URL": base,

@@ -69,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
             instance=emulator.instances[0].crn,
             backend=emulator.backends[0],
             certificate=authority.certificate,
+            fingerprint=authority.fingerprint,
         )
         environment = _led.environment(os.environ, to, folder=folder, secure=arguments.tls)
         status = relay.run(program, environment)

@@ -29,10 +29,12 @@ class Authority:
 
     Attributes:
         certificate: The authority's certificate in PEM: what clients must trust.
+        fingerprint: SHA-256 of the certificate that the server shows, in hexadecimal digits.
         context: TLS for a server, with a certificate that the authority signed.
     """
 
     certificate: bytes
+    fingerprint: str
     context: ssl.SSLContext = field(repr=False)
 
 
@@ -46,7 +48,11 @@ def make_authority() -> Authority:
     own = _own(own_key)
     served = _served(server_key, own, own_key)
     pem = serialization.Encoding.PEM
-    return Authority(own.public_bytes(pem), _context(served.public_bytes(pem), server_key))
+    return Authority(
+        own.public_bytes(pem),
+        served.fingerprint(hashes.SHA256()).hex(),
+        _context(served.public_bytes(pem), server_key),
+    )
 
 
 def _own(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
