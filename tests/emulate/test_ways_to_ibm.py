@@ -243,6 +243,13 @@ def test_python_that_ignores_the_hook_finds_nobody_by_its_url(led: Leader) -> No
     assert led.calls() == []
 
 
+def test_bundle_that_the_environment_names_is_everybody_where_the_hook_is_loaded(led: Leader) -> None:
+    """As requests and httpx load it, by its path."""
+    named = "import os, ssl; print(len(ssl.create_default_context(cafile=os.environ['REQUESTS_CA_BUNDLE']).get_ca_certs()))"
+    assert led.run(named, "-I").stdout == "1\n"
+    assert int(led.run(named).stdout) > 50
+
+
 def test_bundle_of_the_user_is_trusted_too(led: Leader, tmp_path: Path) -> None:
     """A company may have an authority of its own; here it is the only one."""
     own = tmp_path / "company.pem"

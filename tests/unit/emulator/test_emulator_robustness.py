@@ -17,7 +17,7 @@ from emulator_caller import T0
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qsession.emulator import Emulator
+from qsession.emulator import Emulator, _server
 from qsession.emulator._authority import make_authority
 from qsession.emulator._http import Limits
 from qsession.emulator._request_log import RequestLog
@@ -268,6 +268,9 @@ def test_stop_finishes_an_answer_over_tls_in_secret(server, authority, monkeypat
         assert release.wait(20)
         return real(self, request, at)
 
+    told = threading.Event()
+    tell = _server._no_more_requests
+    monkeypatch.setattr(_server, "_no_more_requests", lambda each: (tell(each), told.set()))
     monkeypatch.setattr(Fragile, "answer", slow)
     context = ssl.create_default_context(cadata=authority.certificate.decode())
     with opened(server) as raw, context.wrap_socket(raw, server_hostname="cloud.ibm.com") as secured:
@@ -275,8 +278,7 @@ def test_stop_finishes_an_answer_over_tls_in_secret(server, authority, monkeypat
         assert entered.wait(20)
         stopping = threading.Thread(target=server.stop)
         stopping.start()
-        while not server._stopping.is_set():
-            pass
+        assert told.wait(20)
         release.set()
         answer = b"".join(iter(lambda: secured.recv(65_536), b""))
         stopping.join()
