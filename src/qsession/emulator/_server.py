@@ -158,8 +158,7 @@ class _Conversation:
         with suppress(Gone):
             while self._answer_next():
                 pass
-            if self._inbox.has_more:
-                self._part()
+            self._part()
 
     def _answer_next(self) -> bool:
         """Answer one request, and say whether there may be another."""

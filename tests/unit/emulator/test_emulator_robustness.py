@@ -142,6 +142,12 @@ def test_large_refused_body_does_not_take_the_answer_away(server):
     assert said(server, head, b"x" * 900_000).startswith(b"HTTP/1.1 415 ")
 
 
+def test_what_is_sent_after_the_last_request_does_not_take_its_answer_away(server):
+    """The client said itself that it was the last."""
+    last = OK.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n")
+    assert said(server, last, b"x" * 900_000).startswith(b"HTTP/1.1 200 ")
+
+
 def test_pipelined_requests_are_answered_in_their_order(server):
     """And what follows them that is none ends the connection."""
     answers = said(server, OK + OK.replace(b"versions", b"nothing") + b"\x00")
