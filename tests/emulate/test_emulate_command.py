@@ -72,8 +72,7 @@ def test_interrupt_from_the_terminal_is_the_commands_own_affair(tmp_path: Path) 
     """It reaches both; the command may go on, and its status is the status."""
     program = (
         "import sys, time\n"
-        "print('ready', flush=True)\n"
-        "try: time.sleep(60)\n"
+        "try: print('ready', flush=True); time.sleep(60)\n"
         "except KeyboardInterrupt: sys.exit(3)\n"
     )
     with qsession("emulate", "--", PYTHON, "-c", program, folder=tmp_path, start_new_session=True) as running:
