@@ -180,6 +180,9 @@ def test_head_has_no_body_and_is_refused(server):
     )
     assert answer.startswith(b"HTTP/1.1 405 Method Not Allowed\r\n")
     assert answer.endswith(b"connection: close\r\n\r\n")
+    strange = said(server, b"HEAD / HTTP/1.1\r\nhost: example.com\r\n\r\n")
+    assert strange.startswith(b"HTTP/1.1 421 ")
+    assert strange.endswith(b"connection: close\r\n\r\n")
 
 
 def test_one_port_speaks_tls_and_plain_http(server, authority):
