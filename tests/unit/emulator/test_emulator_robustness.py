@@ -14,7 +14,7 @@ from contextlib import ExitStack
 
 import pytest
 from emulator_caller import T0
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from qsession.emulator import Emulator, _server
@@ -255,6 +255,7 @@ def test_fault_of_the_emulator_is_an_answer_and_a_line_of_the_log(server, log):
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(b"\x16\x00\x00\x00\x00\x00")
 @given(
     st.one_of(
         st.binary(max_size=300),
@@ -263,7 +264,10 @@ def test_fault_of_the_emulator_is_an_answer_and_a_line_of_the_log(server, log):
 )
 def test_any_bytes_end_in_an_answer_or_in_silence(server, sent):
     """Never in a hang, and the emulator lives on."""
-    answer = said(server, sent, end=True)
+    answer = b""
+    # A handshake that is none is broken off, with what came after it unread.
+    with contextlib.suppress(ConnectionError) if sent[:1] == b"\x16" else contextlib.nullcontext():
+        answer = said(server, sent, end=True)
     assert answer == b"" or answer.startswith((b"HTTP/1.1 2", b"HTTP/1.1 4", b"HTTP/1.1 5", b"\x15"))
 
 
