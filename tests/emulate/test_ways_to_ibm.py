@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import os
 import socket
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 from led_programs import Leader
 
+import qsession
 from qsession.emulator._authority import make_authority
 
 ASK = "GET /api/v1/versions HTTP/1.1\\r\\nhost: quantum.cloud.ibm.com\\r\\nconnection: close\\r\\n\\r\\n"
@@ -277,6 +279,36 @@ def test_hook_that_fails_closes_the_process(led: Leader) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith(words)
     assert done.stderr.endswith("OSError: " + words)
+
+
+HOOK = ["__init__", "_environment", "_guard", "_hosts", "_child/__init__", "_child/_hook"]
+
+
+@pytest.mark.parametrize("module", HOOK)
+def test_hook_can_be_read_by_an_older_python(module: str) -> None:
+    """The program's Python need not be ours; 3.9 is the oldest that the client ran on."""
+    source = Path(qsession.__file__).parent / f"{module}.py"
+    assert ast.parse(source.read_text("utf-8"), feature_version=(3, 9)).body
+
+
+def test_hook_that_cannot_be_read_is_told_by_any_python() -> None:
+    """What closes the process must itself be readable."""
+    source = Path(qsession.__file__).parent / "_child" / "sitecustomize.py"
+    assert ast.parse(source.read_text("utf-8"), feature_version=(3, 6)).body
+
+
+def test_modules_of_the_hook_are_all_that_it_loads() -> None:
+    """Another would have to be readable by an older Python too."""
+    watched = (
+        "import sys\n"
+        "sys.path.insert(0, sys.argv[1])\n"
+        "from qsession._child import _hook\n"
+        "print(sorted(name for name in sys.modules if name.startswith('qsession')))\n"
+    )
+    command = [sys.executable, "-I", "-c", watched, str(Path(qsession.__file__).parents[1])]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    names = {"qsession." + each.replace("/", ".").removesuffix("__init__").rstrip(".") for each in HOOK}
+    assert done.stdout == str(sorted(name.rstrip(".") for name in names)) + "\n"
 
 
 def test_hook_leaves_no_module_behind(led: Leader) -> None:
