@@ -18,6 +18,7 @@ import pytest
 
 from qsession._child._led import ignored_by
 from qsession.cli import main
+from qsession.cli._emulate import _Relay
 
 PYTHON = sys.executable
 
@@ -94,6 +95,21 @@ def test_signal_before_the_command_began_leaves_nothing(tmp_path: Path) -> None:
         out, err = running.communicate(timeout=60)
     assert (running.returncode, out, err) == (128 + signal.SIGTERM, "", "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_signal_while_the_command_begins_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is a child already that nobody knows of yet."""
+    real = subprocess.Popen
+
+    def popen(*arguments: object, **more: object) -> subprocess.Popen[bytes]:
+        child = real(*arguments, **more)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return child
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    relay = _Relay()
+    with relay.listening():
+        assert relay.run([PYTHON, "-c", "import time; time.sleep(60)"], os.environ) == -signal.SIGTERM
 
 
 def test_tls_uses_ibms_own_urls(capfd: pytest.CaptureFixture[str]) -> None:

@@ -104,10 +104,15 @@ class _Relay:
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
+        self._is_starting = False
+        self._held: list[int] = []
 
     def run(self, program: Sequence[str], environment: Mapping[str, str]) -> int:
         """Run a command to its end, and give its status as subprocess does."""
+        self._is_starting = True
         self._child = subprocess.Popen(program, env=environment)
+        for number in self._held:
+            self._child.send_signal(number)
         while True:
             try:
                 return self._child.wait()
@@ -130,6 +135,10 @@ class _Relay:
 
     def _hand_on(self, number: int, frame: FrameType | None) -> None:
         del frame
-        if self._child is None:
+        if self._child is not None:
+            self._child.send_signal(number)
+        elif self._is_starting:
+            # Somewhere between the child's start and its being known here.
+            self._held.append(number)
+        else:
             raise SystemExit(128 + number)
-        self._child.send_signal(number)
