@@ -1,4 +1,4 @@
-"""IBM's own tests: fetched from the source distribution of the installed client, never kept in this repository.
+"""IBM's own tests: fetched from the source distribution of the client, never kept in this repository.
 
 What is fetched lies below ``.qsession/suite``, which git ignores.
 """
@@ -64,7 +64,8 @@ def _download(client: str, folder: Path) -> Path:
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     found = list(folder.glob("*.tar.gz"))
     if not found:
-        raise RuntimeError(f"pip fetched no source distribution of {CLIENT} {client}:\n{ended.stderr[-1000:]}")
+        said = ended.stderr[-1000:]
+        raise RuntimeError(f"pip fetched no source distribution of {CLIENT} {client}:\n{said}")
     return found[0]
 
 

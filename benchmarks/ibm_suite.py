@@ -6,7 +6,7 @@
 
 The tests come from the source distribution of the installed client, which pip downloads. They run
 unmodified, as a child of ``qsession emulate --config ibm-suite``. A test that does not pass must stand in
-``benchmarks/ibm_suite.toml`` with the reason; exit status 1 if one does not, or if one that stands there passes.
+``benchmarks/ibm_suite.toml`` with the reason; exit status 1 if one does not, or if one from there passes.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example:\n  python -m benchmarks.ibm_suite --tls test_session.py",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("files", nargs="*", metavar="FILE", help="names such as test_session.py (default: all)")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="such as test_session.py (default: all)")
     parser.add_argument("--tls", action="store_true", help="IBM's own names over TLS instead of plain HTTP")
     parser.add_argument("--pytest", default="", metavar="OPTIONS", help="more options for pytest")
     return parser
@@ -60,7 +60,8 @@ def _run(home: Path, files: Sequence[str], junit: Path, *, tls: bool, more: str)
     pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:qsession", "-p", "no:randomly"]
     pytest += ["-p", "no:cacheprovider", f"--junitxml={junit}", f"--ignore={LEFT_OUT}", *more.split()]
     pytest += _paths(home, files) if files else PARTS
-    emulate = [sys.executable, "-m", "qsession.cli", "emulate", "--config", "ibm-suite", *(["--tls"] if tls else [])]
+    emulate = [sys.executable, "-m", "qsession.cli", "emulate", "--config", "ibm-suite"]
+    emulate += ["--tls"] if tls else []
     return subprocess.run([*emulate, "--", *pytest], cwd=home, env=_environment(), check=False).returncode
 
 

@@ -26,7 +26,6 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import entry_points, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
 
 IMPORT = """
 import pytest
