@@ -1,7 +1,10 @@
 """The guard: nothing of this process opens a connection or looks up a name.
 
 Replaces the entry points of Python's ``socket`` module. Code that opens sockets in
-C without it (gRPC, libcurl) is not seen; the client and its SDK do not.
+C without it (gRPC, libcurl, uvloop) is not seen; the client and its SDK do not.
+
+A child of ``qsession emulate`` loads this at its start, maybe with a Python older than ours:
+it imports the standard library only, and has no dataclasses with slots.
 """
 
 from __future__ import annotations
@@ -10,39 +13,49 @@ import ipaddress
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, NoReturn
-from unittest import mock
+from typing import Any, NamedTuple, NoReturn
 
-_LOOKUPS = ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getnameinfo")
 _CONNECTS = ("connect", "connect_ex", "sendto", "sendmsg")
 _SENDMSG_ADDRESS = 3
+LED_ADDRESS = "127.81.83.1"
+"""What a look-up of a led name gives. Of its own, so that a connection that is made to it
+afterwards is known, whatever its port; it never leaves this machine (127.0.0.0/8)."""
+
+
+class Lead(NamedTuple):
+    """Names that lead to a port of this machine instead of where they belong.
+
+    Attributes:
+        names: Says whether a host name is led.
+        port: Where to, on 127.0.0.1, whatever port was asked.
+    """
+
+    names: Callable[[str], bool]
+    port: int
 
 
 @contextmanager
-def guarded(may_pass: Callable[[str], bool], refuse: Callable[[str], NoReturn]) -> Iterator[None]:
-    """Refuse connections and look-ups.
+def guarded(
+    may_pass: Callable[[str], bool], refuse: Callable[[str], NoReturn], *, lead: Lead | None = None
+) -> Iterator[None]:
+    """Refuse connections and look-ups, or lead them elsewhere.
 
     Args:
         may_pass: Says whether a host name or address may be reached.
         refuse: Raises for one that may not.
+        lead: Names that are led, whatever ``may_pass`` says of them.
 
     Yields:
         Nothing. The entry points are put back at the end.
     """
-
-    def check(host: object) -> None:
-        text = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host or "")
-        if text and not may_pass(text):
-            refuse(text)
-
+    ways = _Ways(may_pass, refuse, lead or Lead(lambda name: False, 0))
     with ExitStack() as undo:
-        for name in _LOOKUPS:
-            wrapped = _lookup(getattr(socket, name), check)
-            undo.enter_context(mock.patch.object(socket, name, wrapped))
+        for name in ("gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getnameinfo", "getaddrinfo"):
+            undo.enter_context(replaced(socket, name, ways.lookup(getattr(socket, name))))
         # Not every system has sendmsg.
         for name in (name for name in _CONNECTS if hasattr(socket.socket, name)):
-            wrapped = _connect(getattr(socket.socket, name), check)
-            undo.enter_context(mock.patch.object(socket.socket, name, wrapped))
+            connect = ways.connect(getattr(socket.socket, name))
+            undo.enter_context(replaced(socket.socket, name, connect))
         yield
 
 
@@ -59,24 +72,71 @@ def is_loopback(host: str) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-def _lookup(original: Callable[..., Any], check: Callable[[object], None]) -> Callable[..., Any]:
-    def look_up(host: Any, *args: Any, **kwargs: Any) -> Any:
-        # getnameinfo takes a whole address.
-        check(host[0] if isinstance(host, tuple) else host)
-        return original(host, *args, **kwargs)
+class _Ways(NamedTuple):
+    may_pass: Callable[[str], bool]
+    refuse: Callable[[str], NoReturn]
+    lead: Lead
 
-    return look_up
+    def leads(self, host: object) -> bool:
+        """Whether a host is led; raises if it may not be reached either."""
+        text = host.decode("ascii", "replace") if isinstance(host, (bytes, bytearray)) else str(host or "")
+        if text == LED_ADDRESS and self.lead.port:
+            return True
+        if self.lead.names(text):
+            return True
+        if text and not self.may_pass(text):
+            self.refuse(text)
+        return False
+
+    def lookup(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """A look-up that knows led names."""
+
+        def look_up(host: Any, *args: Any, **kwargs: Any) -> Any:
+            # getnameinfo takes a whole address.
+            led = self.leads(host[0] if isinstance(host, tuple) else host)
+            if not led or isinstance(host, tuple):
+                return original(host, *args, **kwargs)
+            if original.__name__ in ("gethostbyname_ex", "gethostbyaddr"):
+                return (host, [], [LED_ADDRESS])
+            return original(LED_ADDRESS, *args, **kwargs)
+
+        return look_up
+
+    def connect(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """A way to connect that takes led names, and what a look-up gave for them, to the port."""
+        # sendmsg is called with and without an address, the others always with one, last.
+        place = _SENDMSG_ADDRESS if original.__name__ == "sendmsg" else -1
+
+        def connect(own: socket.socket, *args: Any) -> Any:
+            address = args[place] if len(args) > place else None
+            # Other families (unix, netlink, vsock) cannot leave the machine.
+            if own.family not in (socket.AF_INET, socket.AF_INET6) or not isinstance(address, tuple):
+                return original(own, *args)
+            if not self.leads(address[0]):
+                return original(own, *args)
+            return original(own, *args[:place], self._instead(own, address), *args[len(args) + place + 1 :])
+
+        return connect
+
+    def _instead(self, own: socket.socket, address: tuple[Any, ...]) -> tuple[Any, ...]:
+        if own.type != socket.SOCK_STREAM:
+            self.refuse(str(address[0]))  # nobody answers datagrams here
+        if own.family == socket.AF_INET6:
+            return ("::ffff:127.0.0.1", self.lead.port, 0, 0)
+        return ("127.0.0.1", self.lead.port)
 
 
-def _connect(original: Callable[..., Any], check: Callable[[object], None]) -> Callable[..., Any]:
-    # sendmsg is called with and without an address, the others always with one, last.
-    place = _SENDMSG_ADDRESS if original.__name__ == "sendmsg" else -1
-
-    def connect(self: socket.socket, *args: Any) -> Any:
-        address = args[place] if len(args) > place else None
-        # Other families (unix, netlink, vsock) cannot leave the machine.
-        if self.family in (socket.AF_INET, socket.AF_INET6) and isinstance(address, tuple):
-            check(address[0])
-        return original(self, *args)
-
-    return connect
+@contextmanager
+def replaced(owner: Any, name: str, value: object) -> Iterator[None]:
+    """Put something in an attribute's place, and that back at the end, inherited ones too."""
+    # Without unittest.mock, which loads asyncio into every child process.
+    own = name in vars(owner)
+    before = vars(owner).get(name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        if own:
+            setattr(owner, name, before)
+        else:
+            delattr(owner, name)

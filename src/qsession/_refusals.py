@@ -97,6 +97,15 @@ SPELLINGS: Mapping[str, Spelling] = MappingProxyType(
         "unknown path": Spelling(404, "not_found", "path not found"),  # I
         "wrong method": Spelling(405, "method_not_allowed", "method not allowed"),  # I
         "too large": Spelling(413, 5302, "Request payload exceeded the maximum size."),  # I
+        # What only a server on a developer's machine has to say.
+        "strange host": Spelling(421, "misdirected_request", "This emulator does not answer for this host."),
+        "web page": Spelling(403, "forbidden", "This emulator does not answer web pages."),
+        "not JSON": Spelling(415, "unsupported_media_type", "The body must be declared application/json."),
+        "not a form": Spelling(
+            415, "unsupported_media_type", "The body must be declared application/x-www-form-urlencoded."
+        ),
+        "unreadable": Spelling(400, "bad_request", "The request cannot be read: {}"),
+        "broken": Spelling(500, "internal_error", "The emulator failed; its request log says where."),
     }
 )
 

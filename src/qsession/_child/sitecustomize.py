@@ -1,12 +1,8 @@
-"""Start-up hook of a child of ``qsession emulate`` or of a replay: see ``qsession._child``.
-
-Clients before 0.51 ask the real IAM for a token whatever ``IAM_URL`` says (read in
-the source of 0.41, 0.44 and 0.48); refused, they go on with the key of the emulator.
-"""
+"""Start-up hook of a child of ``qsession emulate`` or of a replay: see ``qsession._child``."""
 
 import os
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
@@ -14,26 +10,34 @@ from typing import NoReturn
 _undo = ExitStack()  # never closed: the guard lasts as long as the process
 
 
-def _keep_off() -> None:
+def _install() -> None:
     # The child's Python may be one that qsession is not installed in.
     sys.path.append(str(Path(__file__).parents[2]))
-    from qsession._child import ALLOWED
-    from qsession._endpoints import is_service_host
-    from qsession._guard import guarded, is_loopback
+    before = set(sys.modules)
+    try:
+        from qsession._child._hook import installed
+    finally:
+        sys.path.pop()
+    # The program may have a qsession of its own, and pytest wants to be the first to import one.
+    for name in set(sys.modules) - before:
+        if name.partition(".")[0] == "qsession":
+            del sys.modules[name]
+    _undo.enter_context(installed(os.environ))
 
-    sys.path.pop()
-    allowed = os.environ.get(ALLOWED)
 
-    def may_pass(host: str) -> bool:
-        if allowed is None:
-            return not is_service_host(host)
-        return is_loopback(host) or host.lower() in allowed.split(",")
+def _close(problem: str) -> None:
+    """Without the hook there is no telling where a connection leads: there are none, then."""
+    import socket
 
-    def refuse(host: str) -> NoReturn:
-        # An OSError, as for a name that does not resolve: the client copes with that.
-        raise OSError(f"qsession: {host} is not reached from a child process of a replay or of the emulator")
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise OSError(words)
 
-    _undo.enter_context(guarded(may_pass, refuse))
+    words = "qsession: nothing is reached from this process, since its start-up hook failed: " + problem
+    for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr"):
+        setattr(socket, name, refuse)
+    for name in ("connect", "connect_ex", "sendto", "sendmsg"):
+        setattr(socket.socket, name, refuse)
+    print(words, file=sys.stderr)  # noqa: T201 - nobody else can say it
 
 
 def _go_on() -> None:
@@ -41,11 +45,18 @@ def _go_on() -> None:
     here = Path(__file__).parent
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != here]
     own = sys.modules.pop("sitecustomize")
-    with suppress(ImportError):
+    try:
         import_module("sitecustomize")
-    # Python looks for the name again after this module has run.
-    sys.modules.setdefault("sitecustomize", own)
+    except ImportError as missing:
+        if missing.name != "sitecustomize":
+            raise
+    finally:
+        # Python looks for the name again after this module has run.
+        sys.modules.setdefault("sitecustomize", own)
 
 
-_keep_off()
+try:
+    _install()
+except Exception as problem:  # noqa: BLE001 - whatever it is, the process must not go on unguarded
+    _close(repr(problem))
 _go_on()

@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _extras() -> list[_Finding]:
-    missing = [name for name in ("qiskit_aer", "werkzeug") if importlib.util.find_spec(name) is None]
+    missing = [name for name in ("qiskit_aer", "cryptography") if importlib.util.find_spec(name) is None]
     if not missing:
         return []
     return [

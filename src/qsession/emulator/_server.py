@@ -1,8 +1,8 @@
-"""HTTP for an emulator: requests and responses on a socket. Alone in importing Werkzeug.
+"""A server on a socket: connections, threads, and one answer after the other.
 
-Werkzeug's own handler closes each connection and writes head and body apart, which
-costs a client 42 ms a request (Nagle's algorithm against delayed acknowledgements);
-so the handler here reads with Werkzeug and writes by itself, in one piece.
+Each connection has its own thread, from its first byte on: a client that says nothing, or
+shakes no hand, keeps nobody waiting. Head and body of an answer go out in one piece, since
+apart they cost a client 42 ms (Nagle's algorithm against delayed acknowledgements).
 """
 
 from __future__ import annotations
@@ -10,141 +10,256 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
+from pathlib import Path
+from typing import NoReturn
 
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
-from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
-from werkzeug.wrappers import Request as Incoming
-
-from qsession._clock import Clock
-from qsession._model import Request, Response
+from qsession._clock import Clock, SystemClock
+from qsession._model import SECOND, Request, Response
+from qsession._refusals import Refused, refusal
 from qsession.emulator._emulator import Emulator
+from qsession.emulator._gate import admit, as_own
+from qsession.emulator._http import Gone, Head, Inbox, Limits, Unreadable
+from qsession.emulator._replies import derived_uuid
+from qsession.emulator._request_log import Entry, RequestLog
 
-_LARGEST_BODY = 64_000_000
-_IDLE_SECONDS = 120
-_FAREWELL_SECONDS = 5.0
+_TLS_HELLO = 0x16
+_LOOK_ROUND_SECONDS = 0.05
+_FAREWELL = 5 * SECOND
+_PARTING_SECONDS = 1.0
+_PARTING_PIECES = 64
 
 
-class _Reader(Incoming):
-    max_content_length = _LARGEST_BODY
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What a server serves, and how.
 
-
-class LoopbackServer(ThreadedWSGIServer):
-    """A threaded server that can say goodbye.
-
-    Args:
-        listener: A listening socket; the server uses a duplicate of it.
+    Attributes:
         emulator: What answers.
-        clock: Where moments come from.
-        context: TLS, or None.
+        clock: Where the moments of requests come from.
+        context: TLS for those who speak it; None where nobody can.
+        log: Where answered requests are noted; None for nowhere.
+        any_key: Whether a program that asks for a name of IBM's may bring any API key.
+        limits: Bounds of requests.
     """
 
-    def __init__(
-        self,
-        listener: socket.socket,
-        emulator: Emulator,
-        clock: Clock,
-        context: ssl.SSLContext | None,
-    ) -> None:
-        self.emulator = emulator
-        self.clock = clock
-        self._lock = threading.Lock()
-        self._connections: dict[socket.socket, threading.Thread] = {}
-        host, port = listener.getsockname()
-        super().__init__(host, port, _unused, _Handler, fd=listener.fileno())
-        # Not passed to Werkzeug: it would shake hands while accepting, so that one
-        # silent client could keep all others out.
-        self.ssl_context = context
-        self._loop = threading.Event()
+    emulator: Emulator
+    clock: Clock
+    context: ssl.SSLContext | None = None
+    log: RequestLog | None = None
+    any_key: bool = False
+    limits: Limits = field(default_factory=Limits)
 
-    def serve(self) -> None:
-        """Accept connections until told to stop."""
-        self._loop.set()
-        self.serve_forever(poll_interval=0.05)
+
+class LoopbackServer:
+    """Takes connections until told to stop, and then says goodbye.
+
+    Args:
+        listener: A listening socket, which the server closes.
+        service: What it serves.
+    """
+
+    def __init__(self, listener: socket.socket, service: Service) -> None:
+        self.port = int(listener.getsockname()[1])
+        self._listener = listener
+        self._service = service
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._open: dict[threading.Thread, socket.socket] = {}
+        self._accepting = threading.Thread(target=self._accept, name="qsession-emulator", daemon=True)
+
+    def start(self) -> None:
+        """Begin to accept connections."""
+        self._accepting.start()
 
     def stop(self) -> None:
-        """Finish what is under way and close everything."""
-        if self._loop.is_set():
-            self.shutdown()
+        """Take no more requests, finish the answers that are under way, close everything."""
+        self._stopping.set()
+        if self._accepting.is_alive():
+            self._accepting.join()
+        self._listener.close()
         with self._lock:
-            open_now = dict(self._connections)
-        for connection in open_now:
+            remaining = dict(self._open)
+        for connection in remaining.values():
             _no_more_requests(connection)
-        for thread in open_now.values():
-            thread.join(_FAREWELL_SECONDS)
-        self.server_close()
+        machine = SystemClock()
+        until = machine.now() + _FAREWELL
+        for thread in remaining:
+            thread.join(max(0, until - machine.now()) / SECOND)
 
-    def finish_request(self, request: object, client_address: object) -> None:
-        """Serve one connection in its own thread."""
-        assert isinstance(request, socket.socket)
-        request.settimeout(_IDLE_SECONDS)
-        request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-        try:
-            connection = self._secured(request)
-        except OSError:
-            return  # no TLS, or gone: nobody to tell
+    def _accept(self) -> None:
+        self._listener.settimeout(_LOOK_ROUND_SECONDS)
+        while not self._stopping.is_set():
+            try:
+                connection, _ = self._listener.accept()
+            except TimeoutError:
+                continue
+            except OSError:
+                # Too many open files, or a client that left the queue: later, then.
+                self._stopping.wait(_LOOK_ROUND_SECONDS)
+                continue
+            self._begin(connection)
+
+    def _begin(self, connection: socket.socket) -> None:
+        thread = threading.Thread(
+            target=self._attend, args=(connection,), name="qsession-connection", daemon=True
+        )
         with self._lock:
-            self._connections[connection] = threading.current_thread()
+            self._open[thread] = connection
         try:
-            super().finish_request(connection, client_address)
-        finally:
+            thread.start()
+        except RuntimeError:
+            # No more threads: this client is told nothing, the others are served.
+            self._forget(thread)
+
+    def _attend(self, connection: socket.socket) -> None:
+        own = threading.current_thread()
+        # A client that is gone, or shakes hands wrongly, is nobody's concern.
+        with suppress(OSError):
+            connection.settimeout(self._service.limits.idle)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+            secured = self._secured(connection)
             with self._lock:
-                del self._connections[connection]
-            self.shutdown_request(connection)
+                self._open[own] = secured
+            if self._stopping.is_set():
+                _no_more_requests(secured)
+            _Conversation(secured, self._service, self._stopping).run()
+        self._forget(own)
+
+    def _forget(self, thread: threading.Thread) -> None:
+        with self._lock:
+            connection = self._open.pop(thread)
+        connection.close()
 
     def _secured(self, connection: socket.socket) -> socket.socket:
-        if self.ssl_context is None:
+        context = self._service.context
+        first = connection.recv(1, socket.MSG_PEEK)
+        if context is None or not first or first[0] != _TLS_HELLO:
             return connection
-        return self.ssl_context.wrap_socket(connection, server_side=True)
+        connection.settimeout(self._service.limits.head)
+        return context.wrap_socket(connection, server_side=True)
 
 
-def _no_more_requests(connection: socket.socket) -> None:
-    try:
-        connection.shutdown(socket.SHUT_RD)
-    except OSError:
-        return  # closed in the meantime
+class _Conversation:
+    """The requests of one connection, one after the other."""
 
+    def __init__(self, connection: socket.socket, service: Service, stopping: threading.Event) -> None:
+        self._connection = connection
+        self._service = service
+        self._stopping = stopping
+        self._machine = SystemClock()
+        self._inbox = Inbox(connection, service.limits, self._machine.now)
+        self._scheme = "https" if isinstance(connection, ssl.SSLSocket) else "http"
 
-def _unused(environ: object, start_response: object) -> list[bytes]:
-    raise NotImplementedError  # the handler asks the emulator itself
+    def run(self) -> None:
+        """Answer until one side has had enough."""
+        with suppress(Gone):
+            while self._answer_next():
+                pass
+            if self._inbox.has_more:
+                self._part()
 
-
-class _Handler(WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: LoopbackServer
-
-    def run_wsgi(self) -> None:
-        """Answer one request of a connection that stays open."""
-        self.environ = self.make_environ()
+    def _answer_next(self) -> bool:
+        """Answer one request, and say whether there may be another."""
         try:
-            self._write(self.server.emulator.answer(self._request(), self.server.clock.now()))
-        except RequestEntityTooLarge:
-            # What is left of the body would be taken for the next request.
-            self.close_connection = True
-            self._write(Response(413, HTTPStatus(413).phrase))
-        except ClientDisconnected:
-            self.close_connection = True
+            head = self._inbox.head()
+        except Unreadable as problem:
+            self._turn_away(_unreadable(problem), None)
+        return self._answer(head)
 
-    def _request(self) -> Request:
-        incoming = _Reader(self.environ)
-        body = incoming.get_data(cache=False)
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        scheme = self.environ["wsgi.url_scheme"]
-        host = self.environ.get("HTTP_HOST") or "127.0.0.1"
-        target = (
-            self.path if self.path.startswith("/") else "/" + self.path.partition("://")[2].partition("/")[2]
-        )
-        return Request(self.command, f"{scheme}://{host}{target}", headers, body)
+    def _answer(self, head: Head) -> bool:
+        request = None
+        try:
+            url = admit(head, scheme=self._scheme, limit=self._service.limits.body_size)
+            request = Request(head.method, url, head.headers)
+            self._invite(head)
+            request = replace(request, body=self._inbox.body(head))
+        except Refused as refused:
+            self._turn_away(refusal(refused, _trace(self._machine)), request)
+        except Unreadable as problem:
+            self._turn_away(_unreadable(problem), request)
+        response = self._ask(request)
+        # Only now: the server may have been told to stop while this was answered.
+        closes = head.closes or self._stopping.is_set()
+        self._write(response, closes=closes, is_head=request.method == "HEAD")
+        return not closes
 
-    def _write(self, response: Response) -> None:
+    def _invite(self, head: Head) -> None:
+        """Tell a client that waits for a word before it sends its body to go on."""
+        expected = head.headers.get("expect")
+        if expected is None or head.is_old:
+            return
+        if expected.lower() != "100-continue":
+            raise Unreadable(417, "only 100-continue can be expected")
+        if not self._inbox.has_more:
+            self._connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _ask(self, request: Request) -> Response:
+        """What the emulator answers, and a line of the log."""
+        began, problem = self._machine.now(), ""
+        emulator = self._service.emulator
+        asked = as_own(request, emulator.api_key) if self._service.any_key else request
+        try:
+            response = emulator.answer(asked, self._service.clock.now())
+        except Exception as failure:  # noqa: BLE001 - whatever it is, the client gets an answer
+            response, problem = refusal(Refused("broken"), _trace(self._machine)), _place(failure)
+        self._note(request, response, began, problem)
+        return response
+
+    def _turn_away(self, response: Response, request: Request | None) -> NoReturn:
+        """Refuse a request whose body was not read, and so end the connection."""
+        self._note(request, response, self._machine.now(), "")
+        self._write(response, closes=True, is_head=request is not None and request.method == "HEAD")
+        self._part()
+        raise Gone
+
+    def _part(self) -> None:
+        # Closed with something unread, the system would take the answer back from the client.
+        with suppress(OSError):
+            socket.socket.shutdown(self._connection, socket.SHUT_WR)
+            self._connection.settimeout(_PARTING_SECONDS)
+            for _ in range(_PARTING_PIECES):
+                if not self._connection.recv(65_536):
+                    return
+
+    def _note(self, request: Request | None, response: Response, began: int, problem: str) -> None:
+        if self._service.log is not None:
+            took = self._machine.now() - began
+            self._service.log.note(Entry(began, request, response.status, took, problem))
+
+    def _write(self, response: Response, *, closes: bool, is_head: bool) -> None:
         lines = [f"HTTP/1.1 {response.status} {response.reason}"]
         lines += [f"{name}: {value}" for name, value in response.headers.items()]
         if response.status != HTTPStatus.NO_CONTENT:
             lines.append(f"content-length: {len(response.body)}")
-        if self.close_connection:
+        if closes:
             lines.append("connection: close")
         head = "\r\n".join([*lines, "", ""]).encode("latin-1")
-        self.wfile.write(head if self.command == "HEAD" else head + response.body)
+        self._connection.settimeout(self._service.limits.body)
+        self._connection.sendall(head if is_head else head + response.body)
 
-    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002
-        """Stay silent: a request log is for whoever asks for one."""
+
+def _unreadable(problem: Unreadable) -> Response:
+    told = refusal(Refused("unreadable", problem.why), _trace(SystemClock()))
+    return replace(told, status=problem.status, reason=HTTPStatus(problem.status).phrase)
+
+
+def _trace(clock: Clock) -> str:
+    return derived_uuid("server", clock.now(), threading.get_ident())
+
+
+def _place(failure: Exception) -> str:
+    """Kind and place of a failure. Its words may hold what a client sent."""
+    trace = failure.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = "" if trace is None else f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+    return type(failure).__name__ + where
+
+
+def _no_more_requests(connection: socket.socket) -> None:
+    # Past ssl.SSLSocket, which would forget its keys and finish an answer in clear.
+    with suppress(OSError):
+        socket.socket.shutdown(connection, socket.SHUT_RD)

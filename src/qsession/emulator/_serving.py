@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import os
 import socket
 import ssl
-import threading
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TextIO
 
 from qsession._clock import Clock, SystemClock
 from qsession.emulator._emulator import Emulator
 from qsession.emulator._programs import missing_extra, warm
+from qsession.emulator._request_log import RequestLog
+from qsession.emulator._server import LoopbackServer, Service
 from qsession.errors import UsageError
 
 if TYPE_CHECKING:
-    from qsession.emulator._server import LoopbackServer
+    from qsession.emulator._authority import Authority
 
 HOST = "127.0.0.1"
 """The only address it listens on."""
@@ -32,12 +32,21 @@ class EmulatorServer:
     Enter it from a thread that lives on, the main one as a rule: entering imports
     qiskit, which takes a second or two the first time.
 
+    It answers programs that ask for 127.0.0.1 or localhost, or for a name of IBM's that
+    leads here, and refuses web pages: whatever carries an ``Origin``, or another host.
+
     Args:
         emulator: What answers; make it strict, so that only clients that asked
             its IAM for a token get anything.
         port: Port, 0 for a free one.
-        tls: Certificate and key file in PEM; plain HTTP without.
+        tls: Certificate and key file in PEM, or an authority made for this emulator; plain
+            HTTP without. The port speaks TLS and plain HTTP, whichever a client begins with.
         clock: Where the moment of each request comes from; the machine's by default.
+        log: Where to write a line for each request, without keys, tokens, CRNs, queries or
+            bodies; nowhere by default.
+        log_json: Write lines of JSON instead of words.
+        any_key: Let a program that asks for a name of IBM's bring any API key; who asks for
+            this machine must know the emulator's own.
 
     Raises:
         UsageError: QS120, if a part of the extra ``emulator`` is not installed;
@@ -49,33 +58,24 @@ class EmulatorServer:
         emulator: Emulator,
         *,
         port: int = 0,
-        tls: tuple[str, str] | None = None,
+        tls: tuple[str, str] | Authority | None = None,
         clock: Clock | None = None,
+        log: TextIO | None = None,
+        log_json: bool = False,
+        any_key: bool = False,
     ) -> None:
-        for module, package in (("werkzeug", "werkzeug"), ("qiskit_aer", "qiskit-aer")):
-            if importlib.util.find_spec(module) is None:
-                raise missing_extra(package)
+        if importlib.util.find_spec("qiskit_aer") is None:
+            raise missing_extra("qiskit-aer")
         self.emulator = emulator
-        self._clock = clock or SystemClock()
-        self._tls = tls
-        self._server = self._bind(port)
-        self._thread = threading.Thread(target=self._server.serve, name="qsession-emulator", daemon=True)
-
-    def _bind(self, port: int) -> LoopbackServer:
-        http = importlib.import_module("qsession.emulator._server")
-        context = None if self._tls is None else _context(*self._tls)
-        try:
-            # Bound here: Werkzeug ends the process when a port is taken.
-            with socket.create_server((HOST, port), backlog=128) as listener:
-                server: LoopbackServer = http.LoopbackServer(listener, self.emulator, self._clock, context)
-        except (OSError, OverflowError) as problem:
-            raise UsageError(
-                "QS124",
-                f"The emulator cannot listen on {HOST}:{port}.",
-                evidence=[str(problem)],
-                fix="EmulatorServer(emulator, port=0)",
-            ) from problem
-        return server
+        self._scheme = "http" if tls is None else "https"
+        service = Service(
+            emulator=emulator,
+            clock=clock or SystemClock(),
+            context=_context(tls),
+            log=None if log is None else RequestLog(log, as_json=log_json),
+            any_key=any_key,
+        )
+        self._server = LoopbackServer(_listener(port), service)
 
     @property
     def port(self) -> int:
@@ -85,7 +85,7 @@ class EmulatorServer:
     @property
     def url(self) -> str:
         """Scheme, address and port."""
-        return f"{'https' if self._tls else 'http'}://{HOST}:{self.port}"
+        return f"{self._scheme}://{HOST}:{self.port}"
 
     def environment(self) -> dict[str, str]:
         """Environment variables that lead an unmodified client here.
@@ -99,6 +99,7 @@ class EmulatorServer:
             "QISKIT_IBM_TOKEN": self.emulator.api_key or FAKE_KEY,
             "QISKIT_IBM_URL": f"{self.url}/experimental/api/v1",
             "QISKIT_IBM_INSTANCE": self.emulator.instances[0].crn,
+            "QISKIT_IBM_QPU": self.emulator.backends[0],
             "IAM_URL": self.url,
             "GLOBAL_SEARCH_URL": self.url,
             "GLOBAL_CATALOG_URL": f"{self.url}/globalcatalog/api/v1",
@@ -109,7 +110,7 @@ class EmulatorServer:
         }
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._server.start()
         # Now, or the first job would have run before the answer to its submit is out,
         # and nobody would see it queued. Here, because qiskit 2.6 crashes the process
         # once the thread that imported it first has ended.
@@ -127,11 +128,37 @@ class EmulatorServer:
     def stop(self) -> None:
         """Take no more connections, finish the answers that are under way, close."""
         self._server.stop()
-        if self._thread.is_alive():
-            self._thread.join()
 
 
-def _context(certificate: str, key: str) -> ssl.SSLContext:
+def _listener(port: int) -> socket.socket:
+    try:
+        return socket.create_server((HOST, port), backlog=128)
+    except (OSError, OverflowError) as problem:
+        raise UsageError(
+            "QS124",
+            f"The emulator cannot listen on {HOST}:{port}.",
+            evidence=[str(problem)],
+            fix="EmulatorServer(emulator, port=0)",
+        ) from problem
+
+
+def own_authority() -> Authority:
+    """An authority made for one emulator, to be given as ``tls``.
+
+    Raises:
+        UsageError: QS120, if cryptography is not installed.
+    """
+    if importlib.util.find_spec("cryptography") is None:
+        raise missing_extra("cryptography")
+    from qsession.emulator._authority import make_authority
+
+    return make_authority()
+
+
+def _context(tls: tuple[str, str] | Authority | None) -> ssl.SSLContext | None:
+    if not isinstance(tls, tuple):
+        return None if tls is None else tls.context
+    certificate, key = tls
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_cert_chain(certificate, key)

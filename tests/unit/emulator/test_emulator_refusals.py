@@ -259,25 +259,28 @@ def test_import_is_light():
     """Importing the package loads neither qiskit nor a simulator nor a web library."""
     code = (
         "import sys, qsession.emulator\n"
-        "heavy = {'qiskit', 'qiskit_aer', 'werkzeug', 'qiskit_ibm_runtime', 'numpy'} & set(sys.modules)\n"
+        "heavy = {'qiskit', 'qiskit_aer', 'cryptography', 'qiskit_ibm_runtime', 'numpy'} & set(sys.modules)\n"
         "print(sorted(heavy))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
 
-@pytest.mark.parametrize(("module", "package"), [("qiskit_aer", "qiskit-aer"), ("werkzeug", "werkzeug")])
+@pytest.mark.parametrize(
+    ("module", "package"), [("qiskit_aer", "qiskit-aer"), ("cryptography", "cryptography")]
+)
 def test_missing_extra_names_the_command(monkeypatch, caller, module, package):
     """Without the extra, the error says what to install."""
     import importlib.util
 
     from qsession.emulator import EmulatorServer, _programs
+    from qsession.emulator._serving import own_authority
 
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == module else real(name))
     _programs._need_aer.cache_clear()
     with pytest.raises(UsageError) as caught:
-        EmulatorServer(caller.emulator)
+        EmulatorServer(caller.emulator, tls=own_authority())
     _programs._need_aer.cache_clear()
     assert str(caught.value) == (
         f"The emulator needs {package}, which is not installed. [QS120]\n"

@@ -19,7 +19,12 @@ from emulator_caller import GRANT, T0
 from qsession.emulator import Emulator, EmulatorServer
 from qsession.errors import UsageError
 
-HEADERS = {"authorization": "Bearer planted-token", "service-crn": "crn:x", "ibm-api-version": "2026-04-15"}
+HEADERS = {
+    "authorization": "Bearer planted-token",
+    "service-crn": "crn:x",
+    "ibm-api-version": "2026-04-15",
+    "content-type": "application/json",
+}
 FLOW = """
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
@@ -108,6 +113,7 @@ def test_environment_leads_every_way_here(server):
         "QISKIT_IBM_TOKEN": "emulated-key-that-opens-nothing",
         "QISKIT_IBM_URL": f"{base}/experimental/api/v1",
         "QISKIT_IBM_INSTANCE": server.emulator.instances[0].crn,
+        "QISKIT_IBM_QPU": "ibm_fez",
         "IAM_URL": base,
         "GLOBAL_SEARCH_URL": base,
         "GLOBAL_CATALOG_URL": f"{base}/globalcatalog/api/v1",
@@ -148,7 +154,7 @@ def test_requests_are_not_held_up_by_nagle(server):
 
 def test_absolute_request_line_is_understood(server):
     """A client that takes the server for a proxy names the host in the request line."""
-    target = "http://iam.example.invalid/identity/token"
+    target = "http://iam.qsession.invalid/identity/token"
     form = {"content-type": "application/x-www-form-urlencoded"}
     status, body, connection = talk(server, "POST", target, f"{GRANT}&apikey=k", form)
     connection.close()
@@ -175,7 +181,7 @@ def test_chunked_body_is_read(server):
 def test_too_large_body_is_refused_unread(server):
     """A body that claims to be huge is refused, and the connection ends."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as raw:
-        raw.sendall(b"POST /api/v1/jobs HTTP/1.1\r\nhost: x\r\ncontent-length: 999999999\r\n\r\n")
+        raw.sendall(b"POST /api/v1/jobs HTTP/1.1\r\nhost: localhost\r\ncontent-length: 999999999\r\n\r\n")
         with raw.makefile("rb") as answer:
             # The words after the status differ between versions of Python.
             assert answer.readline().startswith(b"HTTP/1.1 413 ")
@@ -271,9 +277,24 @@ def test_unusable_certificate_is_a_usage_error(server, tmp_path):
     assert caught.value.evidence[:2] == (f"certificate: {missing}", f"key: {missing}")
 
 
+def test_tls_serves_beside_a_client_that_never_shakes_hands(own_files):
+    """HTTPS works, also while a plain client holds a connection open."""
+    certificate, key = own_files
+    emulator = Emulator(backends=("ibm_fez",))
+    with EmulatorServer(emulator, tls=(certificate, key), clock=SteppedClock()) as server:
+        assert server.url == f"https://127.0.0.1:{server.port}"
+        context = ssl.create_default_context(cafile=certificate)
+        with contextlib.closing(socket.create_connection(("127.0.0.1", server.port))):
+            connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=context, timeout=30)
+            status, _, _ = talk(server, target="/api/v1/backends", connection=connection)
+            again, _, _ = talk(server, target="/api/v1/backends", connection=connection)
+            connection.close()
+        assert (status, again) == (200, 200)
+
+
 @pytest.fixture
-def certificate(tmp_path):
-    """A certificate for 127.0.0.1 that signs itself."""
+def own_files(tmp_path):
+    """A certificate for 127.0.0.1 that signs itself, and its key."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -296,17 +317,3 @@ def certificate(tmp_path):
     form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     (tmp_path / "key.pem").write_bytes(key.private_bytes(*form))
     return str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
-
-
-def test_tls_serves_beside_a_client_that_never_shakes_hands(certificate):
-    """HTTPS works, also while a plain client holds a connection open."""
-    emulator = Emulator(backends=("ibm_fez",))
-    with EmulatorServer(emulator, tls=certificate, clock=SteppedClock()) as server:
-        assert server.url == f"https://127.0.0.1:{server.port}"
-        context = ssl.create_default_context(cafile=certificate[0])
-        with contextlib.closing(socket.create_connection(("127.0.0.1", server.port))):
-            connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=context, timeout=30)
-            status, _, _ = talk(server, target="/api/v1/backends", connection=connection)
-            again, _, _ = talk(server, target="/api/v1/backends", connection=connection)
-            connection.close()
-        assert (status, again) == (200, 200)
