@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -11,10 +11,21 @@ from qsession._endpoints import ENDPOINTS, Call, identify, is_service_host
 from qsession._lifecycle import Rules
 from qsession._model import SECOND, Instant, Request, Response
 from qsession._refusals import Refused, refusal
-from qsession.emulator import _account_calls, _backend_calls, _job_calls, _session_calls
-from qsession.emulator._devices import device
-from qsession.emulator._exchange import Exchange, World
-from qsession.emulator._instances import DEFAULT_INSTANCES, Instance
+from qsession.emulator import (
+    _account_calls,
+    _analytics_calls,
+    _backend_calls,
+    _discovery_calls,
+    _identity_calls,
+    _job_calls,
+    _session_calls,
+    _versions,
+    _workload_calls,
+)
+from qsession.emulator._backends import Backend, served
+from qsession.emulator._exchange import Exchange, IamState, World
+from qsession.emulator._history import History, PastJob
+from qsession.emulator._instances import DEFAULT_INSTANCES, Directory, Instance
 from qsession.emulator._replies import derived_uuid
 from qsession.emulator._state import Pace, State
 from qsession.emulator._tokens import Tokens
@@ -27,13 +38,23 @@ Handler = Callable[[World, Exchange], Response]
 
 _HANDLERS: Mapping[str, Handler] = MappingProxyType(
     {
-        "iam.token": _account_calls.token,
-        "search.resources": _account_calls.search,
-        "catalog.entry": _account_calls.catalog,
-        "resources.list": _account_calls.resources,
-        "resources.get": _account_calls.resource,
+        "iam.token": _identity_calls.token,
+        "search.resources": _discovery_calls.search,
+        "catalog.entry": _discovery_calls.catalog,
+        "resources.list": _discovery_calls.resources,
+        "resources.get": _discovery_calls.resource,
+        "resources.update": _discovery_calls.update,
         "versions.list": _account_calls.versions,
         "instances.usage": _account_calls.usage,
+        "instances.configuration": _account_calls.configuration,
+        "instances.configure": _account_calls.configure,
+        "instance.get": _account_calls.instance,
+        "accounts.get": _account_calls.account,
+        "workloads.list": _workload_calls.listing,
+        "analytics.usage": _analytics_calls.usage,
+        "analytics.grouped": _analytics_calls.grouped,
+        "analytics.by_date": _analytics_calls.by_date,
+        "analytics.filters": _analytics_calls.filters,
         "backends.list": _backend_calls.listing,
         "backends.configuration": _backend_calls.configuration,
         "backends.properties": _backend_calls.properties,
@@ -69,8 +90,8 @@ class Emulator:
     threads nor on polling. Time comes in with each request.
 
     Args:
-        backends: Names such as ``ibm_fez``; each serves the snapshot that the
-            installed client has of that device.
+        backends: Names such as ``ibm_fez``, each of which serves the snapshot that the
+            installed client has of that device, or `Backend` values that say more.
         instances: Instances of the emulated account, at least one.
         seed: Seed of every random draw.
         queue_seconds: How long a job is Queued, on the clock of the requests.
@@ -82,16 +103,21 @@ class Emulator:
             does not know stands for its first instance.
         api_key: The only key that IAM takes; None for any.
         rules: What is not known of the life of sessions.
+        history: Jobs that were there before, counted back from the first request.
+        jobs_a_minute: Most submissions within a minute, 5 on the service (documented); None
+            for any number.
+        iam: Whether IAM grants tokens, knows no key, or is down.
 
     Raises:
         UsageError: QS121 for a backend without a snapshot, QS122 without backends
-            or instances, QS123 for a negative time.
+            or instances, QS123 for a negative time, QS140 for a past job of an unknown backend
+            or instance.
     """
 
     def __init__(
         self,
         *,
-        backends: Sequence[str] = DEFAULT_BACKENDS,
+        backends: Sequence[str | Backend] = DEFAULT_BACKENDS,
         instances: Sequence[Instance] = DEFAULT_INSTANCES,
         seed: int = 0,
         queue_seconds: float = 0.2,
@@ -100,12 +126,18 @@ class Emulator:
         strict: bool = False,
         api_key: str | None = None,
         rules: Rules | None = None,
+        history: Sequence[PastJob] = (),
+        jobs_a_minute: int | None = None,
+        iam: IamState = "works",
     ) -> None:
         _check(backends, instances, queue_seconds, run_seconds, run_share or 0)
+        devices = {found.name: found for found in map(served, backends)}
+        _check_history(history, devices, instances)
         self.seed = seed
+        self._history = History(history)
         self._world = World(
-            instances=tuple(instances),
-            devices={name: device(name) for name in backends},
+            directory=Directory(instances),
+            devices=devices,
             state=State(
                 seed,
                 pace=_pace(queue_seconds, run_seconds, run_share),
@@ -114,6 +146,9 @@ class Emulator:
             tokens=Tokens(seed, secret=strict),
             strict=strict,
             api_key=api_key,
+            iam=iam,
+            queue=_in_milliseconds(round(queue_seconds * SECOND)),
+            jobs_a_minute=jobs_a_minute,
         )
 
     @property
@@ -155,6 +190,7 @@ class Emulator:
             UsageError: QS120, if a job is submitted and qiskit-aer is not installed.
         """
         at = _in_milliseconds(at)
+        self._history.tell(self._world, at)
         try:
             return self._dispatch(request, at)
         except Refused as refused:
@@ -174,11 +210,10 @@ class Emulator:
         name = call.endpoint.name
         if name not in _WITHOUT_TOKEN:
             self._authenticate(request, at)
-        if name not in _HANDLERS:
-            raise Refused("not emulated call", name)
         exchange = Exchange(call, request, at)
         if call.endpoint.family == "runtime" and name not in _WITHOUT_TOKEN:
-            exchange = replace(exchange, instance=self._instance(request, call))
+            version = _versions.asked(request.headers)
+            exchange = replace(exchange, instance=self._instance(request, call), version=version)
         return _HANDLERS[name](self._world, exchange)
 
     def _authenticate(self, request: Request, at: Instant) -> None:
@@ -197,7 +232,7 @@ class Emulator:
 
     def _instance(self, request: Request, call: Call) -> Instance:
         crn = request.headers.get("service-crn", "")
-        found = next((i for i in self._world.instances if i.crn == crn), None)
+        found = self._world.directory.find(crn)
         if found is None and not self._world.strict:
             return self._world.instances[0]
         if found is None or not _serves(request, call, found):
@@ -237,8 +272,24 @@ def _allowed(request: Request) -> list[str]:
     return [method for method, call in calls if call is not None and call.endpoint.name != "unknown"]
 
 
+def _check_history(
+    history: Sequence[PastJob], backends: Collection[str], instances: Sequence[Instance]
+) -> None:
+    known = {"backend": {"", *backends}, "instance": {"", *(instance.name for instance in instances)}}
+    for job in history:
+        for what, name in (("backend", job.backend), ("instance", job.instance)):
+            if name not in known[what]:
+                raise UsageError(
+                    "QS140",
+                    f"A job of the history names {'a backend' if what == 'backend' else 'an instance'}"
+                    " that the emulator does not have.",
+                    evidence=[f"{what}: {name!r}; known: {', '.join(sorted(known[what] - {''})) or 'none'}"],
+                    fix=f"add it to {what}s, or leave it out of the job",
+                )
+
+
 def _check(
-    backends: Sequence[str],
+    backends: Sequence[str | Backend],
     instances: Sequence[Instance],
     queue_seconds: float,
     run_seconds: float,

@@ -14,6 +14,7 @@ IAM = "https://iam.cloud.ibm.com/identity/token"
 SEARCH = "https://api.global-search-tagging.cloud.ibm.com/v3/resources/search?limit=100"
 CATALOG = "https://globalcatalog.cloud.ibm.com/api/v1/"
 RESOURCES = "https://resource-controller.cloud.ibm.com/v2/resource_instances"
+FIELDS = ["crn", "service_plan_unique_id", "name", "doc", "tags"]
 TWO = (
     Instance(fake_crn(1), "first", "Premium", "paid", "us-east", ("a", "b")),
     Instance(fake_crn(2, region="eu-de"), "second", "Open", "free", "eu-de"),
@@ -64,7 +65,7 @@ def test_token_for_another_grant_is_refused(caller):
 def test_search_lists_the_instances(make_caller):
     """Global Search gives what the client reads of each instance."""
     caller = make_caller(instances=TWO)
-    found = caller.json("POST", SEARCH, {"query": "service_name:quantum-computing"})
+    found = caller.json("POST", SEARCH, {"query": "service_name:quantum-computing", "fields": FIELDS})
     assert found["search_cursor"] is None
     assert [(i["crn"], i["name"], i["tags"]) for i in found["items"]] == [
         (TWO[0].crn, "first", ["a", "b"]),
