@@ -58,9 +58,9 @@ def served(backend: Backend | str) -> Device:
         return device(backend)
     found = device(backend.device or backend.name)
     if backend.fractional:
-        pairs = sorted(found.places[next(name for name in _TWO_QUBIT if name in found.places)])
         found = _with_gate(found, "rx", ("theta",), [(qubit,) for qubit in range(found.n_qubits)])
-        found = _with_gate(found, "rzz", ("theta",), pairs)
+        if pairs := sorted(pair for name in _TWO_QUBIT for pair in found.places.get(name, ())):
+            found = _with_gate(found, "rzz", ("theta",), pairs)
     if backend.ecr:
         found = _with_gate(found, "ecr", (), backend.ecr)
     if found.name != backend.name:

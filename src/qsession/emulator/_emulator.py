@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Collection, Mapping, Sequence
+import inspect
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from types import MappingProxyType
+from pathlib import Path
+from typing import Self
 
 from qsession._endpoints import ENDPOINTS, Call, identify, is_service_host
 from qsession._lifecycle import Rules
 from qsession._model import SECOND, Instant, Request, Response
 from qsession._refusals import Refused, refusal
-from qsession.emulator import (
-    _account_calls,
-    _analytics_calls,
-    _backend_calls,
-    _discovery_calls,
-    _identity_calls,
-    _job_calls,
-    _session_calls,
-    _versions,
-    _workload_calls,
-)
+from qsession.emulator import _versions
 from qsession.emulator._backends import Backend, served
 from qsession.emulator._exchange import Exchange, IamState, World
+from qsession.emulator._handlers import HANDLERS
 from qsession.emulator._history import History, PastJob
 from qsession.emulator._instances import DEFAULT_INSTANCES, Directory, Instance
 from qsession.emulator._replies import derived_uuid
@@ -33,49 +26,6 @@ from qsession.errors import UsageError
 
 DEFAULT_BACKENDS = ("ibm_fez", "ibm_marrakesh", "ibm_torino", "ibm_brisbane")
 """Backends unless somebody asks for others; the first is the default of every run."""
-
-Handler = Callable[[World, Exchange], Response]
-
-_HANDLERS: Mapping[str, Handler] = MappingProxyType(
-    {
-        "iam.token": _identity_calls.token,
-        "search.resources": _discovery_calls.search,
-        "catalog.entry": _discovery_calls.catalog,
-        "resources.list": _discovery_calls.resources,
-        "resources.get": _discovery_calls.resource,
-        "resources.update": _discovery_calls.update,
-        "versions.list": _account_calls.versions,
-        "instances.usage": _account_calls.usage,
-        "instances.configuration": _account_calls.configuration,
-        "instances.configure": _account_calls.configure,
-        "instance.get": _account_calls.instance,
-        "accounts.get": _account_calls.account,
-        "workloads.list": _workload_calls.listing,
-        "analytics.usage": _analytics_calls.usage,
-        "analytics.grouped": _analytics_calls.grouped,
-        "analytics.by_date": _analytics_calls.by_date,
-        "analytics.filters": _analytics_calls.filters,
-        "backends.list": _backend_calls.listing,
-        "backends.configuration": _backend_calls.configuration,
-        "backends.properties": _backend_calls.properties,
-        "backends.status": _backend_calls.status,
-        "backends.defaults": _backend_calls.defaults,
-        "sessions.create": _session_calls.create,
-        "sessions.get": _session_calls.get,
-        "sessions.update": _session_calls.update,
-        "sessions.cancel": _session_calls.cancel,
-        "jobs.create": _job_calls.create,
-        "jobs.list": _job_calls.listing,
-        "jobs.get": _job_calls.get,
-        "jobs.delete": _job_calls.delete,
-        "jobs.results": _job_calls.results,
-        "jobs.logs": _job_calls.logs,
-        "jobs.metrics": _job_calls.metrics,
-        "jobs.cancel": _job_calls.cancel,
-        "jobs.tags": _job_calls.tag,
-        "tags.list": _job_calls.tags,
-    }
-)
 
 _MILLISECOND = SECOND // 1000
 _METHODS = tuple(sorted({endpoint.method for endpoint in ENDPOINTS}))
@@ -151,6 +101,44 @@ class Emulator:
             jobs_a_minute=jobs_a_minute,
         )
 
+    @classmethod
+    def from_config(
+        cls,
+        source: str | Path,
+        *,
+        strict: bool = False,
+        api_key: str | None = None,
+        seed: int | None = None,
+    ) -> Self:
+        """An emulator of the shape that a configuration describes.
+
+        Args:
+            source: Name of a configuration that comes with the package, such as ``ibm-suite``,
+                or the path of a YAML file.
+            strict: As in the class.
+            api_key: As in the class.
+            seed: Seed of every random draw, instead of the configuration's.
+
+        Raises:
+            UsageError: QS141 where there is no such name or file, QS142 for a field that is
+                wrong; and what the class raises.
+        """
+        # PyYAML and the schema are not needed otherwise.
+        from qsession.emulator._configuration import load
+
+        arguments = load(source)
+        if seed is not None:
+            arguments["seed"] = seed
+        if "noise" in arguments and "noise" not in inspect.signature(cls).parameters:
+            raise UsageError(
+                "QS142",
+                "The configuration of the emulator is wrong.",
+                evidence=["noise: this version simulates without noise"],
+                fix="leave the field noise out",
+                where=str(source),
+            )
+        return cls(**arguments, strict=strict, api_key=api_key)
+
     @property
     def instances(self) -> tuple[Instance, ...]:
         """The instances of the emulated account."""
@@ -214,7 +202,7 @@ class Emulator:
         if call.endpoint.family == "runtime" and name not in _WITHOUT_TOKEN:
             version = _versions.asked(request.headers)
             exchange = replace(exchange, instance=self._instance(request, call), version=version)
-        return _HANDLERS[name](self._world, exchange)
+        return HANDLERS[name](self._world, exchange)
 
     def _authenticate(self, request: Request, at: Instant) -> None:
         kind, _, token = request.headers.get("authorization", "").partition(" ")

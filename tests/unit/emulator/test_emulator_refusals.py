@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from qsession._endpoints import ENDPOINTS
 from qsession._model import SECOND, Request
 from qsession.emulator import Emulator, Instance
-from qsession.emulator._emulator import _HANDLERS
+from qsession.emulator._handlers import HANDLERS
 from qsession.emulator._instances import fake_crn
 from qsession.errors import UsageError
 
@@ -136,7 +136,7 @@ def test_known_path_with_another_method_is_405(caller):
 
 def test_every_call_of_the_grammar_has_a_handler():
     """No call that the grammar knows is without an answer of the emulator."""
-    assert set(_HANDLERS) == {endpoint.name for endpoint in ENDPOINTS}
+    assert set(HANDLERS) == {endpoint.name for endpoint in ENDPOINTS}
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000, b"9" * 5000])
