@@ -48,6 +48,7 @@ def _days(name: str, version: str) -> dict[str, int]:
     return {derived_uuid("calibration", name, version, day): day for day in range(DAYS)}
 
 
+@functools.lru_cache(maxsize=64)
 def latest(device: Device) -> Instant:
     """When the snapshot was taken: the ``last_update_date`` of its properties."""
     return from_datetime(datetime.fromisoformat(json.loads(device.properties)["last_update_date"]))
