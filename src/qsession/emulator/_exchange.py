@@ -147,12 +147,17 @@ class Exchange:
             Refused: If it is none.
         """
         try:
-            found = json.loads(self.request.body)
+            # Python's own NaN and Infinity are no JSON, and would make our answers none.
+            found = json.loads(self.request.body, parse_constant=_no_constant)
         except (ValueError, RecursionError) as problem:
             raise Refused("invalid", "the body is not valid JSON") from problem
         if not isinstance(found, dict):
             raise Refused("invalid", "the body must be a JSON object")
         return found
+
+
+def _no_constant(name: str) -> Json:
+    raise ValueError(f"{name} is no JSON")
 
 
 def words(document: Mapping[str, Json], name: str, *, longest: int) -> str | None:

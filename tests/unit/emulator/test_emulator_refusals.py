@@ -139,7 +139,10 @@ def test_every_call_of_the_grammar_has_a_handler():
     assert set(HANDLERS) == {endpoint.name for endpoint in ENDPOINTS}
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000, b"9" * 5000])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000, b"9" * 5000, b'{"a": NaN}', b'{"a": -Infinity}'],
+)
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "/sessions"), ("POST", "/jobs"), ("PUT", "/jobs/x/tags")]
 )
