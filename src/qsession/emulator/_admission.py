@@ -12,7 +12,7 @@ from qsession.emulator import _calibrations, _ledger
 from qsession.emulator._devices import Device
 from qsession.emulator._exchange import Exchange, World
 from qsession.emulator._instances import Instance
-from qsession.emulator._state import Caps, Submission
+from qsession.emulator._records import Caps, Submission
 
 
 def open_backend(world: World, exchange: Exchange, name: str) -> Device:

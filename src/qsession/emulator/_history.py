@@ -14,7 +14,7 @@ from qsession.emulator import _programs
 from qsession.emulator._course import JobPlan
 from qsession.emulator._devices import Device
 from qsession.emulator._exchange import World
-from qsession.emulator._state import Submission
+from qsession.emulator._records import Submission
 
 _MILLISECOND = SECOND // 1000
 _MAX_COST = 10_800

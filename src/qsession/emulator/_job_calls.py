@@ -22,8 +22,9 @@ from qsession.emulator._exchange import (
     words,
 )
 from qsession.emulator._programs import Failure
+from qsession.emulator._records import Submission, View
 from qsession.emulator._replies import nothing, ready, reply, text
-from qsession.emulator._state import Submission, View, outcome
+from qsession.emulator._state import outcome
 
 MAX_COST = 10_800
 """Three hours, the most a job may take (documented)."""

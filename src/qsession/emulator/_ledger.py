@@ -16,7 +16,7 @@ from qsession import _lifecycle
 from qsession._model import SECOND, Instant, Micros
 from qsession.emulator._exchange import World
 from qsession.emulator._instances import Instance
-from qsession.emulator._state import View
+from qsession.emulator._records import View
 
 Kind = Literal["dedicated", "batch", "job"]
 

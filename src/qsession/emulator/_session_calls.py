@@ -11,8 +11,8 @@ from qsession.emulator import _admission
 from qsession.emulator._course import Wish
 from qsession.emulator._exchange import USER_ID, Exchange, World, flag, required_words, whole
 from qsession.emulator._instances import Instance
+from qsession.emulator._records import Session
 from qsession.emulator._replies import nothing, reply
-from qsession.emulator._state import Session
 
 _INT32 = 2**31 - 1
 

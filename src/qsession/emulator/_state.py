@@ -9,135 +9,26 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 from qsession import _lifecycle
 from qsession._lifecycle import Life, Limits, Mode, Rules
 from qsession._model import SECOND, Instant, Micros
 from qsession._refusals import Refused
-from qsession._session_document import Json
 from qsession.emulator import _course, _programs
-from qsession.emulator._course import Control, Fate, JobPlan, Story, Wish
+from qsession.emulator._course import Control, JobPlan, Wish
 from qsession.emulator._programs import Outcome, Work
+from qsession.emulator._records import Caps, Job, Session, Submission, View
 from qsession.emulator._replies import derived_seed, derived_uuid, derived_xid
 
 Pace: TypeAlias = Callable[[Limits | None], tuple[Micros, Micros]]
 """How long a job waits and how long it runs, by the timers of its session (None outside of one)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A job as it was posted.
-
-    Attributes:
-        program: Program id.
-        backend: Backend name.
-        params: ``params`` as posted.
-        cost: Limit of its execution time in seconds.
-        tags: Its tags.
-        session: Id of its session, or None.
-        private: Whether its parameters are withheld and its results served once.
-        runtime: Image it asked for, or empty.
-        caller: Who the client said it was called by.
-        calibration: Id of the calibration it asked for, or empty.
-        mock: Whether its backend is of class ``mock``.
-    """
-
-    program: str
-    backend: str
-    params: Json
-    cost: int
-    tags: tuple[str, ...] = ()
-    session: str | None = None
-    private: bool = False
-    runtime: str = ""
-    caller: str = ""
-    calibration: str = ""
-    mock: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Caps:
-    """How many jobs are taken.
-
-    Attributes:
-        pending: Most jobs of an instance that wait or run at once; None for any number.
-        a_minute: Most submissions of the account within a minute; None for any number.
-    """
-
-    pending: int | None = None
-    a_minute: int | None = None
-
-
 _NO_CAPS = Caps()
 _MOST_PAST = 1_000_000
 _MINUTE = 60 * SECOND
-
-
-@dataclass(slots=True)
-class Job:
-    """One job. Its plan and tags change under the state's lock only.
-
-    A deleted one is kept for what it used. The order of those that were there at the start
-    is below 1.
-    """
-
-    plan: JobPlan
-    crn: str
-    order: int
-    asked: Submission
-    work: Work
-    seed: int
-    tags: tuple[str, ...]
-    outcome: Outcome | None = None
-    handed_out: bool = False
-    deleted: bool = False
-    running: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def estimate(self) -> float:
-        """Seconds that it is expected to take: 2, and 0.35 ms for each execution (documented)."""
-        return round(2 + 0.00035 * self.work.executions, 5)
-
-
-@dataclass(slots=True)
-class Session:
-    """One session or batch with its jobs in order."""
-
-    ident: str
-    crn: str
-    backend: str
-    born: Life
-    controls: list[Control] = field(default_factory=list)
-    jobs: list[Job] = field(default_factory=list)
-    latest: Instant = 0
-    _story: Story | None = None
-
-    @property
-    def story(self) -> Story:
-        """What becomes of it and of its jobs."""
-        if self._story is None:
-            self._story = Story(self.born, self.controls, [job.plan for job in self.jobs])
-        return self._story
-
-    def retell(self) -> None:
-        """A job, a control or a plan is new."""
-        self._story = None
-
-    def note(self, at: Instant) -> Instant:
-        """The moment for a new event: threads may bring theirs slightly out of order."""
-        self.latest = max(self.latest, at, self.born.created_at)
-        return self.latest
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A job at one moment."""
-
-    job: Job
-    fate: Fate
-    tags: tuple[str, ...]
 
 
 class State:
@@ -313,6 +204,8 @@ class State:
             if not self._view(job, at).fate.is_final:
                 raise Refused("not deletable")
             job.deleted = True
+            # Nobody can ask for them any more.
+            job.asked = replace(job.asked, params={})
 
     def tag_job(self, crn: str, ident: str, tags: Sequence[str]) -> None:
         """Replace a job's tags.

@@ -22,8 +22,9 @@ from qsession._session_document import Json
 from qsession.emulator import _ledger
 from qsession.emulator._course import Phase
 from qsession.emulator._exchange import USER_ID, Exchange, World
+from qsession.emulator._records import Session, View
 from qsession.emulator._replies import reply
-from qsession.emulator._state import Session, View, outcome
+from qsession.emulator._state import outcome
 
 _PAGE, _MOST = 10, 50
 _SORTS = ("createdAt", "-createdAt")
