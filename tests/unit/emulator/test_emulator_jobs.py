@@ -249,10 +249,8 @@ def test_tag_search_needs_three_characters(caller, query):
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        ({"tags": ["t"] * 9}, "tags must be a list of at most 8 strings"),
-        ({"tags": "t"}, "tags must be a list of at most 8 strings"),
-        ({"tags": ["t" * 87]}, "each tag must be a string of at most 86 characters"),
-        ({"tags": [1]}, "each tag must be a string of at most 86 characters"),
+        ({"tags": "t"}, "tags must be a list of strings"),
+        ({"tags": [1]}, "tags must be a list of strings"),
         ({"cost": -1}, "cost must be a whole number from 0 to 2147483647"),
         ({"cost": 1.5}, "cost must be a whole number from 0 to 2147483647"),
         ({"private": "yes"}, "private must be true or false"),
