@@ -97,19 +97,33 @@ def load_circuits(raw: bytes) -> list[QuantumCircuit]:
     return list(circuits)
 
 
+def check_headers(raw: bytes) -> int:
+    """How many circuits a QPY file holds, its headers plausible.
+
+    Raises:
+        Unreadable: If it is none, of a version that this qiskit cannot read or would
+            have to evaluate, or claims more bits and operations than it can hold.
+    """
+    from qiskit.qpy import QPY_VERSION
+
+    with foreign("QPY"):
+        magic, version, *_, programs, _encoding, _kind = _FILE_HEADER.unpack_from(raw)
+        if magic != b"QISKIT":
+            raise Unreadable("no QPY file")
+        if not _OLDEST_QPY <= version <= QPY_VERSION:
+            raise Unreadable(f"QPY version {version}, this qiskit reads {_OLDEST_QPY} to {QPY_VERSION}")
+        if not 0 < programs <= min(_MOST_CIRCUITS, len(raw)):
+            raise Unreadable(f"a QPY file of {programs} circuits")
+        _check_sizes(raw, version, programs)
+    return int(programs)
+
+
 def _checked(raw: bytes) -> bytes:
     """The file, its headers plausible, and written by no newer qiskit than ours."""
     from qiskit import __version__
-    from qiskit.qpy import QPY_VERSION
 
-    magic, version, *wrote, programs, _encoding, _kind = _FILE_HEADER.unpack_from(raw)
-    if magic != b"QISKIT":
-        raise Unreadable("no QPY file")
-    if not _OLDEST_QPY <= version <= QPY_VERSION:
-        raise Unreadable(f"QPY version {version}, this qiskit reads {_OLDEST_QPY} to {QPY_VERSION}")
-    if not 0 < programs <= min(_MOST_CIRCUITS, len(raw)):
-        raise Unreadable(f"a QPY file of {programs} circuits")
-    _check_sizes(raw, version, programs)
+    check_headers(raw)
+    wrote = list(raw[7:10])
     ours = [int(part) for part in __version__.split(".")[:2]]
     if wrote[:2] > ours:
         # Reading a newer release's file warns, which `-W error` makes an exception.

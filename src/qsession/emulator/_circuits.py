@@ -33,10 +33,13 @@ class Reduced:
     Attributes:
         circuit: Does the same to the classical bits.
         positions: Index of each kept qubit in it, by index in the circuit submitted.
+        idle: Classical bit and qubit, by index in the circuit submitted, of each
+            measurement of a qubit that was not kept.
     """
 
     circuit: QuantumCircuit
     positions: dict[int, int]
+    idle: tuple[tuple[int, int], ...] = ()
 
 
 def reduced(circuit: QuantumCircuit) -> Reduced:
@@ -61,7 +64,13 @@ def reduced(circuit: QuantumCircuit) -> Reduced:
         if all(qubit in qubits for qubit in instruction.qubits):
             places = [qubits[qubit] for qubit in instruction.qubits]
             small.append(CircuitInstruction(instruction.operation, places, instruction.clbits))
-    return Reduced(small, {i: n for n, i in enumerate(kept)})
+    clbits = {clbit: i for i, clbit in enumerate(circuit.clbits)}
+    idle = tuple(
+        (clbits[item.clbits[0]], index[item.qubits[0]])
+        for item in _effective(circuit)
+        if item.operation.name == "measure" and item.qubits[0] not in qubits
+    )
+    return Reduced(small, {i: n for n, i in enumerate(kept)}, idle)
 
 
 def _effective(circuit: QuantumCircuit) -> Iterator[CircuitInstruction]:
