@@ -6,12 +6,12 @@ Imports qiskit and qiskit-aer; only rooms that run a job import this.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from qiskit.circuit import ControlFlowOp, QuantumCircuit
+from qiskit.circuit import ControlFlowOp, Parameter, QuantumCircuit
 from qiskit.primitives.containers import BitArray
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.primitives.containers.sampler_pub import SamplerPub
@@ -21,6 +21,7 @@ from qiskit_aer import AerSimulator
 
 from qsession.emulator import _noise
 from qsession.emulator._circuits import Reduced, reduced
+from qsession.emulator._clusters import clusters, lone_bits
 from qsession.emulator._devices import Device
 from qsession.emulator._methods import CannotSimulate, bond_bits, is_small, method
 from qsession.emulator._replies import derived_seed
@@ -32,6 +33,7 @@ _DENSITY_QUBITS = 9
 
 Floats = npt.NDArray[np.float64]
 Bits = npt.NDArray[np.bool_]
+Columns = Mapping[Parameter, Floats]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,27 +101,35 @@ def shots_of(
     Raises:
         CannotSimulate: If no exact method is fast enough.
     """
-    small = reduced(circuit)
+    small, size = reduced(circuit), (len(rows), shots)
+    columns = dict(zip(circuit.parameters, rows.T, strict=True))
+    bits = np.zeros((*size, circuit.num_clbits), dtype=bool)
+    parts = clusters(small)
+    for number, part in enumerate(parts):
+        own = seed if len(parts) == 1 else derived_seed(seed, number)
+        if part.is_lone:
+            bits[..., part.clbits[0]] = lone_bits(part, columns, size, own, noisy)
+        else:
+            bits[..., list(part.clbits)] = _simulated(part.small, columns, size, own, noisy)
+    if noisy is not None:
+        bits = _noise.misread(noisy, small, bits, derived_seed(seed, "idle"))
+    position = {bit: i for i, bit in enumerate(small.circuit.clbits)}
+    return {register.name: bits[..., [position[bit] for bit in register]] for register in circuit.cregs}
+
+
+def _simulated(
+    small: Reduced, columns: Columns, size: tuple[int, int], seed: int, noisy: Device | None
+) -> Bits:
+    circuit, (rows, shots) = small.circuit, size
+    if not circuit.num_clbits or not _measures(circuit) or not rows:
+        return np.zeros((*size, circuit.num_clbits), dtype=bool)
     noise = None if noisy is None else _noise.model(noisy, small, readout=True)
     run = _Run(seed, shots=shots, memory=True, noise=noise)
-    bits = [_bits(memory, small.circuit) for memory in _memories(circuit, small.circuit, rows, run)]
-    stacked = np.array(bits, dtype=bool).reshape(len(rows), shots, circuit.num_clbits)
-    if noisy is not None:
-        stacked = _noise.misread(noisy, small, stacked, derived_seed(seed, "idle"))
-    position = {bit: i for i, bit in enumerate(small.circuit.clbits)}
-    return {register.name: stacked[..., [position[bit] for bit in register]] for register in circuit.cregs}
-
-
-def _memories(circuit: QuantumCircuit, small: QuantumCircuit, rows: Floats, run: _Run) -> list[Sequence[str]]:
-    if not small.num_clbits or not _measures(small):
-        return [["0x0"] * run.shots] * len(rows)
-    if not len(rows):
-        return []
-    if _binds_late(small):
-        result = run.bound(small, _by_parameter(circuit, small, rows))
+    if _binds_late(circuit):
+        result = run.bound(circuit, {p: columns[p].tolist() for p in circuit.parameters})
     else:
-        result = run.each(_bound(circuit, small, rows))
-    return [result.data(i)["memory"] for i in range(len(rows))]
+        result = run.each(_bound(circuit, columns, rows))
+    return np.array([_bits(result.data(i)["memory"], circuit) for i in range(rows)])
 
 
 def _binds_late(small: QuantumCircuit) -> bool:
@@ -142,18 +152,10 @@ def _rows(pub: SamplerPub | EstimatorPub) -> Floats:
     return values.reshape(pub.parameter_values.size, len(names))
 
 
-def _bound(circuit: QuantumCircuit, small: QuantumCircuit, rows: Floats) -> list[QuantumCircuit]:
+def _bound(small: QuantumCircuit, columns: Columns, rows: int) -> list[QuantumCircuit]:
     # The reduced circuit may have lost a parameter with the qubit or instruction that carried it.
-    names = list(circuit.parameters)
-    return [
-        small.assign_parameters({p: v for p, v in zip(names, row, strict=True) if p in small.parameters})
-        for row in rows
-    ]
-
-
-def _by_parameter(circuit: QuantumCircuit, small: QuantumCircuit, rows: Floats) -> dict[object, list[float]]:
-    columns = zip(circuit.parameters, rows.T, strict=True)
-    return {p: column.tolist() for p, column in columns if p in small.parameters}
+    names = list(small.parameters)
+    return [small.assign_parameters({p: columns[p][row] for p in names}) for row in range(rows)]
 
 
 def _bits(memory: Sequence[str], circuit: QuantumCircuit) -> Bits:
@@ -182,7 +184,8 @@ def estimate(pub: EstimatorPub, seed: int, shots: int, *, noise: EstimatorNoise 
     small = reduced(pub.circuit)
     paulis = _paulis(pub)
     terms = sorted({term for terms in paulis.ravel() for term, _ in terms})
-    bound = _bound(pub.circuit, small.circuit, _rows(pub))
+    rows = _rows(pub)
+    bound = _bound(small.circuit, dict(zip(pub.circuit.parameters, rows.T, strict=True)), len(rows))
     exact = [_expectations(circuit, small, terms, seed, noise) for circuit in bound]
     points = np.arange(len(exact)).reshape(pub.parameter_values.shape)
     at, of = np.broadcast_arrays(points, paulis)
