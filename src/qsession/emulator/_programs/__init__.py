@@ -38,6 +38,8 @@ _READERS = {
     "noise-learner": "_noise_learner",
 }
 
+_COME_WITH_CLIENTS = frozenset({"ibm_quantum_schemas", "samplomatic", "qiskit_ibm_runtime"})
+
 PROGRAMS = frozenset(_READERS)
 """Programs that run here."""
 
@@ -75,7 +77,7 @@ def _reader(program: str) -> ModuleType:
         return importlib.import_module(f"{__name__}.{_READERS[program]}")
     except ModuleNotFoundError as problem:
         # Older clients come without IBM's schemas, and do not submit what needs them.
-        if (problem.name or "").partition(".")[0] not in {"ibm_quantum_schemas", "samplomatic"}:
+        if (problem.name or "").partition(".")[0] not in _COME_WITH_CLIENTS:
             raise
         raise Refused("program needs schemas", program) from problem
 
