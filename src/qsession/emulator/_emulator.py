@@ -82,6 +82,9 @@ class Emulator:
             does not know stands for its first instance.
         api_key: The only key that IAM takes; None for any.
         rules: What is not known of the life of sessions.
+        noise: Whether results suffer from the errors that the backend reports of its
+            gates and measurements, as a reduced noise model on the qubits in use. That
+            model is ours; results are ideal without it.
 
     Raises:
         UsageError: QS121 for a backend without a snapshot, QS122 without backends
@@ -100,6 +103,7 @@ class Emulator:
         strict: bool = False,
         api_key: str | None = None,
         rules: Rules | None = None,
+        noise: bool = False,
     ) -> None:
         _check(backends, instances, queue_seconds, run_seconds, run_share or 0)
         self.seed = seed
@@ -114,6 +118,7 @@ class Emulator:
             tokens=Tokens(seed, secret=strict),
             strict=strict,
             api_key=api_key,
+            noise=noise,
         )
 
     @property

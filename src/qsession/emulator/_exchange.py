@@ -32,6 +32,7 @@ class World:
         tokens: Access tokens.
         strict: Whether only own tokens and own CRNs are accepted.
         api_key: The one key that gets a token; None for any.
+        noise: Whether results suffer from the errors that backends report.
     """
 
     instances: tuple[Instance, ...]
@@ -40,6 +41,7 @@ class World:
     tokens: Tokens
     strict: bool
     api_key: str | None
+    noise: bool = False
 
     def device(self, name: str) -> Device:
         """A backend.

@@ -107,7 +107,7 @@ def shots_of(
     parts = clusters(small)
     for number, part in enumerate(parts):
         own = seed if len(parts) == 1 else derived_seed(seed, number)
-        if part.is_lone:
+        if len(parts) > 1 and part.is_lone:
             bits[..., part.clbits[0]] = lone_bits(part, columns, size, own, noisy)
         else:
             bits[..., list(part.clbits)] = _simulated(part.small, columns, size, own, noisy)
