@@ -47,7 +47,7 @@ class Item:
     Attributes:
         circuit: Its circuit, for a samplex item the template.
         shape: How many circuits it stands for, as an array's shape.
-        arguments: Parameter values of a circuit item, broadcast to ``shape``.
+        arguments: Parameter values of a circuit item; they broadcast to ``shape``.
         samplex: What draws the parameter values of a samplex item.
     """
 
@@ -64,7 +64,8 @@ class Item:
     def values(self, seed: int) -> tuple[Array, dict[str, Array]]:
         """Parameter values, one row a circuit, and what else goes into the results."""
         if self.samplex is None:
-            rows, others = np.asarray(self.arguments), {}
+            count = self.circuit.num_parameters
+            rows, others = np.broadcast_to(np.asarray(self.arguments), (*self.shape, count)), {}
         else:
             others = self.samplex.draw(self.shape, seed)
             rows = others.pop("parameter_values", np.empty((*self.shape, 0)))
@@ -74,7 +75,8 @@ class Item:
         """What it asks for, as a text that equal items share."""
         drawn = "" if self.samplex is None else self.samplex.digest
         given = "" if self.arguments is None else self.arguments.tobytes().hex()
-        return "\x1f".join((canonical(self.circuit), str(self.shape), given, drawn))
+        form = "" if self.arguments is None else str(self.arguments.shape)
+        return "\x1f".join((canonical(self.circuit), str(self.shape), form, given, drawn))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,8 @@ def read(program: str, params: Mapping[str, Json], device: Device, *, noise: boo
     items = tuple(_item(circuit, item) for circuit, item in zip(circuits, asked.items, strict=True))
     executions = asked.shots * sum(item.size for item in items)
     bits = asked.shots * sum(item.size * item.circuit.num_clbits for item in items)
-    failure = failure or too_large(executions, bits)
+    values = max((item.size * item.circuit.num_parameters for item in items), default=0)
+    failure = failure or too_large(executions, bits, values)
     body = ExecutorBody(
         schemas, items, asked.shots, _echoed(schemas, asked), device, noise, tensors=_tensors(schemas)
     )
@@ -209,8 +212,7 @@ def _item(circuit: QuantumCircuit, asked: Any) -> Item:
     arguments = _samplexes.numbers(asked.circuit_arguments)
     count = arguments.shape[-1] if arguments.ndim else 0
     _same(circuit, count)
-    whole = _samplexes.broadcast(shape, arguments.shape[:-1])
-    return Item(circuit, whole, np.broadcast_to(arguments, (*whole, count)))
+    return Item(circuit, _samplexes.broadcast(shape, arguments.shape[:-1]), arguments)
 
 
 def _same(circuit: QuantumCircuit, count: int) -> None:

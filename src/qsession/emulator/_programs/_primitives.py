@@ -36,6 +36,7 @@ from qsession.emulator._programs._work import (
     Moment,
     Work,
     too_large,
+    too_many_points,
     unloadable,
 )
 from qsession.emulator._replies import compact, derived_seed
@@ -156,8 +157,9 @@ def unread(params: Mapping[str, Json]) -> str:
 
 def _too_large(program: str, pubs: tuple[Pub, ...], executions: int) -> Failure | None:
     if program != "sampler":
-        return None
-    return too_large(executions, sum(_executions(pub) * pub.circuit.num_clbits for pub in pubs))
+        return too_many_points(sum(math.prod(pub.shape) for pub in pubs))
+    bits = sum(_executions(pub) * pub.circuit.num_clbits for pub in pubs)
+    return too_large(executions, bits, max(math.prod(pub.shape) * pub.circuit.num_parameters for pub in pubs))
 
 
 def _decoded(program: str, chosen: Choices, pub: Json) -> Pub:

@@ -26,7 +26,7 @@ from qsession.emulator._programs._work import Failed, Failure, unloadable
 
 Array = npt.NDArray[Any]
 
-MAX_DRAWN = 512 * 2**20
+MAX_DRAWN = 256 * 2**20
 """Bytes that one draw from a samplex may fill: our own limit."""
 
 _MAX_SUBSYSTEMS = 1_000_000

@@ -32,6 +32,12 @@ MAX_EXECUTIONS = 10_000_000
 MAX_RESULT_BITS = 400_000_000
 """Measured bits of one job that the emulator holds: our own limit, 400 MB while it works."""
 
+MAX_VALUES = 32_000_000
+"""Parameter values of one item or PUB, broadcast: our own limit, 256 MB while it works."""
+
+MAX_POINTS = 1_000_000
+"""Expectation values of one estimator job: our own limit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -131,12 +137,13 @@ def unloadable(what: str) -> Iterator[None]:
         raise Failed(Failure(1603, reason, "Check the circuit's encoding.")) from problem
 
 
-def too_large(executions: int, bits: int) -> Failure | None:
+def too_large(executions: int, bits: int, values: int) -> Failure | None:
     """The failure of a job that asks for more than is run, None if it does not.
 
     Args:
         executions: Circuit executions.
         bits: Bits that they measure, in all.
+        values: Parameter values of the item or PUB that has the most.
     """
     if executions > MAX_EXECUTIONS:
         reason = f"The job asks for {executions} circuit executions, more than {MAX_EXECUTIONS}."
@@ -144,4 +151,15 @@ def too_large(executions: int, bits: int) -> Failure | None:
     if bits > MAX_RESULT_BITS:
         reason = f"The job measures {bits} bits, the emulator holds {MAX_RESULT_BITS} at most."
         return Failure(1002, reason, "Use fewer shots, parameter values or measured qubits.")
+    if values > MAX_VALUES:
+        reason = f"The job has {values} parameter values at once, the emulator holds {MAX_VALUES} at most."
+        return Failure(1002, reason, "Use fewer parameter values or randomizations.")
     return None
+
+
+def too_many_points(points: int) -> Failure | None:
+    """The failure of an estimator job that asks for more values than are worked out."""
+    if points <= MAX_POINTS:
+        return None
+    reason = f"The job asks for {points} expectation values, the emulator gives {MAX_POINTS} at most."
+    return Failure(1002, reason, "Use fewer parameter values or observables.")
