@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -30,6 +31,9 @@ _OLDEST_QPY = 13
 _TABLE_QPY = 16
 _FILE_HEADER = struct.Struct("!6sBBBBQcc")
 _CIRCUIT_HEADER = struct.Struct("!H1cHIIQIQ")
+# Within such a header: a phase that is a float of eight bytes, and the counts of
+# qubits, of clbits and of bytes of metadata.
+_NESTED_HEADER = re.compile(rb"(?=f\0\x08(.{4})(.{4})(.{8}))", re.DOTALL)
 
 
 class Unreadable(Exception):
@@ -142,6 +146,12 @@ def _check_sizes(raw: bytes, version: int, programs: int) -> None:
         _, _, _, qubits, clbits, metadata, registers, operations = _CIRCUIT_HEADER.unpack_from(raw, offset)
         if max(qubits, clbits) > _MOST_BITS or max(metadata, registers, operations) > len(raw):
             raise Unreadable("a circuit in the QPY file claims to be larger than the file")
+    # Blocks and definitions have headers of their own, at places that only a reader
+    # finds. What looks like one must not claim more either.
+    for found in _NESTED_HEADER.finditer(raw):
+        qubits, clbits, metadata = (int.from_bytes(part) for part in found.groups())
+        if max(qubits, clbits) > _MOST_BITS and metadata <= len(raw):
+            raise Unreadable("a block in the QPY file claims to be larger than the file")
 
 
 def _annotation_reader() -> type:

@@ -332,7 +332,7 @@ def _damaged(text: str, at: int, byte: int, *, cut: bool) -> str:
 
 @pytest.mark.parametrize("base", list(BASES))
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_mutated_payload_is_refused_or_read(base, data):
     """Whatever is changed: a refusal or a job, no other exception, and no memory to speak of."""
     params = json.loads(json.dumps(BASES[base]))
@@ -357,3 +357,30 @@ def test_mutated_payload_is_refused_or_read(base, data):
         if work.executions <= FEW_EXECUTIONS or work.failure is not None:
             assert isinstance(_programs.run(work, 1, 0, 1), Outcome)
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < MOST_GROWTH
+
+
+def test_block_that_claims_too_many_qubits_is_refused(caller):
+    """The headers of blocks lie where only a reader finds them."""
+    circuit = QuantumCircuit(5, 1)
+    with circuit.if_test((0, 1)):
+        circuit.x(0)
+    raw = bytearray(zlib.decompress(base64.b64decode(json.loads(encoded(circuit))["__value__"])))
+    inner = raw.rindex(b"f\x00\x08\x00\x00\x00\x01") + 3
+    raw[inner : inner + 4] = b"\x10\x00\x00\x00"
+    params = {"pubs": [[{"__type__": "QuantumCircuit", "__value__": packed(bytes(raw))}]]}
+    assert refused(caller, params) == (
+        "a circuit cannot be taken: a block in the QPY file claims to be larger than the file"
+    )
+
+
+def test_circuit_that_contradicts_itself_fails_the_job(caller):
+    """A block that claims more qubits than its circuit loads, and is no circuit."""
+    circuit = QuantumCircuit(5, 1)
+    with circuit.if_test((0, 1)):
+        circuit.x(0)
+    raw = bytearray(zlib.decompress(base64.b64decode(json.loads(encoded(circuit))["__value__"])))
+    inner = raw.rindex(b"f\x00\x08\x00\x00\x00\x01") + 3
+    raw[inner : inner + 4] = b"\x00\x00\x00\x09"
+    body = {"pubs": [[{"__type__": "QuantumCircuit", "__value__": packed(bytes(raw))}]]}
+    job = caller.json("POST", "/jobs", {"program_id": "sampler", "backend": "ibm_fez", "params": body})["id"]
+    assert caller.json("GET", f"/jobs/{job}", at=1)["state"]["reason_code"] in {1002, 1603}

@@ -6,6 +6,7 @@ qiskit, the client and IBM's schemas load at the first job, a simulator too.
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib
 import importlib.util
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from qsession._session_document import Json
 from qsession.emulator._devices import Device
 from qsession.emulator._programs._weighing import weigh
 from qsession.emulator._programs._work import UNREADABLE, Failed, Failure, Moment, Outcome, Work
+from qsession.emulator._replies import compact
 from qsession.errors import UsageError
 
 __all__ = [
@@ -65,10 +67,24 @@ def prepare(program: str, params: Mapping[str, Json], device: Device, *, noise: 
     weigh(params)
     reader = _reader(program)
     try:
-        work: Work = reader.read(program, params, device, noise=noise)
+        work: Work = _read(reader, program, params, device, noise=noise)
     except Failed as problem:
-        digest = importlib.import_module(f"{__name__}._primitives").unread(params)
+        digest = hashlib.sha256(compact(params)).hexdigest()
         return Work(program, digest, 0, failure=problem.failure)
+    return work
+
+
+def _read(
+    reader: ModuleType, program: str, params: Mapping[str, Json], device: Device, *, noise: bool
+) -> Work:
+    from qiskit.exceptions import QiskitError
+
+    try:
+        work: Work = reader.read(program, params, device, noise=noise)
+    except (QiskitError, *UNREADABLE) as problem:
+        # A circuit may load and contradict itself.
+        reason = f"The job could not be read: {problem}"
+        raise Failed(Failure(1603, reason, "Check the circuit's encoding.")) from problem
     return work
 
 

@@ -39,7 +39,7 @@ from qsession.emulator._programs._work import (
     too_many_points,
     unloadable,
 )
-from qsession.emulator._replies import compact, derived_seed
+from qsession.emulator._replies import derived_seed
 
 _FINEST_PRECISION = 1e-6
 
@@ -148,11 +148,6 @@ def read(program: str, params: Mapping[str, Json], device: Device, *, noise: boo
     body = PrimitiveBody(program, read, chosen, device, noise, layer_noise)
     failure = _foreign(read, device) or _too_large(program, read, executions)
     return Work(program, digest, executions, None if failure else body, failure)
-
-
-def unread(params: Mapping[str, Json]) -> str:
-    """The digest of parameters that could not be read: of what they are, byte by byte."""
-    return hashlib.sha256(compact(params)).hexdigest()
 
 
 def _too_large(program: str, pubs: tuple[Pub, ...], executions: int) -> Failure | None:
