@@ -40,7 +40,8 @@ class Layer:
 
     def circuit(self) -> QuantumCircuit:
         """The layer as a circuit on its twirled qubits alone."""
-        found = QuantumCircuit(len(self.qubits))
+        # A name of its own: the default one counts the circuits of the process.
+        found = QuantumCircuit(len(self.qubits), name="layer")
         for (_, places), operation in zip(self.gates, self.operations, strict=True):
             found.append(operation, [self.qubits.index(place) for place in places])
         return found
