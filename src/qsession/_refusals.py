@@ -143,8 +143,14 @@ SPELLINGS: Mapping[str, Spelling] = MappingProxyType(
         "not emulated program": Spelling(
             400,
             1208,
-            "This emulator does not run the program {} yet.",
-            "Use the programs sampler and estimator.",
+            "This emulator does not run the program {}.",
+            "Use the programs sampler, estimator, executor and noise-learner.",
+        ),
+        "program needs schemas": Spelling(
+            400,
+            1208,
+            "This emulator runs the program {} with clients that bring IBM's schemas along only.",
+            "Use a client that has this program.",
         ),
         "unknown path": Spelling(404, "not_found", "path not found"),  # I
         "wrong method": Spelling(405, "method_not_allowed", "method not allowed"),  # I

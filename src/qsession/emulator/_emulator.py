@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import inspect
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -57,6 +56,9 @@ class Emulator:
         jobs_a_minute: Most submissions within a minute, 5 on the service (documented); None
             for any number.
         iam: Whether IAM grants tokens, knows no key, or is down.
+        noise: Whether results suffer from the errors that the backend reports of its
+            gates and measurements, as a reduced noise model on the qubits in use. That
+            model is ours; results are ideal without it.
 
     Raises:
         UsageError: QS121 for a backend without a snapshot, QS122 without backends
@@ -79,6 +81,7 @@ class Emulator:
         history: Sequence[PastJob] = (),
         jobs_a_minute: int | None = None,
         iam: IamState = "works",
+        noise: bool = False,
     ) -> None:
         _check(backends, instances, queue_seconds, run_seconds, run_share or 0)
         devices = {found.name: found for found in map(served, backends)}
@@ -99,6 +102,7 @@ class Emulator:
             iam=iam,
             queue=_in_milliseconds(round(queue_seconds * SECOND)),
             jobs_a_minute=jobs_a_minute,
+            noise=noise,
         )
 
     @classmethod
@@ -129,14 +133,6 @@ class Emulator:
         arguments = load(source)
         if seed is not None:
             arguments["seed"] = seed
-        if "noise" in arguments and "noise" not in inspect.signature(cls).parameters:
-            raise UsageError(
-                "QS142",
-                "The configuration of the emulator is wrong.",
-                evidence=["noise: this version simulates without noise"],
-                fix="leave the field noise out",
-                where=str(source),
-            )
         return cls(**arguments, strict=strict, api_key=api_key)
 
     @property

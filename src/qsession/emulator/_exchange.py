@@ -48,6 +48,7 @@ class World:
         iam: How IAM takes requests for tokens.
         queue: How long a job waits.
         jobs_a_minute: Most submissions within a minute; None for any number.
+        noise: Whether results suffer from the errors that backends report.
     """
 
     directory: Directory
@@ -59,6 +60,7 @@ class World:
     iam: IamState = "works"
     queue: Micros = 0
     jobs_a_minute: int | None = None
+    noise: bool = False
 
     @property
     def instances(self) -> tuple[Instance, ...]:

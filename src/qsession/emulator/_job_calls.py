@@ -48,7 +48,8 @@ def create(world: World, exchange: Exchange) -> Response:
         raise Refused("not emulated program" if known else "unknown program", asked.program)
     if not isinstance(asked.params, dict):
         raise Refused("invalid", "params must be an object")
-    work = _programs.prepare(asked.program, asked.params, world.devices[asked.backend])
+    device = world.devices[asked.backend]
+    work = _programs.prepare(asked.program, asked.params, device, noise=world.noise)
     caps = _admission.caps(world, exchange.instance)
     ident = world.state.submit(exchange.instance.crn, asked, work, exchange.at, caps=caps)
     answer: dict[str, Json] = {"id": ident, "backend": asked.backend}

@@ -257,5 +257,5 @@ def outcome(view: View) -> Outcome | None:
         if job.outcome is None:
             job.outcome = _programs.run(job.work, job.seed, fate.started, fate.ended)
             # The circuits are not needed again.
-            job.work = replace(job.work, pubs=())
+            job.work = replace(job.work, body=None)
         return job.outcome
