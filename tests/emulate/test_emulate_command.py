@@ -68,6 +68,21 @@ def test_signal_is_handed_on_and_nothing_is_left(tmp_path: Path, number: signal.
     assert list(tmp_path.iterdir()) == []
 
 
+def test_interrupt_from_the_terminal_is_the_commands_own_affair(tmp_path: Path) -> None:
+    """It reaches both; the command may go on, and its status is the status."""
+    program = (
+        "import sys, time\n"
+        "try: print('ready', flush=True); time.sleep(60)\n"
+        "except KeyboardInterrupt: sys.exit(3)\n"
+    )
+    with qsession("emulate", "--", PYTHON, "-c", program, folder=tmp_path, start_new_session=True) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "ready\n"
+        os.killpg(running.pid, signal.SIGINT)
+        assert running.wait(60) == 3
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_signal_before_the_command_began_leaves_nothing(tmp_path: Path) -> None:
     """The emulator takes a second or two to come up."""
     with qsession("emulate", "--", PYTHON, "-c", "print('began')", folder=tmp_path) as running:

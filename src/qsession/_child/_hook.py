@@ -33,7 +33,8 @@ def installed(environment: Mapping[str, str]) -> Iterator[None]:
             undo.enter_context(guarded(lambda host: not is_kept_off(plain(host)), _refuse, lead=lead))
             undo.enter_context(_unproxied())
             own, _, everybody = environment.get(TRUST, "").partition(pathsep)
-            undo.enter_context(_trusting(own, everybody))
+            if everybody:
+                undo.enter_context(_trusting(own, everybody))
             undo.enter_context(_recognizing(environment.get(FINGERPRINT, "")))
         else:
             undo.enter_context(guarded(lambda host: not _is_ibm(plain(host)), _refuse))

@@ -158,15 +158,14 @@ class _Conversation:
         with suppress(Gone):
             while self._answer_next():
                 pass
-            if self._inbox.has_more:
-                self._part()
+            self._part()
 
     def _answer_next(self) -> bool:
         """Answer one request, and say whether there may be another."""
         try:
             head = self._inbox.head()
         except Unreadable as problem:
-            self._turn_away(_unreadable(problem), None)
+            self._turn_away(_unreadable(problem))
         return self._answer(head)
 
     def _answer(self, head: Head) -> bool:
@@ -177,9 +176,9 @@ class _Conversation:
             self._invite(head)
             request = replace(request, body=self._inbox.body(head))
         except Refused as refused:
-            self._turn_away(refusal(refused, _trace(self._machine)), request)
+            self._turn_away(refusal(refused, _trace(self._machine)), head, request)
         except Unreadable as problem:
-            self._turn_away(_unreadable(problem), request)
+            self._turn_away(_unreadable(problem), head, request)
         response = self._ask(request)
         # Only now: the server may have been told to stop while this was answered.
         closes = head.closes or self._stopping.is_set()
@@ -208,10 +207,12 @@ class _Conversation:
         self._note(request, response, began, problem)
         return response
 
-    def _turn_away(self, response: Response, request: Request | None) -> NoReturn:
+    def _turn_away(
+        self, response: Response, head: Head | None = None, request: Request | None = None
+    ) -> NoReturn:
         """Refuse a request whose body was not read, and so end the connection."""
         self._note(request, response, self._machine.now(), "")
-        self._write(response, closes=True, is_head=request is not None and request.method == "HEAD")
+        self._write(response, closes=True, is_head=head is not None and head.method == "HEAD")
         self._part()
         raise Gone
 
