@@ -6,7 +6,7 @@ from qsession._clock import isoformat
 from qsession._model import SECOND, Response
 from qsession._refusals import Refused
 from qsession._session_document import Json
-from qsession.emulator import _ledger, _versions
+from qsession.emulator import _charges, _versions
 from qsession.emulator._exchange import Exchange, World, whole
 from qsession.emulator._instances import Instance
 from qsession.emulator._replies import nothing, reply
@@ -38,7 +38,7 @@ def usage(world: World, exchange: Exchange) -> Response:
     document: dict[str, Json] = {
         "instance_id": instance.crn,
         "plan_id": instance.plan_id,
-        "usage_consumed_seconds": _ledger.seconds(world, instance, exchange.at),
+        "usage_consumed_seconds": _charges.seconds(world, instance, exchange.at),
     }
     if instance.is_open_plan:
         document["usage_period"] = {
@@ -49,7 +49,7 @@ def usage(world: World, exchange: Exchange) -> Response:
         document["usage_allocation_seconds"] = instance.usage_allocation_seconds
     if instance.limit is not None:
         document["usage_limit_seconds"] = instance.limit
-        document["usage_limit_reached"] = _ledger.is_used_up(world, instance, exchange.at)
+        document["usage_limit_reached"] = _charges.is_used_up(world, instance, exchange.at)
     return reply(document)
 
 

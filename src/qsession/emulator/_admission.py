@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from qsession._refusals import Refused
-from qsession.emulator import _calibrations, _ledger
+from qsession.emulator import _calibrations, _charges
 from qsession.emulator._devices import Device
 from qsession.emulator._exchange import Exchange, World
 from qsession.emulator._instances import Instance
@@ -39,7 +39,7 @@ def admitted(world: World, exchange: Exchange, asked: Submission) -> Submission:
     device = open_backend(world, exchange, asked.backend)
     if asked.calibration and _calibrations.day_of(device, asked.calibration) is None:
         raise Refused("unknown calibration")
-    if not device.mock and _ledger.is_used_up(world, exchange.instance, exchange.at):
+    if not device.mock and _charges.is_used_up(world, exchange.instance, exchange.at):
         raise Refused("usage exceeded")
     return replace(asked, mock=device.mock)
 

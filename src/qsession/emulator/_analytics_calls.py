@@ -14,24 +14,24 @@ from qsession._clock import isoformat
 from qsession._model import SECOND, Instant, Response
 from qsession._refusals import Refused
 from qsession._session_document import Json
-from qsession.emulator import _ledger
+from qsession.emulator import _charges
+from qsession.emulator._charges import Charge
 from qsession.emulator._exchange import USER_ID, Exchange, World
 from qsession.emulator._instances import Instance
-from qsession.emulator._ledger import Entry
 from qsession.emulator._replies import reply
 
 _MILLISECOND = SECOND // 1000
 _DAY = 86_400 * SECOND
 
-Found = list[tuple[Instance, Entry]]
+Found = list[tuple[Instance, Charge]]
 
-_KEYS: Mapping[str, Callable[[Instance, Entry], str]] = MappingProxyType(
+_KEYS: Mapping[str, Callable[[Instance, Charge], str]] = MappingProxyType(
     {
-        "instance": lambda instance, entry: entry.instance,
-        "backend": lambda instance, entry: entry.backend,
-        "user_id": lambda instance, entry: USER_ID,
-        "plan": lambda instance, entry: instance.plan.lower(),
-        "subscription_id": lambda instance, entry: instance.account,
+        "instance": lambda instance, charge: charge.instance,
+        "backend": lambda instance, charge: charge.backend,
+        "user_id": lambda instance, charge: USER_ID,
+        "plan": lambda instance, charge: instance.plan.lower(),
+        "subscription_id": lambda instance, charge: instance.account,
     }
 )
 """What usage can be filtered and grouped by."""
@@ -39,26 +39,29 @@ _KEYS: Mapping[str, Callable[[Instance, Entry], str]] = MappingProxyType(
 
 def usage(world: World, exchange: Exchange) -> Response:
     """``GET /analytics/usage``."""
-    return reply(_sums(entry for _, entry in _found(world, exchange)))
+    return reply(_sums(charge for _, charge in _found(world, exchange)))
 
 
 def grouped(world: World, exchange: Exchange) -> Response:
     """``GET /analytics/usage_grouped``: one entry for each value of ``group_by``."""
     key = _group_by(exchange, tuple(_KEYS))
-    groups: dict[str, list[Entry]] = {}
-    for instance, entry in _found(world, exchange):
-        groups.setdefault(_KEYS[key](instance, entry), []).append(entry)
+    groups: dict[str, list[Charge]] = {}
+    for instance, charge in _found(world, exchange):
+        groups.setdefault(_KEYS[key](instance, charge), []).append(charge)
     data: list[Json] = [{key: value, **_sums(groups[value])} for value in sorted(groups)]
     return reply({"data": data})
 
 
 def by_date(world: World, exchange: Exchange) -> Response:
-    """``GET /analytics/usage_grouped_by_date``: one entry for each day and instance (observed)."""
+    """``GET /analytics/usage_grouped_by_date``: one entry for each day and instance.
+
+    That the instance is all it can be grouped by is read in a client that others published.
+    """
     key = _group_by(exchange, ("instance",))
-    groups: dict[tuple[Instant, str], list[Entry]] = {}
-    for instance, entry in _found(world, exchange):
-        day = entry.at - entry.at % _DAY
-        groups.setdefault((day, _KEYS[key](instance, entry)), []).append(entry)
+    groups: dict[tuple[Instant, str], list[Charge]] = {}
+    for instance, charge in _found(world, exchange):
+        day = charge.at - charge.at % _DAY
+        groups.setdefault((day, _KEYS[key](instance, charge)), []).append(charge)
     data: list[Json] = [
         {
             "interval_start": isoformat(day),
@@ -95,11 +98,11 @@ def _found(world: World, exchange: Exchange) -> Found:
         raise Refused("invalid query", "interval_start must not be after interval_end")
     wanted = {key: set(values) for key in _KEYS if (values := exchange.queries(key))}
     return [
-        (own, entry)
+        (own, charge)
         for own in world.instances
-        for entry in _ledger.entries(world, own, exchange.at)
-        if all(_KEYS[key](own, entry) in values for key, values in wanted.items())
-        and _within(entry.at, begin, end)
+        for charge in _charges.charges(world, own, exchange.at)
+        if all(_KEYS[key](own, charge) in values for key, values in wanted.items())
+        and _within(charge.at, begin, end)
     ]
 
 
@@ -115,11 +118,11 @@ def _group_by(exchange: Exchange, known: tuple[str, ...]) -> str:
     return key
 
 
-def _sums(entries: Iterable[Entry]) -> dict[str, Json]:
-    found = list(entries)
+def _sums(charges: Iterable[Charge]) -> dict[str, Json]:
+    found = list(charges)
 
     def used(*kinds: str) -> int:
-        return sum(entry.used for entry in found if entry.kind in kinds) // _MILLISECOND
+        return sum(charge.used for charge in found if charge.kind in kinds) // _MILLISECOND
 
     return {
         "usage": used("dedicated", "batch", "job"),
@@ -127,5 +130,5 @@ def _sums(entries: Iterable[Entry]) -> dict[str, Json]:
         "batch_sessions": used("batch"),
         "dedicated_sessions": used("dedicated"),
         "individual_jobs": used("job"),
-        "queue_time": sum(entry.queued for entry in found) // _MILLISECOND,
+        "queue_time": sum(charge.queued for charge in found) // _MILLISECOND,
     }

@@ -10,7 +10,7 @@ from qsession._clock import isoformat
 from qsession._model import SECOND, Response
 from qsession._refusals import Refused
 from qsession._session_document import Json
-from qsession.emulator import _admission, _ledger, _programs, _versions
+from qsession.emulator import _admission, _charges, _programs, _versions
 from qsession.emulator._exchange import (
     USER_ID,
     Exchange,
@@ -263,7 +263,7 @@ def _charged(view: View) -> float:
     # The time it held the QPU, 0 until it ended (the client's docstring on pending
     # usage). The service bills whole seconds (observed); here a job's usage agrees
     # with its timestamps and its session's elapsed_time.
-    ran = _ledger.ran(view)
+    ran = _charges.ran(view)
     return ran / SECOND if ran else 0
 
 

@@ -19,7 +19,7 @@ from qsession._lifecycle import Life, State
 from qsession._model import SECOND, Instant, Response
 from qsession._refusals import Refused
 from qsession._session_document import Json
-from qsession.emulator import _ledger
+from qsession.emulator import _charges
 from qsession.emulator._course import Phase
 from qsession.emulator._exchange import USER_ID, Exchange, World
 from qsession.emulator._records import Session, View
@@ -155,7 +155,7 @@ def _of_job(view: View) -> Workload:
     asked, fate = view.job.asked, view.fate
     more: dict[str, Json] = {
         "accepting_jobs": None,
-        **_usage(_ledger.ran(view) / SECOND, done=fate.is_final),
+        **_usage(_charges.ran(view) / SECOND, done=fate.is_final),
         "estimated_running_time_seconds": view.job.estimate,
     }
     if fate.ended is not None:

@@ -89,3 +89,29 @@ def test_limits_reach_the_client_as_its_errors(tmp_path, monkeypatch):
             batch.cancel()
         assert not service.backend("ibm_torino").status().operational
         assert service.backend("ibm_torino").properties() is not None
+
+
+def test_workloads_are_recorded_and_replayed_page_by_page(tmp_path, monkeypatch):
+    """The client's own adapter pages through the list; a replay gives the same pages."""
+    from urllib.parse import parse_qs, urlsplit
+
+    from qiskit_ibm_runtime import SamplerV2
+
+    monkeypatch.chdir(tmp_path)
+
+    def flow(run) -> list[object]:
+        service = run.service()
+        backend = service.backend("ibm_fez")
+        for _ in range(3):
+            SamplerV2(mode=backend).run([bell_circuit()])
+        adapter = service._active_api_client._api
+        first = adapter.workloads_get(limit=2, status=["pending", "in_progress"])
+        cursor = parse_qs(urlsplit(first["next"]["href"]).query)["next"][0]
+        return [first, adapter.workloads_get(limit=2, next=cursor, status=["pending", "in_progress"])]
+
+    emulator = Emulator(backends=("ibm_fez",), queue_seconds=60)
+    with qsession.record(tmp_path / "pages.yaml", target="emulator", emulator=emulator) as run:
+        recorded = flow(run)
+    assert [len(page["workloads"]) for page in recorded] == [2, 1]
+    with qsession.replay(tmp_path / "pages.yaml") as run:
+        assert flow(run) == recorded

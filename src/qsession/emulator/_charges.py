@@ -22,7 +22,7 @@ Kind = Literal["dedicated", "batch", "job"]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Charge:
     """One thing that was used, and is over.
 
     Attributes:
@@ -42,7 +42,7 @@ class Entry:
     at: Instant
 
 
-def entries(world: World, instance: Instance, at: Instant) -> Iterator[Entry]:
+def charges(world: World, instance: Instance, at: Instant) -> Iterator[Charge]:
     """All that an instance used by a moment, mock backends left out."""
     crn = instance.crn
     views = world.state.jobs(crn, at, deleted=True)
@@ -56,10 +56,10 @@ def entries(world: World, instance: Instance, at: Instant) -> Iterator[Entry]:
             continue
         ended = max(life.closed_at or 0, life.last_job_completed or 0)
         kind: Kind = "batch" if life.mode == "batch" else "dedicated"
-        yield Entry(crn, session.backend, kind, used, waits.get(session.ident, 0), ended)
+        yield Charge(crn, session.backend, kind, used, waits.get(session.ident, 0), ended)
     for view in views:
         if view.job.asked.session is None and view.fate.ended is not None and not view.job.asked.mock:
-            yield Entry(crn, view.job.asked.backend, "job", ran(view), _waited(view), view.fate.ended)
+            yield Charge(crn, view.job.asked.backend, "job", ran(view), _waited(view), view.fate.ended)
 
 
 def ran(view: View) -> Micros:
@@ -81,10 +81,10 @@ def seconds(world: World, instance: Instance, at: Instant) -> float:
     On the open plan only what was over in the last 28 days counts (documented).
     """
     since = at - 28 * 86_400 * SECOND if instance.is_open_plan else None
-    used = [entry.used for entry in entries(world, instance, at) if since is None or entry.at >= since]
+    used = [charge.used for charge in charges(world, instance, at) if since is None or charge.at >= since]
     if instance.limit is None:
         return sum(used) / SECOND
-    return sum(math.ceil(charge / SECOND) for charge in used)
+    return sum(math.ceil(time / SECOND) for time in used)
 
 
 def is_used_up(world: World, instance: Instance, at: Instant) -> bool:
