@@ -53,7 +53,7 @@ class Cluster:
 
 def _is_rotation(item: CircuitInstruction) -> bool:
     return item.operation.name in _ROTATIONS and all(
-        isinstance(angle, Parameter | float | int) or not isinstance(angle, ParameterExpression)
+        isinstance(angle, Parameter) or not isinstance(angle, ParameterExpression)
         for angle in item.operation.params
     )
 

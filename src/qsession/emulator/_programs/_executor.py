@@ -27,7 +27,7 @@ from qsession.emulator._circuits import canonical, foreign_instruction
 from qsession.emulator._devices import Device
 from qsession.emulator._programs import _samplexes
 from qsession.emulator._programs._schemas import schema, validated, written
-from qsession.emulator._programs._work import Failed, Failure, Moment, Work, too_large, unloadable
+from qsession.emulator._programs._work import Failure, Moment, Work, too_large, unloadable
 from qsession.emulator._replies import derived_seed
 
 VERSIONS = tuple(sorted(QUANTUM_PROGRAM_PARAMS_CONVERTERS))
@@ -245,6 +245,3 @@ def _digest(asked: Any, items: tuple[Item, ...]) -> str:
     parts = ["executor", str(asked.shots), json.dumps(echoed, sort_keys=True)]
     parts += [item.described() for item in items]
     return hashlib.sha256("\x1e".join(parts).encode("utf-8", "backslashreplace")).hexdigest()
-
-
-__all__ = ["VERSIONS", "ExecutorBody", "Failed", "Item", "read"]

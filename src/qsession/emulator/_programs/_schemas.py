@@ -16,7 +16,7 @@ from qiskit.exceptions import QiskitError
 
 from qsession._refusals import Refused
 from qsession._session_document import Json
-from qsession.emulator._programs._work import UNREADABLE, Failed, unloadable
+from qsession.emulator._programs._work import UNREADABLE, unloadable
 
 _LONGEST = 300
 
@@ -70,6 +70,3 @@ def _worded(problem: ValidationError) -> str:
 def written(model: BaseModel) -> str:
     """A result as its schema writes it."""
     return json.dumps(model.model_dump(mode="json"), separators=(",", ":"))
-
-
-__all__ = ["Failed", "schema", "validated", "written"]
