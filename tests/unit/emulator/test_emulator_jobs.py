@@ -199,12 +199,29 @@ def test_cancel_in_a_session_frees_the_qpu(caller, bell):
     assert caller.status(second, at=0.25) == "Running"
 
 
-def test_delete_needs_a_final_status(caller, bell):
-    """A job is deleted once it ended, and is gone then."""
+@pytest.mark.parametrize("at", [0, 1])
+def test_delete_of_a_queued_or_ended_job(caller, bell, at):
+    """It is gone then."""
     job = caller.job([[bell, None, 5]])
-    assert caller.refusal("DELETE", f"/jobs/{job}")[0] == 409
-    assert caller.send("DELETE", f"/jobs/{job}", at=1).status == 204
-    assert caller.refusal("GET", f"/jobs/{job}", at=1)[0] == 404
+    assert caller.send("DELETE", f"/jobs/{job}", at=at).status == 204
+    assert caller.refusal("GET", f"/jobs/{job}", at=at)[0] == 404
+
+
+def test_delete_of_a_running_job_is_refused(caller, bell):
+    """It goes on."""
+    job = caller.job([[bell, None, 5]])
+    assert caller.refusal("DELETE", f"/jobs/{job}", at=0.3)[0] == 409
+    assert caller.status(job, at=0.3) == "Running"
+
+
+def test_job_that_was_deleted_in_the_queue_never_starts(caller, bell):
+    """Its session's next job takes its place, and nothing is charged for it."""
+    session = caller.session()
+    first = caller.job([[bell, None, 1]], session_id=session)
+    assert caller.send("DELETE", f"/jobs/{first}", at=0.1).status == 204
+    assert "started_at" not in caller.json("GET", f"/sessions/{session}", at=0.5)
+    second = caller.job([[bell, None, 2]], session_id=session, at=0.5)
+    assert caller.status(second, at=0.8) == "Running"
 
 
 @pytest.mark.parametrize(
