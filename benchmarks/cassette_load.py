@@ -20,7 +20,7 @@ Large = Mapping[str, Mapping[str, Mapping[str, float]]]
 def measure(*, quick: bool) -> Findings:
     """Open recordings, each in a process of its own."""
     rounds = 2 if quick else 5
-    with TemporaryDirectory() as name, mock.patch.multiple(load, **(QUICK if quick else {})):
+    with TemporaryDirectory() as name, mock.patch.dict(vars(load), QUICK if quick else {}):
         openings = load.openings(Path(name), rounds)
         large = load.large(Path(name), rounds)
     return Findings((_opening(openings), *_large(large)), (_growth(openings),))

@@ -16,14 +16,20 @@ FINAL = (b'"Completed"', b'"Failed"', b'"Cancelled', b'"closed"')
 
 _JOB_WRITES = frozenset({"jobs.create", "jobs.cancel", "jobs.delete", "jobs.tags", "sessions.cancel"})
 _SESSION_WRITES = frozenset({"sessions.create", "sessions.update", "sessions.cancel"})
+_LIMIT_WRITES = frozenset({"instances.configure"})
 _ENDS = frozenset({"sessions.update", "sessions.cancel"})
 # What reads of no single job or session show, by the writes that change it.
 _CHANGED_BY = {
     "jobs.list": _JOB_WRITES,
     "tags.list": _JOB_WRITES,
     "workloads.list": _JOB_WRITES | _SESSION_WRITES,
-    "instances.usage": _JOB_WRITES,
-    "instances.configuration": frozenset({"instances.configure"}),
+    "instances.usage": _JOB_WRITES | _LIMIT_WRITES,
+    "instances.configuration": _LIMIT_WRITES,
+    "instance.get": _LIMIT_WRITES,
+    "accounts.get": _LIMIT_WRITES,
+    "analytics.usage": _JOB_WRITES | _SESSION_WRITES,
+    "analytics.grouped": _JOB_WRITES | _SESSION_WRITES,
+    "analytics.by_date": _JOB_WRITES | _SESSION_WRITES,
 }
 # These are made once, when a job ends: later writes do not change them, and tags never do.
 _MADE_ONCE = frozenset({"jobs.results", "jobs.logs", "jobs.metrics"})

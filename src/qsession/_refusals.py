@@ -68,6 +68,10 @@ SPELLINGS: Mapping[str, Spelling] = MappingProxyType(
         "unknown backend": Spelling(
             400, 1007, "Backend not found.", "Check the backend name, maybe it is wrong."
         ),
+        # D: code, message and solution; the status is I, and that a paused backend counts too.
+        "backend unavailable": Spelling(
+            400, 1004, "The Backend is not available.", "Use another backend to run the job."
+        ),
         "unknown device": Spelling(404, "not_found", "device not found"),  # P
         "unknown calibration": Spelling(404, "not_found", "calibration not found"),  # I
         # P: message and solution; the code is I.
@@ -83,6 +87,55 @@ SPELLINGS: Mapping[str, Spelling] = MappingProxyType(
         "not deletable": Spelling(409, "conflict", "Job is not in a terminal status."),  # I
         # P, 2024, on the classic platform.
         "invalid": Spelling(400, 1208, "Request validation of body failed, because: {}"),
+        # D: code, that the limit and the number are named, solution; exact words and status are I.
+        "too many tags": Spelling(
+            400,
+            1204,
+            "The maximum number of tags that a job can have was exceeded ({} > 8).",
+            "Remove some tags and try again.",
+        ),
+        "tag too long": Spelling(
+            400,
+            1205,
+            "The maximum length that a job tag can have was exceeded ({} > 86).",
+            "Shorten the tag and try again.",
+        ),
+        # D: code, message and solution; the status 429 is I.
+        "too many submissions": Spelling(
+            429,
+            1202,
+            "Too many job requests received: limit is {} per minute.",
+            "Lower the rate of requests and try again.",
+        ),
+        # P, 2025: the message; code 3458 (P, 2023) and status 400 (P, 2020) are those of the
+        # classic platform for the same limit.
+        "too many pending": Spelling(
+            400,
+            3458,
+            "You have reached the limit of {} pending jobs."
+            " Please wait for a job to complete or cancel one before submitting anything new.",
+        ),
+        # D: status 409 and message; code 4317 is that of the classic platform for a used-up
+        # quota (P, 2023).
+        "usage exceeded": Spelling(
+            409,
+            4317,
+            "Usage exceeds instance limit.",
+            "Raise the limit of the instance, or use another one.",
+        ),
+        # I, all of it.
+        "unknown version": Spelling(
+            400,
+            1208,
+            "Request validation of headers failed, because: IBM-API-Version {} is not a version",
+            "Use a version that GET /versions lists.",
+        ),
+        # I: workloads and analytics always name a number and a solution (D).
+        "invalid query": Spelling(
+            400, 1208, "Request validation of query failed, because: {}", "Correct the query parameters."
+        ),
+        "unknown account": Spelling(404, 1279, "Account {} not found", "Verify the account id."),  # I
+        "archived entry": Spelling(403, "forbidden", "The catalog entry is archived."),  # C: the status
         "unknown program": Spelling(404, "not_found", "program not found"),  # I
         "unknown entry": Spelling(404, "not_found", "catalog entry not found"),  # I
         "unknown resource": Spelling(404, "not_found", "resource instance not found"),  # I
@@ -90,10 +143,15 @@ SPELLINGS: Mapping[str, Spelling] = MappingProxyType(
         "not emulated program": Spelling(
             400,
             1208,
-            "This emulator does not run the program {} yet.",
-            "Use the programs sampler and estimator.",
+            "This emulator does not run the program {}.",
+            "Use the programs sampler, estimator, executor and noise-learner.",
         ),
-        "not emulated call": Spelling(501, "not_implemented", "This emulator does not answer {} yet."),
+        "program needs schemas": Spelling(
+            400,
+            1208,
+            "This emulator runs the program {} with clients that bring IBM's schemas along only.",
+            "Use a client that has this program.",
+        ),
         "unknown path": Spelling(404, "not_found", "path not found"),  # I
         "wrong method": Spelling(405, "method_not_allowed", "method not allowed"),  # I
         "too large": Spelling(413, 5302, "Request payload exceeded the maximum size."),  # I

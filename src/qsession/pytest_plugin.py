@@ -129,6 +129,9 @@ def pytest_runtest_makereport(
         report.sections.insert(0, ("qsession: the first refusal of this run", str(refusal)))
     if report.failed or (report.when == "teardown" and _run_key in item.stash):
         item.config.stash[_strays_key].clear()
+    if report.when == "teardown":
+        # pytest keeps its items to the end, and a run holds its recording.
+        _forget(item)
     return report
 
 

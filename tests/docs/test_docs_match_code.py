@@ -16,6 +16,7 @@ import qsession.errors
 from qsession import _cassette, _plan, _redaction, pytest_plugin
 from qsession._model import InstanceShape, Interaction, Provenance, Recording, Request, Response
 from qsession.cli import _parser
+from qsession.emulator._configuration_check import schema
 from qsession.emulator._scenarios import NAMES, scenario
 
 SOURCES = sorted((ROOT / "src" / "qsession").rglob("*.py"))
@@ -151,6 +152,23 @@ def test_error_examples_are_in_the_words_of_the_code():
     # One code may have several messages; the page shows one of them.
     known = {code for code, piece in found if piece in sections[code.lower()]}
     assert [item for item in stale if item[0] not in known] == []
+
+
+@pytest.mark.parametrize(
+    ("heading", "part"),
+    [
+        ("The file", None),
+        ("A backend", "backend"),
+        ("An instance", "instance"),
+        ("Rules", "rules"),
+        ("A past job", "past_job"),
+    ],
+)
+def test_every_field_of_a_configuration_is_on_the_page(heading, part):
+    """configuration.md has the fields of the schema, no more and no fewer, in their order."""
+    described = schema()["$defs"][part] if part else schema()
+    rows = section("docs/reference/configuration.md", heading).splitlines()
+    assert [row.split("`")[1] for row in rows if row.startswith("| `")] == list(described["properties"])
 
 
 def test_every_public_name_is_on_the_page():

@@ -143,3 +143,41 @@ def test_ordinary_tests_are_left_alone(project):
     result.assert_outcomes(passed=1)
     assert block(result) == []
     assert project.files() == []
+
+
+WATCH = """
+    import gc, weakref
+    import pytest
+
+    runs, alive = [], []
+
+    @pytest.fixture(autouse=True)
+    def _watch(qsession_run):
+        runs.append(weakref.ref(qsession_run))
+
+    def pytest_runtest_logfinish(nodeid, location):
+        gc.collect()
+        alive.append(sum(run() is not None for run in runs))
+
+    def pytest_terminal_summary(terminalreporter):
+        # The first is there until the end: what was made up to then is not looked through again.
+        terminalreporter.write_line(f"more than one was alive after a test: {max(alive) > 1}")
+    """
+
+
+def test_run_and_its_recording_are_let_go_with_their_test(project):
+    """pytest keeps its items to the end: a suite of thousands must not keep their recordings with them."""
+    project.write(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("number", range(3))
+        def test_it(qsession, number):
+            assert qsession.status()
+        """,
+        conftest=WATCH,
+    )
+    project.record().assert_outcomes(passed=3)
+    result = project.run()
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["more than one was alive after a test: False"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -30,6 +31,9 @@ _OLDEST_QPY = 13
 _TABLE_QPY = 16
 _FILE_HEADER = struct.Struct("!6sBBBBQcc")
 _CIRCUIT_HEADER = struct.Struct("!H1cHIIQIQ")
+# Within such a header: a phase that is a float of eight bytes, and the counts of
+# qubits, of clbits and of bytes of metadata.
+_NESTED_HEADER = re.compile(rb"(?=f\0\x08(.{4})(.{4})(.{8}))", re.DOTALL)
 
 
 class Unreadable(Exception):
@@ -97,19 +101,33 @@ def load_circuits(raw: bytes) -> list[QuantumCircuit]:
     return list(circuits)
 
 
+def check_headers(raw: bytes) -> int:
+    """How many circuits a QPY file holds, its headers plausible.
+
+    Raises:
+        Unreadable: If it is none, of a version that this qiskit cannot read or would
+            have to evaluate, or claims more bits and operations than it can hold.
+    """
+    from qiskit.qpy import QPY_VERSION
+
+    with foreign("QPY"):
+        magic, version, *_, programs, _encoding, _kind = _FILE_HEADER.unpack_from(raw)
+        if magic != b"QISKIT":
+            raise Unreadable("no QPY file")
+        if not _OLDEST_QPY <= version <= QPY_VERSION:
+            raise Unreadable(f"QPY version {version}, this qiskit reads {_OLDEST_QPY} to {QPY_VERSION}")
+        if not 0 < programs <= min(_MOST_CIRCUITS, len(raw)):
+            raise Unreadable(f"a QPY file of {programs} circuits")
+        _check_sizes(raw, version, programs)
+    return int(programs)
+
+
 def _checked(raw: bytes) -> bytes:
     """The file, its headers plausible, and written by no newer qiskit than ours."""
     from qiskit import __version__
-    from qiskit.qpy import QPY_VERSION
 
-    magic, version, *wrote, programs, _encoding, _kind = _FILE_HEADER.unpack_from(raw)
-    if magic != b"QISKIT":
-        raise Unreadable("no QPY file")
-    if not _OLDEST_QPY <= version <= QPY_VERSION:
-        raise Unreadable(f"QPY version {version}, this qiskit reads {_OLDEST_QPY} to {QPY_VERSION}")
-    if not 0 < programs <= min(_MOST_CIRCUITS, len(raw)):
-        raise Unreadable(f"a QPY file of {programs} circuits")
-    _check_sizes(raw, version, programs)
+    check_headers(raw)
+    wrote = list(raw[7:10])
     ours = [int(part) for part in __version__.split(".")[:2]]
     if wrote[:2] > ours:
         # Reading a newer release's file warns, which `-W error` makes an exception.
@@ -128,6 +146,12 @@ def _check_sizes(raw: bytes, version: int, programs: int) -> None:
         _, _, _, qubits, clbits, metadata, registers, operations = _CIRCUIT_HEADER.unpack_from(raw, offset)
         if max(qubits, clbits) > _MOST_BITS or max(metadata, registers, operations) > len(raw):
             raise Unreadable("a circuit in the QPY file claims to be larger than the file")
+    # Blocks and definitions have headers of their own, at places that only a reader
+    # finds. What looks like one must not claim more either.
+    for found in _NESTED_HEADER.finditer(raw):
+        qubits, clbits, metadata = (int.from_bytes(part) for part in found.groups())
+        if max(qubits, clbits) > _MOST_BITS and metadata <= len(raw):
+            raise Unreadable("a block in the QPY file claims to be larger than the file")
 
 
 def _annotation_reader() -> type:

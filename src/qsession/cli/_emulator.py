@@ -44,8 +44,7 @@ def make(arguments: argparse.Namespace, *, api_key: str | None) -> Emulator:
         api_key: The only key that it takes; None for any.
 
     Raises:
-        UsageError: QS150, if this version reads no configurations; QS154, if the CRN is
-            none; what the configuration is found wrong for.
+        UsageError: QS154, if the CRN is none; QS140 to QS142, if the configuration is wrong.
     """
     from qsession.emulator import Emulator
 
@@ -56,16 +55,7 @@ def make(arguments: argparse.Namespace, *, api_key: str | None) -> Emulator:
             strict=True,
             api_key=api_key,
         )
-    configured = getattr(Emulator, "from_config", None)
-    if configured is None:
-        raise UsageError(
-            "QS150",
-            "This version of qsession reads no configuration of the emulator.",
-            evidence=[f"--config {arguments.config}"],
-            fix="leave --config out, or build the emulator in Python: EmulatorServer(Emulator(...))",
-        )
-    found: Emulator = configured(arguments.config, strict=True, api_key=api_key, seed=arguments.seed)
-    return found
+    return Emulator.from_config(arguments.config, strict=True, api_key=api_key, seed=arguments.seed)
 
 
 def _instances(named: str | None) -> tuple[Instance, ...]:

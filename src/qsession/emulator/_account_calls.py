@@ -1,166 +1,125 @@
-"""Who calls, and which instances there are: IAM, search, catalog, resource controller, usage."""
+"""Versions of the API, and the instances as the runtime API shows them: usage, limits, account."""
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs
-
-from qsession import _lifecycle
 from qsession._clock import isoformat
 from qsession._model import SECOND, Response
 from qsession._refusals import Refused
 from qsession._session_document import Json
-from qsession.emulator._exchange import Exchange, World
+from qsession.emulator import _charges, _versions
+from qsession.emulator._exchange import Exchange, World, whole
 from qsession.emulator._instances import Instance
-from qsession.emulator._replies import reply
-from qsession.emulator._tokens import TOKEN_SECONDS
+from qsession.emulator._replies import nothing, reply
 
-_GRANT = "urn:ibm:params:oauth:grant-type:apikey"
-_OPEN_PLAN_SECONDS = 600
-_PAGE = 100
-_PERIOD = 28 * 86_400 * SECOND
+PERIOD = 28 * 86_400 * SECOND
+"""The open plan's limit counts in each rolling period of 28 days (documented)."""
 
-# API version, status and sunset as listed in August 2026 (observed and documented).
-_VERSIONS = (
-    ("2024-01-01", "2027-01-01"),
-    ("2025-01-01", "2027-01-01"),
-    ("2025-05-01", "2027-01-01"),
-    ("2026-02-01", "2027-02-01"),
-    ("2026-02-15", "2027-02-15"),
-    ("2026-03-15", "2027-03-15"),
-)
-_LIVE_VERSION = "2026-04-15"
-
-
-def token(world: World, exchange: Exchange) -> Response:
-    """``POST /identity/token``. The form of the errors is inferred."""
-    form = parse_qs(exchange.request.body.decode("utf-8", "replace"))
-    if form.get("grant_type") != [_GRANT]:
-        return _iam_refusal("BXNIM0106E", "Property missing or unsupported: grant_type")
-    key = form.get("apikey", [""])[0]
-    if not key or world.api_key not in {None, key}:
-        return _iam_refusal("BXNIM0415E", "Provided API key could not be found.")
-    return reply(
-        {
-            "access_token": world.tokens.issue(exchange.at),
-            "refresh_token": "not_supported",
-            "ims_user_id": 0,
-            "token_type": "Bearer",
-            "expires_in": TOKEN_SECONDS,
-            "expiration": exchange.at // SECOND + TOKEN_SECONDS,
-            "scope": "ibm openid",
-        }
-    )
-
-
-def _iam_refusal(code: str, message: str) -> Response:
-    return reply({"errorCode": code, "errorMessage": message}, status=400)
-
-
-def search(world: World, exchange: Exchange) -> Response:
-    """Global Search: the instances of the account.
-
-    The client leaves out items without ``doc.extensions`` (its code).
-    """
-    exchange.document()
-    size = exchange.integer("limit", _PAGE, lowest=1, highest=1000)
-    cursor = _search_cursor(exchange)
-    page = world.instances[cursor : cursor + size]
-    more = cursor + size < len(world.instances)
-    return reply(
-        {
-            "items": [_item(world, instance) for instance in page],
-            "limit": size,
-            "search_cursor": str(cursor + size) if more else None,
-        }
-    )
-
-
-def _search_cursor(exchange: Exchange) -> int:
-    cursor = exchange.document().get("search_cursor")
-    return int(cursor) if isinstance(cursor, str) and cursor.isascii() and cursor.isdigit() else 0
-
-
-def _item(world: World, instance: Instance) -> dict[str, Json]:
-    return {
-        "crn": instance.crn,
-        "service_plan_unique_id": instance.plan_id,
-        "name": instance.name,
-        "tags": list(instance.tags),
-        "doc": {"extensions": {"backends": list(world.devices)}},
-    }
-
-
-def catalog(world: World, exchange: Exchange) -> Response:
-    """Global Catalog: plan name and pricing type, all that the client reads (its code)."""
-    for instance in world.instances:
-        if instance.plan_id == exchange.call.ids["plan"]:
-            return reply(
-                {
-                    "id": instance.plan_id,
-                    "kind": "plan",
-                    "overview_ui": {"en": {"display_name": instance.plan}},
-                    "metadata": {"pricing": {"type": instance.pricing_type}},
-                }
-            )
-    raise Refused("unknown entry")
-
-
-def resources(world: World, exchange: Exchange) -> Response:
-    """Resource Controller: instances, optionally by name."""
-    name = exchange.query("name")
-    found = [_resource(i) for i in world.instances if name in {None, i.name}]
-    return reply({"rows_count": len(found), "next_url": None, "resources": found})
-
-
-def resource(world: World, exchange: Exchange) -> Response:
-    """Resource Controller: one instance by its CRN."""
-    for instance in world.instances:
-        if instance.crn == exchange.call.ids["crn"]:
-            return reply(_resource(instance))
-    raise Refused("unknown resource")
-
-
-def _resource(instance: Instance) -> dict[str, Json]:
-    return {
-        "id": instance.crn,
-        "crn": instance.crn,
-        "name": instance.name,
-        "region_id": instance.region,
-        "resource_plan_id": instance.plan_id,
-        "state": "active",
-    }
+_INT32 = 2**31 - 1
+# What an account's plan may hold its sessions to: the API's defaults (documented).
+_MAX_TTL, _INTERACTIVE_TTL = 28_800, 60
 
 
 def versions(world: World, exchange: Exchange) -> Response:
     """``GET /versions``, the one call that needs no token (documented)."""
     del world, exchange
-    old: list[Json] = [{"version": v, "status": "deprecated", "sunset_date": s} for v, s in _VERSIONS]
-    return reply({"versions": [*old, {"version": _LIVE_VERSION, "status": "live"}]})
+    old: list[Json] = [
+        {"version": version, "status": "deprecated", "sunset_date": sunset}
+        for version, sunset in _versions.DEPRECATED.items()
+    ]
+    return reply({"versions": [*old, {"version": _versions.LIVE, "status": "live"}]})
 
 
 def usage(world: World, exchange: Exchange) -> Response:
-    """``GET /instances/usage``: QPU time of closed sessions and of finished jobs (inferred)."""
+    """``GET /instances/usage``: QPU time of closed sessions and of finished jobs (inferred).
+
+    An instance with a limit is counted in whole seconds, as it is billed (observed).
+    """
     instance = exchange.instance
-    consumed = _consumed(world, exchange) / SECOND
     document: dict[str, Json] = {
         "instance_id": instance.crn,
         "plan_id": instance.plan_id,
-        "usage_consumed_seconds": consumed,
+        "usage_consumed_seconds": _charges.seconds(world, instance, exchange.at),
     }
     if instance.is_open_plan:
-        # 600 s in each rolling period of 28 days (documented).
         document["usage_period"] = {
-            "start_time": isoformat(exchange.at - _PERIOD),
+            "start_time": isoformat(exchange.at - PERIOD),
             "end_time": isoformat(exchange.at),
         }
-        document["usage_limit_seconds"] = _OPEN_PLAN_SECONDS
-        document["usage_limit_reached"] = consumed >= _OPEN_PLAN_SECONDS
+    if instance.usage_allocation_seconds is not None:
+        document["usage_allocation_seconds"] = instance.usage_allocation_seconds
+    if instance.limit is not None:
+        document["usage_limit_seconds"] = instance.limit
+        document["usage_limit_reached"] = _charges.is_used_up(world, instance, exchange.at)
     return reply(document)
 
 
-def _consumed(world: World, exchange: Exchange) -> int:
-    crn, at = exchange.instance.crn, exchange.at
-    sessions = sum(_lifecycle.elapsed_time(life) or 0 for life in world.state.sessions(crn, at))
-    fates = [view.fate for view in world.state.jobs(crn, at) if view.job.asked.session is None]
-    alone = sum(f.ended - f.started for f in fates if f.ended is not None and f.started is not None)
-    return sessions + alone
+def configuration(world: World, exchange: Exchange) -> Response:
+    """``GET /instances/configuration``: the limit, null where there is none of its own."""
+    del world
+    return reply({"instance_limit": exchange.instance.usage_limit_seconds})
+
+
+def configure(world: World, exchange: Exchange) -> Response:
+    """``PUT /instances/configuration``: a limit in seconds, or null for none.
+
+    The body is read in a client that IBM published; the status 204 is inferred, and that the
+    call hangs for minutes on the service (observed) is not copied.
+    """
+    body = exchange.document()
+    if "instance_limit" not in body:
+        raise Refused("invalid", "instance_limit is required")
+    seconds = whole(body, "instance_limit", lowest=0, highest=_INT32)
+    world.directory.limit(exchange.instance.crn, seconds)
+    return nothing()
+
+
+def instance(world: World, exchange: Exchange) -> Response:
+    """``GET /instance``: seconds are strings (documented)."""
+    own = exchange.instance
+    document: dict[str, Json] = {
+        "backends": _names(world, own),
+        "plan_id": own.plan_id,
+        "usage_allocation_seconds": str(own.usage_allocation_seconds or 0),
+    }
+    if own.limit is not None:
+        document |= {"instance_limit": own.limit, "instance_limit_seconds": str(own.limit)}
+    return reply(document)
+
+
+def account(world: World, exchange: Exchange) -> Response:
+    """``GET /accounts/{id}``: the account's plans, each with what its instances leave of it.
+
+    The fields are documented; that a plan's limit is the sum of its instances' is inferred.
+    """
+    ident, plan = exchange.call.ids["account"], exchange.query("plan_id")
+    mine = [own for own in world.instances if own.account == ident]
+    if not mine:
+        raise Refused("unknown account", ident)
+    plans = dict.fromkeys(own.plan_id for own in mine if plan in {None, own.plan_id})
+    return reply({"plans": [_plan(world, ident, [o for o in mine if o.plan_id == p]) for p in plans]})
+
+
+def _plan(world: World, account: str, instances: list[Instance]) -> dict[str, Json]:
+    first = instances[0]
+    limits = [own.limit for own in instances]
+    allocated = sum(own.usage_allocation_seconds or 0 for own in instances)
+    document: dict[str, Json] = {
+        "plan_id": first.plan_id,
+        "subscription_id": account,
+        "subscription_name": first.plan,
+        "backends": list(dict.fromkeys(name for own in instances for name in _names(world, own))),
+        "usage_allocation_seconds": allocated,
+        "max_ttl": _MAX_TTL,
+        "active_ttl": _MAX_TTL,
+        "interactive_ttl": _INTERACTIVE_TTL,
+        "functions": [],
+    }
+    if None not in limits:
+        total = sum(limit for limit in limits if limit is not None)
+        left = max(0, total - allocated)
+        document |= {"usage_limit_seconds": total, "unallocated_usage_seconds": left}
+    return document
+
+
+def _names(world: World, own: Instance) -> list[Json]:
+    return [device.name for device in world.backends(own, mocks=False)]

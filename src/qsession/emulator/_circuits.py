@@ -33,10 +33,13 @@ class Reduced:
     Attributes:
         circuit: Does the same to the classical bits.
         positions: Index of each kept qubit in it, by index in the circuit submitted.
+        idle: Classical bit and qubit, by index in the circuit submitted, of each
+            measurement of a qubit that was not kept.
     """
 
     circuit: QuantumCircuit
     positions: dict[int, int]
+    idle: tuple[tuple[int, int], ...] = ()
 
 
 def reduced(circuit: QuantumCircuit) -> Reduced:
@@ -61,7 +64,13 @@ def reduced(circuit: QuantumCircuit) -> Reduced:
         if all(qubit in qubits for qubit in instruction.qubits):
             places = [qubits[qubit] for qubit in instruction.qubits]
             small.append(CircuitInstruction(instruction.operation, places, instruction.clbits))
-    return Reduced(small, {i: n for n, i in enumerate(kept)})
+    clbits = {clbit: i for i, clbit in enumerate(circuit.clbits)}
+    idle = tuple(
+        (clbits[item.clbits[0]], index[item.qubits[0]])
+        for item in _effective(circuit)
+        if item.operation.name == "measure" and item.qubits[0] not in qubits
+    )
+    return Reduced(small, {i: n for n, i in enumerate(kept)}, idle)
 
 
 def _effective(circuit: QuantumCircuit) -> Iterator[CircuitInstruction]:
@@ -100,17 +109,22 @@ def foreign_instruction(circuit: QuantumCircuit, device: Device) -> str | None:
     if circuit.num_qubits > device.n_qubits:
         return f"The circuit has {circuit.num_qubits} qubits, {device.name} has {device.n_qubits}."
     for item, places in instructions(circuit, range(circuit.num_qubits)):
-        name = item.operation.name
-        if isinstance(item.operation, ControlFlowOp) and name in device.supported:
+        if isinstance(item.operation, ControlFlowOp) and item.operation.name in device.supported:
             continue
-        allowed = device.places.get(name, frozenset())
-        if name in ANYWHERE or (name in device.supported and (not allowed or places in allowed)):
-            continue
-        if name in {"store", "break_loop", "continue_loop"}:
-            continue
-        where = ", ".join(map(str, places))
-        return f"The instruction {name} on qubits ({where}) is not supported by {device.name}."
+        if reason := foreign_place(item.operation.name, places, device):
+            return reason
     return None
+
+
+def foreign_place(name: str, places: tuple[int, ...], device: Device) -> str | None:
+    """Why the device would not take one instruction there, in words; None if it would."""
+    allowed = device.places.get(name, frozenset())
+    if name in ANYWHERE or (name in device.supported and (not allowed or places in allowed)):
+        return None
+    if name in {"store", "break_loop", "continue_loop"}:
+        return None
+    where = ", ".join(map(str, places))
+    return f"The instruction {name} on qubits ({where}) is not supported by {device.name}."
 
 
 def canonical(circuit: QuantumCircuit) -> str:

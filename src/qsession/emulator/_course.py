@@ -75,8 +75,7 @@ def alone(plan: JobPlan, at: Instant) -> Fate:
 def next_change_alone(plan: JobPlan, at: Instant) -> Instant | None:
     """The first moment after another one at which a job outside any session looks different."""
     start = plan.created + plan.queued_for
-    withdrawn = plan.cancelled is not None and plan.cancelled <= start
-    moments = (plan.cancelled,) if withdrawn else (start, _end(plan, start))
+    moments = (plan.cancelled,) if _is_withdrawn(plan, start) else (start, _end(plan, start))
     return min((moment for moment in moments if moment is not None and moment > at), default=None)
 
 
@@ -114,7 +113,7 @@ class Story:
         closed = self.life(at).closed_at
         if closed is None or job in self._began:
             return _seen(plan, start, at)
-        if plan.cancelled is not None and plan.cancelled <= min(start, closed):
+        if plan.cancelled is not None and _is_withdrawn(plan, start) and plan.cancelled <= closed:
             return Fate("Cancelled", ended=plan.cancelled)
         return Fate("Dropped", ended=max(closed, plan.created))
 
@@ -175,9 +174,14 @@ def _starts(plans: Sequence[JobPlan]) -> list[Instant]:
     for plan in plans:
         start = max(plan.created + plan.queued_for, free)
         starts.append(start)
-        if plan.cancelled is None or plan.cancelled > start:
+        if not _is_withdrawn(plan, start):
             free = _end(plan, start)
     return starts
+
+
+def _is_withdrawn(plan: JobPlan, start: Instant) -> bool:
+    # Whoever cancels at the moment of its start has seen it running.
+    return plan.cancelled is not None and plan.cancelled < start
 
 
 def _end(plan: JobPlan, start: Instant) -> Instant:
@@ -189,7 +193,7 @@ def _events(controls: Sequence[Control], plans: Sequence[JobPlan], starts: Seque
     events: list[_Event] = [(control.at, _CONTROL, i) for i, control in enumerate(controls)]
     for i, (plan, start) in enumerate(zip(plans, starts, strict=True)):
         events.append((plan.created, _SUBMIT, i))
-        if plan.cancelled is not None and plan.cancelled <= start:
+        if plan.cancelled is not None and _is_withdrawn(plan, start):
             events.append((plan.cancelled, _WITHDRAW, i))
         else:
             events += [(start, _START, i), (_end(plan, start), _FINISH, i)]
@@ -205,7 +209,7 @@ def _controlled(life: Life, control: Control) -> Life:
 
 
 def _seen(plan: JobPlan, start: Instant, at: Instant) -> Fate:
-    if plan.cancelled is not None and plan.cancelled <= start:
+    if plan.cancelled is not None and _is_withdrawn(plan, start):
         return Fate("Queued") if at < plan.cancelled else Fate("Cancelled", ended=plan.cancelled)
     if at < start:
         return Fate("Queued")

@@ -11,7 +11,7 @@ import functools
 import importlib.util
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from qsession.errors import UsageError
@@ -34,6 +34,10 @@ class Device:
         clops: Layer operations a second, 0 if unknown.
         places: Qubit tuples that each gate takes; a gate without any takes all.
         supported: Names of all instructions it takes, control flow included.
+        mock: Whether it is of class ``mock``.
+        status: ``online``, ``paused`` or ``offline``.
+        reason: Why it is not online, if anybody said.
+        queue_length: Jobs of others that wait for it.
     """
 
     name: str
@@ -41,10 +45,14 @@ class Device:
     properties: bytes
     version: str
     n_qubits: int
-    processor: Mapping[str, str]
+    processor: Mapping[str, str] = field(hash=False)
     clops: float
-    places: Mapping[str, frozenset[tuple[int, ...]]]
+    places: Mapping[str, frozenset[tuple[int, ...]]] = field(hash=False)
     supported: frozenset[str]
+    mock: bool = False
+    status: str = "online"
+    reason: str = ""
+    queue_length: int = 0
 
 
 @functools.cache
@@ -103,8 +111,13 @@ def _snapshots() -> Path:
     return Path(places[0]) / "fake_provider" / "backends" if places else Path()
 
 
+def known_devices() -> list[str]:
+    """The devices of which the installed client has a snapshot, sorted."""
+    return sorted(f"ibm_{path.parent.name}" for path in _snapshots().glob("*/conf_*.json"))
+
+
 def _unknown(name: str) -> UsageError:
-    known = sorted(f"ibm_{path.parent.name}" for path in _snapshots().glob("*/conf_*.json"))
+    known = known_devices()
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.75) or known[:3]
     return UsageError(
         "QS121",

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from types import MappingProxyType
+from pathlib import Path
+from typing import Self
 
 from qsession._endpoints import ENDPOINTS, Call, identify, is_service_host
 from qsession._lifecycle import Rules
 from qsession._model import SECOND, Instant, Request, Response
 from qsession._refusals import Refused, refusal
-from qsession.emulator import _account_calls, _backend_calls, _job_calls, _session_calls
-from qsession.emulator._devices import device
-from qsession.emulator._exchange import Exchange, World
-from qsession.emulator._instances import DEFAULT_INSTANCES, Instance
+from qsession.emulator import _versions
+from qsession.emulator._backends import Backend, served
+from qsession.emulator._exchange import Exchange, IamState, World
+from qsession.emulator._handlers import HANDLERS
+from qsession.emulator._history import History, PastJob
+from qsession.emulator._instances import DEFAULT_INSTANCES, Directory, Instance
 from qsession.emulator._replies import derived_uuid
 from qsession.emulator._state import Pace, State
 from qsession.emulator._tokens import Tokens
@@ -22,39 +25,6 @@ from qsession.errors import UsageError
 
 DEFAULT_BACKENDS = ("ibm_fez", "ibm_marrakesh", "ibm_torino", "ibm_brisbane")
 """Backends unless somebody asks for others; the first is the default of every run."""
-
-Handler = Callable[[World, Exchange], Response]
-
-_HANDLERS: Mapping[str, Handler] = MappingProxyType(
-    {
-        "iam.token": _account_calls.token,
-        "search.resources": _account_calls.search,
-        "catalog.entry": _account_calls.catalog,
-        "resources.list": _account_calls.resources,
-        "resources.get": _account_calls.resource,
-        "versions.list": _account_calls.versions,
-        "instances.usage": _account_calls.usage,
-        "backends.list": _backend_calls.listing,
-        "backends.configuration": _backend_calls.configuration,
-        "backends.properties": _backend_calls.properties,
-        "backends.status": _backend_calls.status,
-        "backends.defaults": _backend_calls.defaults,
-        "sessions.create": _session_calls.create,
-        "sessions.get": _session_calls.get,
-        "sessions.update": _session_calls.update,
-        "sessions.cancel": _session_calls.cancel,
-        "jobs.create": _job_calls.create,
-        "jobs.list": _job_calls.listing,
-        "jobs.get": _job_calls.get,
-        "jobs.delete": _job_calls.delete,
-        "jobs.results": _job_calls.results,
-        "jobs.logs": _job_calls.logs,
-        "jobs.metrics": _job_calls.metrics,
-        "jobs.cancel": _job_calls.cancel,
-        "jobs.tags": _job_calls.tag,
-        "tags.list": _job_calls.tags,
-    }
-)
 
 _MILLISECOND = SECOND // 1000
 _METHODS = tuple(sorted({endpoint.method for endpoint in ENDPOINTS}))
@@ -69,8 +39,8 @@ class Emulator:
     threads nor on polling. Time comes in with each request.
 
     Args:
-        backends: Names such as ``ibm_fez``; each serves the snapshot that the
-            installed client has of that device.
+        backends: Names such as ``ibm_fez``, each of which serves the snapshot that the
+            installed client has of that device, or `Backend` values that say more.
         instances: Instances of the emulated account, at least one.
         seed: Seed of every random draw.
         queue_seconds: How long a job is Queued, on the clock of the requests.
@@ -82,16 +52,24 @@ class Emulator:
             does not know stands for its first instance.
         api_key: The only key that IAM takes; None for any.
         rules: What is not known of the life of sessions.
+        history: Jobs that were there before, counted back from the first request.
+        jobs_a_minute: Most submissions within a minute, 5 on the service (documented); None
+            for any number.
+        iam: Whether IAM grants tokens, knows no key, or is down.
+        noise: Whether results suffer from the errors that the backend reports of its
+            gates and measurements, as a reduced noise model on the qubits in use. That
+            model is ours; results are ideal without it.
 
     Raises:
         UsageError: QS121 for a backend without a snapshot, QS122 without backends
-            or instances, QS123 for a negative time.
+            or instances, QS123 for a negative time, QS140 for a past job of an unknown backend
+            or instance.
     """
 
     def __init__(
         self,
         *,
-        backends: Sequence[str] = DEFAULT_BACKENDS,
+        backends: Sequence[str | Backend] = DEFAULT_BACKENDS,
         instances: Sequence[Instance] = DEFAULT_INSTANCES,
         seed: int = 0,
         queue_seconds: float = 0.2,
@@ -100,12 +78,19 @@ class Emulator:
         strict: bool = False,
         api_key: str | None = None,
         rules: Rules | None = None,
+        history: Sequence[PastJob] = (),
+        jobs_a_minute: int | None = None,
+        iam: IamState = "works",
+        noise: bool = False,
     ) -> None:
         _check(backends, instances, queue_seconds, run_seconds, run_share or 0)
+        devices = {found.name: found for found in map(served, backends)}
+        _check_history(history, devices, instances)
         self.seed = seed
+        self._history = History(history)
         self._world = World(
-            instances=tuple(instances),
-            devices={name: device(name) for name in backends},
+            directory=Directory(instances),
+            devices=devices,
             state=State(
                 seed,
                 pace=_pace(queue_seconds, run_seconds, run_share),
@@ -114,7 +99,41 @@ class Emulator:
             tokens=Tokens(seed, secret=strict),
             strict=strict,
             api_key=api_key,
+            iam=iam,
+            queue=_in_milliseconds(round(queue_seconds * SECOND)),
+            jobs_a_minute=jobs_a_minute,
+            noise=noise,
         )
+
+    @classmethod
+    def from_config(
+        cls,
+        source: str | Path,
+        *,
+        strict: bool = False,
+        api_key: str | None = None,
+        seed: int | None = None,
+    ) -> Self:
+        """An emulator of the shape that a configuration describes.
+
+        Args:
+            source: Name of a configuration that comes with the package, such as ``ibm-suite``,
+                or the path of a YAML file.
+            strict: As in the class.
+            api_key: As in the class.
+            seed: Seed of every random draw, instead of the configuration's.
+
+        Raises:
+            UsageError: QS141 where there is no such name or file, QS142 for a field that is
+                wrong; and what the class raises.
+        """
+        # PyYAML and the schema are not needed otherwise.
+        from qsession.emulator._configuration import load
+
+        arguments = load(source)
+        if seed is not None:
+            arguments["seed"] = seed
+        return cls(**arguments, strict=strict, api_key=api_key)
 
     @property
     def instances(self) -> tuple[Instance, ...]:
@@ -155,6 +174,7 @@ class Emulator:
             UsageError: QS120, if a job is submitted and qiskit-aer is not installed.
         """
         at = _in_milliseconds(at)
+        self._history.tell(self._world, at)
         try:
             return self._dispatch(request, at)
         except Refused as refused:
@@ -174,12 +194,11 @@ class Emulator:
         name = call.endpoint.name
         if name not in _WITHOUT_TOKEN:
             self._authenticate(request, at)
-        if name not in _HANDLERS:
-            raise Refused("not emulated call", name)
         exchange = Exchange(call, request, at)
         if call.endpoint.family == "runtime" and name not in _WITHOUT_TOKEN:
-            exchange = replace(exchange, instance=self._instance(request, call))
-        return _HANDLERS[name](self._world, exchange)
+            version = _versions.asked(request.headers)
+            exchange = replace(exchange, instance=self._instance(request, call), version=version)
+        return HANDLERS[name](self._world, exchange)
 
     def _authenticate(self, request: Request, at: Instant) -> None:
         kind, _, token = request.headers.get("authorization", "").partition(" ")
@@ -197,7 +216,7 @@ class Emulator:
 
     def _instance(self, request: Request, call: Call) -> Instance:
         crn = request.headers.get("service-crn", "")
-        found = next((i for i in self._world.instances if i.crn == crn), None)
+        found = self._world.directory.find(crn)
         if found is None and not self._world.strict:
             return self._world.instances[0]
         if found is None or not _serves(request, call, found):
@@ -237,8 +256,24 @@ def _allowed(request: Request) -> list[str]:
     return [method for method, call in calls if call is not None and call.endpoint.name != "unknown"]
 
 
+def _check_history(
+    history: Sequence[PastJob], backends: Collection[str], instances: Sequence[Instance]
+) -> None:
+    known = {"backend": {"", *backends}, "instance": {"", *(instance.name for instance in instances)}}
+    for job in history:
+        for what, name in (("backend", job.backend), ("instance", job.instance)):
+            if name not in known[what]:
+                raise UsageError(
+                    "QS140",
+                    f"A job of the history names {'a backend' if what == 'backend' else 'an instance'}"
+                    " that the emulator does not have.",
+                    evidence=[f"{what}: {name!r}; known: {', '.join(sorted(known[what] - {''})) or 'none'}"],
+                    fix=f"add it to {what}s, or leave it out of the job",
+                )
+
+
 def _check(
-    backends: Sequence[str],
+    backends: Sequence[str | Backend],
     instances: Sequence[Instance],
     queue_seconds: float,
     run_seconds: float,

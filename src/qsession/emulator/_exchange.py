@@ -5,18 +5,31 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
 
+from qsession._clock import from_datetime
 from qsession._endpoints import Call
-from qsession._model import Instant, Request
+from qsession._model import Instant, Micros, Request
 from qsession._refusals import Refused
 from qsession._session_document import Json
+from qsession.emulator import _versions
 from qsession.emulator._devices import Device
-from qsession.emulator._instances import Instance
+from qsession.emulator._instances import Directory, Instance
 from qsession.emulator._state import State
 from qsession.emulator._tokens import Tokens
 
 USER_ID = "IBMid-0000000000"
 """The emulated user."""
+
+MOST_TAGS = 8
+"""Tags that a job may have (documented)."""
+
+LONGEST_TAG = 86
+"""Characters that a tag may have (documented)."""
+
+IamState = Literal["works", "unknown key", "unavailable"]
+"""How IAM takes requests for tokens: grants them, knows no key, or is down."""
 
 _NOBODY = Instance("")
 
@@ -26,30 +39,56 @@ class World:
     """Everything that an emulator consists of.
 
     Attributes:
-        instances: Instances of the account.
+        directory: Instances of the account.
         devices: Backends by name, in their order.
         state: Sessions and jobs.
         tokens: Access tokens.
         strict: Whether only own tokens and own CRNs are accepted.
         api_key: The one key that gets a token; None for any.
+        iam: How IAM takes requests for tokens.
+        queue: How long a job waits.
+        jobs_a_minute: Most submissions within a minute; None for any number.
+        noise: Whether results suffer from the errors that backends report.
     """
 
-    instances: tuple[Instance, ...]
+    directory: Directory
     devices: Mapping[str, Device]
     state: State
     tokens: Tokens
     strict: bool
     api_key: str | None
+    iam: IamState = "works"
+    queue: Micros = 0
+    jobs_a_minute: int | None = None
+    noise: bool = False
 
-    def device(self, name: str) -> Device:
+    @property
+    def instances(self) -> tuple[Instance, ...]:
+        """Instances of the account as they are now."""
+        return self.directory.all()
+
+    def backends(self, instance: Instance, *, mocks: bool = True) -> list[Device]:
+        """The backends that an instance sees, in their order.
+
+        Args:
+            instance: The instance.
+            mocks: Whether those of class ``mock`` are among them.
+        """
+        return [d for d in self.devices.values() if instance.sees(d.name) and (mocks or not d.mock)]
+
+    def backend(self, name: str, instance: Instance) -> Device | None:
+        """A backend, None if the instance does not see one of that name."""
+        return self.devices.get(name) if instance.sees(name) else None
+
+    def device(self, name: str, instance: Instance) -> Device:
         """A backend.
 
         Raises:
-            Refused: If there is none of that name.
+            Refused: If the instance sees none of that name.
         """
-        if name not in self.devices:
+        if (found := self.backend(name, instance)) is None:
             raise Refused("unknown device")
-        return self.devices[name]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +100,14 @@ class Exchange:
         request: The request.
         at: When it came.
         instance: The instance it is for; meaningless outside the runtime API.
+        version: Version of the API that answers; meaningless outside the runtime API.
     """
 
     call: Call
     request: Request
     at: Instant
     instance: Instance = _NOBODY
+    version: str = _versions.LIVE
 
     def query(self, name: str) -> str | None:
         """The last value of a query parameter."""
@@ -86,6 +127,21 @@ class Exchange:
         number = int(value) if value.isascii() and value.isdigit() and len(value) < 10 else default
         return number if lowest <= number <= highest else default
 
+    def moment(self, name: str) -> Instant | None:
+        """A moment, None when absent.
+
+        Raises:
+            Refused: If it is no date and time with its zone.
+        """
+        value = self.query(name)
+        if value is None:
+            return None
+        try:
+            # A plus sign that was not percent-encoded arrives as a space.
+            return from_datetime(datetime.fromisoformat(value.replace(" ", "+")))
+        except (ValueError, OverflowError) as problem:
+            raise Refused("invalid query", f"{name} must be a date and time with its zone") from problem
+
     def document(self) -> dict[str, Json]:
         """The body as a JSON object.
 
@@ -93,12 +149,17 @@ class Exchange:
             Refused: If it is none.
         """
         try:
-            found = json.loads(self.request.body)
+            # Python's own NaN and Infinity are no JSON, and would make our answers none.
+            found = json.loads(self.request.body, parse_constant=_no_constant)
         except (ValueError, RecursionError) as problem:
             raise Refused("invalid", "the body is not valid JSON") from problem
         if not isinstance(found, dict):
             raise Refused("invalid", "the body must be a JSON object")
         return found
+
+
+def _no_constant(name: str) -> Json:
+    raise ValueError(f"{name} is no JSON")
 
 
 def words(document: Mapping[str, Json], name: str, *, longest: int) -> str | None:
@@ -155,9 +216,13 @@ def labels(document: Mapping[str, Json]) -> tuple[str, ...]:
         Refused: If they are not.
     """
     value = document.get("tags", [])
-    if not isinstance(value, list) or len(value) > 8:
-        raise Refused("invalid", "tags must be a list of at most 8 strings")
-    tags = tuple(tag for tag in value if isinstance(tag, str) and len(tag) <= 86)
+    if not isinstance(value, list):
+        raise Refused("invalid", "tags must be a list of strings")
+    tags = tuple(tag for tag in value if isinstance(tag, str))
     if len(tags) < len(value):
-        raise Refused("invalid", "each tag must be a string of at most 86 characters")
+        raise Refused("invalid", "tags must be a list of strings")
+    if len(tags) > MOST_TAGS:
+        raise Refused("too many tags", str(len(tags)))
+    if any(len(tag) > LONGEST_TAG for tag in tags):
+        raise Refused("tag too long", str(max(map(len, tags))))
     return tags

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
-from datetime import datetime
 
 from qsession import _session_document
-from qsession._clock import from_datetime, isoformat
-from qsession._model import SECOND, Instant, Response
+from qsession._clock import isoformat
+from qsession._model import SECOND, Response
 from qsession._refusals import Refused
 from qsession._session_document import Json
-from qsession.emulator import _programs
+from qsession.emulator import _admission, _charges, _programs, _versions
 from qsession.emulator._exchange import (
     USER_ID,
     Exchange,
@@ -23,8 +22,9 @@ from qsession.emulator._exchange import (
     words,
 )
 from qsession.emulator._programs import Failure
+from qsession.emulator._records import Submission, View
 from qsession.emulator._replies import nothing, ready, reply, text
-from qsession.emulator._state import Submission, View, outcome
+from qsession.emulator._state import outcome
 
 MAX_COST = 10_800
 """Three hours, the most a job may take (documented)."""
@@ -34,9 +34,6 @@ MAX_BODY = 50_000_000
 
 _PAGE = 200
 _LOG_LEVELS = frozenset({"critical", "error", "warning", "info", "debug"})
-# Until these API versions the metrics had more, as the service's changelog says.
-_PLAIN_USAGE_SINCE = "2026-03-15"
-_ROOT_TIME_SINCE = "2026-04-15"
 
 
 def create(world: World, exchange: Exchange) -> Response:
@@ -45,20 +42,23 @@ def create(world: World, exchange: Exchange) -> Response:
         raise Refused("too large")
     body = exchange.document()
     asked = _asked(body, exchange)
-    if asked.backend not in world.devices:
-        raise Refused("unknown backend")
+    asked = _admission.admitted(world, exchange, asked)
     if asked.program not in _programs.PROGRAMS:
         known = asked.program in _programs.KNOWN_PROGRAMS
         raise Refused("not emulated program" if known else "unknown program", asked.program)
     if not isinstance(asked.params, dict):
         raise Refused("invalid", "params must be an object")
-    work = _programs.prepare(asked.program, asked.params, world.devices[asked.backend])
-    ident = world.state.submit(exchange.instance.crn, asked, work, exchange.at)
+    device = world.devices[asked.backend]
+    work = _programs.prepare(asked.program, asked.params, device, noise=world.noise)
+    caps = _admission.caps(world, exchange.instance)
+    ident = world.state.submit(exchange.instance.crn, asked, work, exchange.at, caps=caps)
     answer: dict[str, Json] = {"id": ident, "backend": asked.backend}
     if asked.session:
         answer["session_id"] = asked.session
     if asked.private:
         answer["private"] = True
+    if asked.calibration:
+        answer["calibration_id"] = asked.calibration
     return reply(answer)
 
 
@@ -78,6 +78,7 @@ def _asked(body: dict[str, Json], exchange: Exchange) -> Submission:
         private=flag(body, "private", default=False),
         runtime=words(body, "runtime", longest=10_000) or "",
         caller=header.rpartition("/")[2],
+        calibration=words(body, "calibration_id", longest=100) or "",
     )
 
 
@@ -88,16 +89,20 @@ def get(world: World, exchange: Exchange) -> Response:
 
 
 def listing(world: World, exchange: Exchange) -> Response:
-    """``GET /jobs``: newest first, parameters left out unless asked for (documented)."""
+    """``GET /jobs``: newest first, parameters left out unless asked for (documented).
+
+    Jobs on backends of class ``mock`` are listed on request only (the client's code).
+    """
     views = [view for view in _selected(world, exchange) if _passes(view, exchange)]
     if (exchange.query("sort") or "DESC").upper() != "ASC":
         views.reverse()
     limit = exchange.integer("limit", _PAGE, lowest=1, highest=_PAGE)
     offset = exchange.integer("offset", 0, lowest=0, highest=10**9)
     params = exchange.flag("exclude_params") is False
+    page = views[offset : offset + limit]
     return reply(
         {
-            "jobs": [_document(world, view, params=params) for view in views[offset : offset + limit]],
+            "jobs": [_document(world, view, params=params) | _older(view, exchange) for view in page],
             "count": len(views),
             "limit": limit,
             "offset": offset,
@@ -106,7 +111,7 @@ def listing(world: World, exchange: Exchange) -> Response:
 
 
 def _selected(world: World, exchange: Exchange) -> list[View]:
-    after, before = _moment(exchange, "created_after"), _moment(exchange, "created_before")
+    after, before = exchange.moment("created_after"), exchange.moment("created_before")
     return [
         view
         for view in world.state.jobs(exchange.instance.crn, exchange.at)
@@ -123,18 +128,22 @@ def _passes(view: View, exchange: Exchange) -> bool:
         and exchange.query("session_id") in {None, asked.session}
         and pending in {None, not view.fate.is_final}
         and set(exchange.queries("tags")) <= set(view.tags)
+        and (not asked.mock or exchange.flag("include_mocks") is True)
     )
 
 
-def _moment(exchange: Exchange, name: str) -> Instant | None:
-    value = exchange.query(name)
-    if value is None:
-        return None
-    try:
-        # A plus sign that was not percent-encoded arrives as a space.
-        return from_datetime(datetime.fromisoformat(value.replace(" ", "+")))
-    except (ValueError, OverflowError) as problem:
-        raise Refused("invalid", f"{name} must be a date and time with its zone") from problem
+def _older(view: View, exchange: Exchange) -> dict[str, Json]:
+    """What a job's entry has beside itself in older versions of the API (the service's changelog)."""
+    if exchange.version >= _versions.ROOT_TIME_SINCE:
+        return {}
+    usage, seconds = _usage(view), _charged(view)
+    usage["circuits_execution_time_ns"] = round(seconds * 10**9)
+    if exchange.version >= _versions.PLAIN_USAGE_SINCE:
+        return {"usage": usage}
+    return {
+        "usage": usage | {"quantum_seconds": seconds, "seconds": seconds},
+        "bss": {"seconds": seconds},
+    }
 
 
 def results(world: World, exchange: Exchange) -> Response:
@@ -158,25 +167,20 @@ def logs(world: World, exchange: Exchange) -> Response:
 def metrics(world: World, exchange: Exchange) -> Response:
     """``GET /jobs/{id}/metrics``; ``running`` is null for a job that never ran (observed)."""
     view = _view(world, exchange)
-    fate, version = view.fate, exchange.request.headers.get("ibm-api-version", _ROOT_TIME_SINCE)
-    seconds = _charged(view)
-    usage = _usage(view)
+    fate = view.fate
     document: dict[str, Json] = {
         "timestamps": {
             "created": isoformat(view.job.plan.created),
             "running": None if fate.started is None else isoformat(fate.started),
             "finished": None if fate.ended is None else isoformat(fate.ended),
         },
-        "usage": usage,
+        "usage": _usage(view),
         "qiskit_version": _qiskit_version(),
         "caller": view.job.asked.caller,
     }
-    if version < _PLAIN_USAGE_SINCE:
-        usage |= {"quantum_seconds": seconds, "seconds": seconds}
-        document["bss"] = {"seconds": seconds}
-    place = document if version >= _ROOT_TIME_SINCE else usage
-    place["circuits_execution_time_ns"] = round(seconds * 10**9)
-    return reply(document)
+    if exchange.version >= _versions.ROOT_TIME_SINCE:
+        document["circuits_execution_time_ns"] = round(_charged(view) * 10**9)
+    return reply(document | _older(view, exchange))
 
 
 def cancel(world: World, exchange: Exchange) -> Response:
@@ -186,7 +190,7 @@ def cancel(world: World, exchange: Exchange) -> Response:
 
 
 def delete(world: World, exchange: Exchange) -> Response:
-    """``DELETE /jobs/{id}``: a final status only (documented)."""
+    """``DELETE /jobs/{id}``: not while it runs (documented: a final status only)."""
     world.state.delete_job(exchange.instance.crn, exchange.call.ids["job"], exchange.at)
     return nothing()
 
@@ -226,12 +230,12 @@ def _document(world: World, view: View, *, params: bool) -> dict[str, Json]:
         "tags": list(view.tags),
         "user_id": USER_ID,
         "usage": _usage(view),
-        # Documented estimate: 2 s and 0.35 ms for each execution.
-        "estimated_running_time_seconds": round(2 + 0.00035 * view.job.work.executions, 5),
+        "estimated_running_time_seconds": view.job.estimate,
     }
     if params:
         document["params"] = {} if asked.private else asked.params
     optional = {"session_id": asked.session, "runtime": asked.runtime, "private": asked.private}
+    optional |= {"calibration_id": asked.calibration}
     return document | {name: value for name, value in optional.items() if value}
 
 
@@ -259,8 +263,8 @@ def _charged(view: View) -> float:
     # The time it held the QPU, 0 until it ended (the client's docstring on pending
     # usage). The service bills whole seconds (observed); here a job's usage agrees
     # with its timestamps and its session's elapsed_time.
-    fate = view.fate
-    return 0 if fate.started is None or fate.ended is None else (fate.ended - fate.started) / SECOND
+    ran = _charges.ran(view)
+    return ran / SECOND if ran else 0
 
 
 def _usage(view: View) -> dict[str, Json]:

@@ -7,11 +7,12 @@ from qsession._lifecycle import Life, Limits, Mode
 from qsession._model import SECOND, Response
 from qsession._refusals import Refused
 from qsession._session_document import Json
+from qsession.emulator import _admission
 from qsession.emulator._course import Wish
 from qsession.emulator._exchange import USER_ID, Exchange, World, flag, required_words, whole
 from qsession.emulator._instances import Instance
+from qsession.emulator._records import Session
 from qsession.emulator._replies import nothing, reply
-from qsession.emulator._state import Session
 
 _INT32 = 2**31 - 1
 
@@ -24,8 +25,7 @@ def create(world: World, exchange: Exchange) -> Response:
         raise Refused("open plan session")
     name = "backend" if "backend" in body else "backend_name"
     backend = required_words(body, name, longest=10_000)
-    if backend not in world.devices:
-        raise Refused("unknown backend")
+    _admission.open_backend(world, exchange, backend)
     limits = _limits(body, exchange.instance)
     session = world.state.open_session(exchange.instance.crn, backend, mode, limits, exchange.at)
     return reply(_document(session, session.born))

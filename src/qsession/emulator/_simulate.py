@@ -1,4 +1,4 @@
-"""Runs circuits on Aer: ideal, seeded, on the qubits that matter.
+"""Runs circuits on Aer: seeded, on the qubits that matter, without noise unless asked.
 
 Imports qiskit and qiskit-aer; only rooms that run a job import this.
 """
@@ -6,12 +6,12 @@ Imports qiskit and qiskit-aer; only rooms that run a job import this.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from qiskit.circuit import ControlFlowOp, QuantumCircuit
+from qiskit.circuit import ControlFlowOp, Parameter, QuantumCircuit
 from qiskit.primitives.containers import BitArray
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.primitives.containers.sampler_pub import SamplerPub
@@ -19,21 +19,21 @@ from qiskit.quantum_info import Pauli, SparseObservable
 from qiskit.result import Result
 from qiskit_aer import AerSimulator
 
-from qsession.emulator._circuits import Reduced, instructions, reduced
+from qsession.emulator import _noise
+from qsession.emulator._circuits import Reduced, reduced
+from qsession.emulator._clusters import clusters, lone_bits
+from qsession.emulator._devices import Device
+from qsession.emulator._methods import CannotSimulate, bond_bits, is_small, method
+from qsession.emulator._replies import derived_seed
 
-DENSE_QUBITS = 22
-"""A state vector of 22 qubits takes 64 MiB and some 20 ms a gate on one core."""
-
-BOND_BITS = 9
-"""A matrix product state of bond dimension 2**9 stays exact and takes seconds."""
+__all__ = ["CannotSimulate", "Estimate", "EstimatorNoise", "estimate", "sample", "shots_of"]
 
 _DYNAMIC_SHOTS = 4096
+_DENSITY_QUBITS = 9
 
 Floats = npt.NDArray[np.float64]
-
-
-class CannotSimulate(Exception):
-    """The circuit is too large and too entangled for a simulator to be exact."""
+Bits = npt.NDArray[np.bool_]
+Columns = Mapping[Parameter, Floats]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,26 @@ class Estimate:
     stds: Floats
 
 
-def sample(pub: SamplerPub, seed: int) -> dict[str, BitArray]:
+@dataclass(frozen=True, slots=True)
+class EstimatorNoise:
+    """The noise of an estimator job.
+
+    Attributes:
+        device: The backend whose errors are simulated.
+        mitigated: Whether readout errors are taken out again, here all of them.
+    """
+
+    device: Device
+    mitigated: bool
+
+
+def sample(pub: SamplerPub, seed: int, *, noisy: Device | None = None) -> dict[str, BitArray]:
     """Counts of a sampler PUB.
 
     Args:
         pub: Circuit, parameter values of any shape, shots.
         seed: Decides every shot.
+        noisy: The backend whose errors are simulated; None for none.
 
     Returns:
         For each classical register its bits, of shape ``pub.shape``.
@@ -62,22 +76,68 @@ def sample(pub: SamplerPub, seed: int) -> dict[str, BitArray]:
     Raises:
         CannotSimulate: If no exact method is fast enough.
     """
-    small = reduced(pub.circuit).circuit
-    bits = [_bits(memory, small) for memory in _memories(pub, small, seed)]
-    stacked = np.array(bits, dtype=bool).reshape(*pub.shape, pub.shots, small.num_clbits)
-    position = {bit: i for i, bit in enumerate(small.clbits)}
+    found = shots_of(pub.circuit, _rows(pub), pub.shots, seed, noisy=noisy)
     return {
-        register.name: _packed(stacked[..., [position[bit] for bit in register]]) for register in small.cregs
+        name: BitArray.from_bool_array(bits.reshape(*pub.shape, *bits.shape[1:]), order="little")
+        for name, bits in found.items()
     }
 
 
-def _memories(pub: SamplerPub, small: QuantumCircuit, seed: int) -> list[list[str]]:
-    if not small.num_clbits or not _measures(small):
-        return [["0x0"] * pub.shots] * pub.parameter_values.size
-    if not (circuits := _bound(pub, small)):
-        return []
-    result = _run(circuits, seed, shots=pub.shots, memory=True)
-    return [result.data(i)["memory"] for i in range(len(circuits))]
+def shots_of(
+    circuit: QuantumCircuit, rows: Floats, shots: int, seed: int, *, noisy: Device | None = None
+) -> dict[str, Bits]:
+    """Measured bits of a circuit at many parameter values.
+
+    Args:
+        circuit: The circuit as submitted.
+        rows: Values of ``circuit.parameters`` along the last of two axes.
+        shots: How often each is run.
+        seed: Decides every shot.
+        noisy: The backend whose errors are simulated; None for none.
+
+    Returns:
+        For each classical register its bits: rows, shots, bits of the register.
+
+    Raises:
+        CannotSimulate: If no exact method is fast enough.
+    """
+    small, size = reduced(circuit), (len(rows), shots)
+    columns = dict(zip(circuit.parameters, rows.T, strict=True))
+    bits = np.zeros((*size, circuit.num_clbits), dtype=bool)
+    parts = clusters(small)
+    for number, part in enumerate(parts):
+        own = seed if len(parts) == 1 else derived_seed(seed, number)
+        if len(parts) > 1 and part.is_lone:
+            bits[..., part.clbits[0]] = lone_bits(part, columns, size, own, noisy)
+        else:
+            bits[..., list(part.clbits)] = _simulated(part.small, columns, size, own, noisy)
+    if noisy is not None:
+        bits = _noise.misread(noisy, small, bits, derived_seed(seed, "idle"))
+    position = {bit: i for i, bit in enumerate(small.circuit.clbits)}
+    return {register.name: bits[..., [position[bit] for bit in register]] for register in circuit.cregs}
+
+
+def _simulated(
+    small: Reduced, columns: Columns, size: tuple[int, int], seed: int, noisy: Device | None
+) -> Bits:
+    circuit, (rows, shots) = small.circuit, size
+    if not circuit.num_clbits or not _measures(circuit) or not rows:
+        return np.zeros((*size, circuit.num_clbits), dtype=bool)
+    noise = None if noisy is None else _noise.model(noisy, small, readout=True)
+    run = _Run(seed, shots=shots, memory=True, noise=noise)
+    if _binds_late(circuit):
+        result = run.bound(circuit, {p: columns[p].tolist() for p in circuit.parameters})
+    else:
+        result = run.each(_bound(circuit, columns, rows))
+    return np.array([_bits(result.data(i)["memory"], circuit) for i in range(rows)])
+
+
+def _binds_late(small: QuantumCircuit) -> bool:
+    # Aer binds values itself much faster, with the same results; but a wide circuit's
+    # values decide by which method it can be run, and blocks are out of its reach.
+    if not small.parameters or any(isinstance(item.operation, ControlFlowOp) for item in small.data):
+        return False
+    return is_small(small) or not bond_bits(small)
 
 
 def _measures(circuit: QuantumCircuit) -> bool:
@@ -85,18 +145,20 @@ def _measures(circuit: QuantumCircuit) -> bool:
     return any(item.clbits or item.operation.name == "store" for item in circuit.data)
 
 
-def _bound(pub: SamplerPub | EstimatorPub, small: QuantumCircuit) -> list[QuantumCircuit]:
-    # Values go by the names and order of the submitted circuit; the reduced one may
-    # have lost a parameter with the qubit or instruction that carried it.
+def _rows(pub: SamplerPub | EstimatorPub) -> Floats:
+    # Values go by the names and order of the submitted circuit.
     names = list(pub.circuit.parameters)
-    rows = pub.parameter_values.as_array(names).reshape(pub.parameter_values.size, len(names))
-    return [
-        small.assign_parameters({p: v for p, v in zip(names, row, strict=True) if p in small.parameters})
-        for row in rows
-    ]
+    values: Floats = pub.parameter_values.as_array(names)
+    return values.reshape(pub.parameter_values.size, len(names))
 
 
-def _bits(memory: Sequence[str], circuit: QuantumCircuit) -> npt.NDArray[np.bool_]:
+def _bound(small: QuantumCircuit, columns: Columns, rows: int) -> list[QuantumCircuit]:
+    # The reduced circuit may have lost a parameter with the qubit or instruction that carried it.
+    names = list(small.parameters)
+    return [small.assign_parameters({p: columns[p][row] for p in names}) for row in range(rows)]
+
+
+def _bits(memory: Sequence[str], circuit: QuantumCircuit) -> Bits:
     size = -(-circuit.num_clbits // 8) or 1
     raw = b"".join(int(shot, 16).to_bytes(size, "little") for shot in memory)
     rows = np.frombuffer(raw, dtype=np.uint8).reshape(len(memory), size)
@@ -104,11 +166,7 @@ def _bits(memory: Sequence[str], circuit: QuantumCircuit) -> npt.NDArray[np.bool
     return unpacked[:, : circuit.num_clbits].astype(bool)
 
 
-def _packed(bits: npt.NDArray[np.bool_]) -> BitArray:
-    return BitArray.from_bool_array(bits, order="little")
-
-
-def estimate(pub: EstimatorPub, seed: int, shots: int) -> Estimate:
+def estimate(pub: EstimatorPub, seed: int, shots: int, *, noise: EstimatorNoise | None = None) -> Estimate:
     """Expectation values of an estimator PUB, with the spread that its shots give.
 
     Each Pauli term is measured ``shots`` times on its own: the exact expectation
@@ -118,6 +176,7 @@ def estimate(pub: EstimatorPub, seed: int, shots: int) -> Estimate:
         pub: Circuit, observables and parameter values of shapes that broadcast.
         seed: Decides every draw.
         shots: Number of measurements of each term.
+        noise: The errors that are simulated; None for none.
 
     Raises:
         CannotSimulate: If no exact method is fast enough.
@@ -125,7 +184,9 @@ def estimate(pub: EstimatorPub, seed: int, shots: int) -> Estimate:
     small = reduced(pub.circuit)
     paulis = _paulis(pub)
     terms = sorted({term for terms in paulis.ravel() for term, _ in terms})
-    exact = [_expectations(circuit, small, terms, seed) for circuit in _bound(pub, small.circuit)]
+    rows = _rows(pub)
+    bound = _bound(small.circuit, dict(zip(pub.circuit.parameters, rows.T, strict=True)), len(rows))
+    exact = [_expectations(circuit, small, terms, seed, noise) for circuit in bound]
     points = np.arange(len(exact)).reshape(pub.parameter_values.shape)
     at, of = np.broadcast_arrays(points, paulis)
     draw = np.random.default_rng(seed)
@@ -154,7 +215,11 @@ def _terms(observable: dict[str, float]) -> tuple[tuple[Term, float], ...]:
 
 
 def _expectations(
-    circuit: QuantumCircuit, small: Reduced, terms: Sequence[Term], seed: int
+    circuit: QuantumCircuit,
+    small: Reduced,
+    terms: Sequence[Term],
+    seed: int,
+    noise: EstimatorNoise | None,
 ) -> dict[Term, float]:
     values = {term: _without_circuit(term, small) for term in terms}
     asked = [term for term, value in values.items() if value is None]
@@ -163,11 +228,26 @@ def _expectations(
         letters = [(letter, small.positions[q]) for letter, q in term if q in small.positions]
         label = "".join(letter for letter, _ in reversed(letters))
         probe.save_expectation_value(Pauli(label), [q for _, q in letters], label=f"term-{number}")
-    # One shot is exact unless the circuit itself draws lots on its way.
-    shots = _DYNAMIC_SHOTS if _measures(probe) or probe.count_ops().get("reset") else 1
-    data = _run([probe], seed, shots=shots).data(0) if asked else {}
+    data = _probed(probe, small, seed, noise) if asked else {}
     found = {term: float(data[f"term-{number}"]) for number, term in enumerate(asked)}
-    return {term: found[term] if value is None else value for term, value in values.items()}
+    exact = {term: found[term] if value is None else value for term, value in values.items()}
+    if noise is None or noise.mitigated:
+        return exact
+    return {
+        term: value * _noise.contrast(noise.device, [q for _, q in term]) for term, value in exact.items()
+    }
+
+
+def _probed(
+    probe: QuantumCircuit, small: Reduced, seed: int, noise: EstimatorNoise | None
+) -> dict[str, float]:
+    model = None if noise is None else _noise.model(noise.device, small, readout=False)
+    dense = model is not None and probe.num_qubits <= _DENSITY_QUBITS
+    # One shot is exact unless the circuit itself draws lots on its way, or its errors do.
+    lots = _measures(probe) or probe.count_ops().get("reset") or (model is not None and not dense)
+    run = _Run(seed, shots=_DYNAMIC_SHOTS if lots else 1, noise=model)
+    data: dict[str, float] = run.each([probe], chosen="density_matrix" if dense else None).data(0)
+    return data
 
 
 def _without_circuit(term: Term, small: Reduced) -> float | None:
@@ -196,63 +276,30 @@ def _measured(
     return value, math.sqrt(variance)
 
 
-def _run(circuits: list[QuantumCircuit], seed: int, *, shots: int, memory: bool = False) -> Result:
-    # One thread: with several, Aer deals shots out by their number, and results
-    # would depend on the machine.
-    simulator = AerSimulator(method=_method(circuits[0]), max_parallel_threads=1)
-    result = simulator.run(circuits, shots=shots, memory=memory, seed_simulator=seed).result()
-    if not result.success:
-        raise CannotSimulate(str(result.status))
-    return result
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """How Aer is asked."""
 
+    seed: int
+    shots: int
+    memory: bool = False
+    noise: object = None
 
-def _method(circuit: QuantumCircuit) -> str:
-    if circuit.num_qubits <= DENSE_QUBITS:
-        return "automatic"
-    if _is_clifford(circuit):
-        return "stabilizer"
-    if _bond_bits(circuit) <= BOND_BITS:
-        return "matrix_product_state"
-    raise CannotSimulate(
-        f"The circuit uses {circuit.num_qubits} qubits, is no Clifford circuit, and may entangle"
-        f" them beyond what an exact simulation on this machine can hold."
-    )
+    def each(self, circuits: list[QuantumCircuit], *, chosen: str | None = None) -> Result:
+        """Circuits without parameters, which are all of one size."""
+        return self._run(circuits, chosen or method(circuits[0]))
 
+    def bound(self, circuit: QuantumCircuit, values: dict[object, list[float]]) -> Result:
+        """One circuit at many values of its parameters."""
+        return self._run([circuit], method(circuit), parameter_binds=[values])
 
-def _is_clifford(circuit: QuantumCircuit) -> bool:
-    for item in circuit.data:
-        operation = item.operation
-        if operation.name in {"measure", "reset"} or operation.name.startswith("save_"):
-            continue
-        if operation.name == "rz":
-            turns = float(operation.params[0]) / (math.pi / 2)
-            if not math.isclose(turns, round(turns), abs_tol=1e-9):
-                return False
-        elif operation.name not in _CLIFFORD_GATES:
-            return False
-    return True
-
-
-_CLIFFORD_GATES = frozenset(
-    {"id", "x", "y", "z", "h", "s", "sdg", "sx", "sxdg", "cx", "cy", "cz", "swap", "ecr"}
-)
-
-
-# Schmidt rank 2: one bit of entanglement at most.
-_ONE_BIT_GATES = frozenset({"cx", "cy", "cz", "ecr"})
-
-
-def _bond_bits(circuit: QuantumCircuit) -> int:
-    """Bound on the entanglement over any cut of the qubits in line, in bits."""
-    size: int = circuit.num_qubits
-    load = np.zeros(size + 1, dtype=int)
-    for item, places in instructions(circuit, range(size)):
-        # Block contents are counted themselves, each once: a loop may repeat them.
-        if isinstance(item.operation, ControlFlowOp):
-            if item.operation.name != "if_else":
-                return size
-        elif len(places) > 1 and not item.operation.name.startswith("save_"):
-            load[min(places) : max(places)] += 1 if item.operation.name in _ONE_BIT_GATES else 2
-    cut = np.arange(size + 1) + 1
-    bounds: list[int] = np.minimum(load, np.minimum(cut, np.maximum(size - cut, 0))).tolist()
-    return max(bounds)
+    def _run(self, circuits: list[QuantumCircuit], chosen: str, **more: object) -> Result:
+        # One thread: with several, Aer deals shots out by their number, and results
+        # would depend on the machine.
+        simulator = AerSimulator(method=chosen, max_parallel_threads=1, noise_model=self.noise)
+        result = simulator.run(
+            circuits, shots=self.shots, memory=self.memory, seed_simulator=self.seed, **more
+        ).result()
+        if not result.success:
+            raise CannotSimulate(str(result.status))
+        return result

@@ -9,103 +9,26 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 from qsession import _lifecycle
 from qsession._lifecycle import Life, Limits, Mode, Rules
-from qsession._model import Instant, Micros
+from qsession._model import SECOND, Instant, Micros
 from qsession._refusals import Refused
-from qsession._session_document import Json
 from qsession.emulator import _course, _programs
-from qsession.emulator._course import Control, Fate, JobPlan, Story, Wish
+from qsession.emulator._course import Control, JobPlan, Wish
 from qsession.emulator._programs import Outcome, Work
+from qsession.emulator._records import Caps, Job, Session, Submission, View
 from qsession.emulator._replies import derived_seed, derived_uuid, derived_xid
 
 Pace: TypeAlias = Callable[[Limits | None], tuple[Micros, Micros]]
 """How long a job waits and how long it runs, by the timers of its session (None outside of one)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A job as it was posted.
-
-    Attributes:
-        program: Program id.
-        backend: Backend name.
-        params: ``params`` as posted.
-        cost: Limit of its execution time in seconds.
-        tags: Its tags.
-        session: Id of its session, or None.
-        private: Whether its parameters are withheld and its results served once.
-        runtime: Image it asked for, or empty.
-        caller: Who the client said it was called by.
-    """
-
-    program: str
-    backend: str
-    params: Json
-    cost: int
-    tags: tuple[str, ...] = ()
-    session: str | None = None
-    private: bool = False
-    runtime: str = ""
-    caller: str = ""
-
-
-@dataclass(slots=True)
-class Job:
-    """One job. Its plan and tags change under the state's lock only."""
-
-    plan: JobPlan
-    crn: str
-    order: int
-    asked: Submission
-    work: Work
-    seed: int
-    tags: tuple[str, ...]
-    outcome: Outcome | None = None
-    handed_out: bool = False
-    running: threading.Lock = field(default_factory=threading.Lock)
-
-
-@dataclass(slots=True)
-class Session:
-    """One session or batch with its jobs in order."""
-
-    ident: str
-    crn: str
-    backend: str
-    born: Life
-    controls: list[Control] = field(default_factory=list)
-    jobs: list[Job] = field(default_factory=list)
-    latest: Instant = 0
-    _story: Story | None = None
-
-    @property
-    def story(self) -> Story:
-        """What becomes of it and of its jobs."""
-        if self._story is None:
-            self._story = Story(self.born, self.controls, [job.plan for job in self.jobs])
-        return self._story
-
-    def retell(self) -> None:
-        """A job, a control or a plan is new."""
-        self._story = None
-
-    def note(self, at: Instant) -> Instant:
-        """The moment for a new event: threads may bring theirs slightly out of order."""
-        self.latest = max(self.latest, at, self.born.created_at)
-        return self.latest
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A job at one moment."""
-
-    job: Job
-    fate: Fate
-    tags: tuple[str, ...]
+_NO_CAPS = Caps()
+_MOST_PAST = 1_000_000
+_MINUTE = 60 * SECOND
 
 
 class State:
@@ -119,7 +42,8 @@ class State:
 
     def __init__(self, seed: int, *, pace: Pace, rules: Rules) -> None:
         self.rules = rules
-        self._seed, self._pace = seed, pace
+        self.pace = pace
+        self._seed = seed
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
         self._jobs: dict[str, Job] = {}
@@ -167,22 +91,44 @@ class State:
             moments += [_course.next_change_alone(plan, at) for plan in alone]
         return min((moment for moment in moments if moment is not None), default=None)
 
-    def submit(self, crn: str, asked: Submission, work: Work, at: Instant) -> str:
+    def remember(self, crn: str, asked: Submission, work: Work, plan: JobPlan) -> str:
+        """A job outside of any session that was there before anybody asked.
+
+        Args:
+            crn: Its instance.
+            asked: How it was posted.
+            work: What it does.
+            plan: Its course; its id is made here.
+
+        Returns:
+            Its id.
+        """
+        with self._lock:
+            order = sum(job.order < 1 for job in self._jobs.values())
+            ident = derived_xid(self._seed, "past", crn, order, work.digest)
+            seed = derived_seed(self._seed, work.digest, "past", order)
+            plan = replace(plan, job=ident)
+            # Below 1, and in the order in which they are told.
+            self._jobs[ident] = Job(plan, crn, order - _MOST_PAST, asked, work, seed, asked.tags)
+        return ident
+
+    def submit(self, crn: str, asked: Submission, work: Work, at: Instant, *, caps: Caps = _NO_CAPS) -> str:
         """Take a job into the queue.
 
         Returns:
             Its id, which derives from its content and how often that was submitted.
 
         Raises:
-            Refused: If its session is unknown, closed or told to stop.
+            Refused: If its session is unknown, closed or told to stop, or there are too many jobs.
         """
         key = f"job|{crn}|{asked.backend}|{work.digest}"
         with self._lock:
             session = self._taking(crn, asked, at) if asked.session else None
+            self._check_caps(crn, caps, at)
             at = session.note(at) if session else at
             again = self._again(key)
             ident = derived_xid(self._seed, key, again)
-            plan = JobPlan(ident, at, *self._pace(session.born.limits if session else None))
+            plan = JobPlan(ident, at, *self.pace(session.born.limits if session else None))
             seed = derived_seed(self._seed, work.digest, again)
             self._orders += 1
             job = Job(plan, crn, self._orders, asked, work, seed, asked.tags)
@@ -191,6 +137,16 @@ class State:
                 session.jobs.append(job)
                 session.retell()
         return ident
+
+    def _check_caps(self, crn: str, caps: Caps, at: Instant) -> None:
+        if caps.a_minute is not None:
+            moments = (job.plan.created for job in self._jobs.values() if job.order > 0)
+            if sum(at - _MINUTE < moment for moment in moments) >= caps.a_minute:
+                raise Refused("too many submissions", str(caps.a_minute))
+        if caps.pending is not None:
+            mine = (job for job in self._jobs.values() if job.crn == crn)
+            if sum(not self._view(job, at).fate.is_final for job in mine) >= caps.pending:
+                raise Refused("too many pending", str(caps.pending))
 
     def _taking(self, crn: str, asked: Submission, at: Instant) -> Session:
         session = self._find(crn, asked.session or "")
@@ -209,19 +165,19 @@ class State:
         with self._lock:
             return self._view(self._find_job(crn, ident), at)
 
-    def jobs(self, crn: str, at: Instant) -> list[View]:
-        """All jobs of an instance, oldest first."""
+    def jobs(self, crn: str, at: Instant, *, deleted: bool = False) -> list[View]:
+        """All jobs of an instance, oldest first; those that were deleted if asked for."""
         with self._lock:
-            mine = [job for job in self._jobs.values() if job.crn == crn]
+            mine = [job for job in self._jobs.values() if job.crn == crn and deleted >= job.deleted]
             return sorted(
                 (self._view(job, at) for job in mine),
                 key=lambda view: (view.job.plan.created, view.job.order),
             )
 
-    def sessions(self, crn: str, at: Instant) -> list[Life]:
-        """All sessions and batches of an instance."""
+    def sessions(self, crn: str, at: Instant) -> list[tuple[Session, Life]]:
+        """All sessions and batches of an instance, in the order of their creation."""
         with self._lock:
-            return [s.story.life(at) for s in self._sessions.values() if s.crn == crn]
+            return [(s, s.story.life(at)) for s in self._sessions.values() if s.crn == crn]
 
     def cancel_job(self, crn: str, ident: str, at: Instant) -> None:
         """Cancel a job.
@@ -233,21 +189,32 @@ class State:
             job = self._find_job(crn, ident)
             if self._view(job, at).fate.is_final or job.plan.cancelled is not None:
                 raise Refused("not cancellable")
-            job.plan = replace(job.plan, cancelled=max(at, job.plan.created))
-            if job.asked.session is not None:
-                self._sessions[job.asked.session].retell()
+            self._withdraw(job, at)
 
     def delete_job(self, crn: str, ident: str, at: Instant) -> None:
-        """Delete a job that is in a final status; its session's usage remains.
+        """Delete a job; what it used remains. One that is queued does not start any more.
+
+        A final status is documented as a condition, but a test of IBM's own client deletes a
+        job in the queue and wants it gone (read in its code).
 
         Raises:
-            Refused: If it is unknown or not final.
+            Refused: If it is unknown or running.
         """
         with self._lock:
             job = self._find_job(crn, ident)
-            if not self._view(job, at).fate.is_final:
+            phase = self._view(job, at).fate.phase
+            if phase == "Running":
                 raise Refused("not deletable")
-            del self._jobs[ident]
+            if phase == "Queued":
+                self._withdraw(job, at)
+            job.deleted = True
+            # Nobody can ask for them any more.
+            job.asked = replace(job.asked, params={})
+
+    def _withdraw(self, job: Job, at: Instant) -> None:
+        job.plan = replace(job.plan, cancelled=max(at, job.plan.created))
+        if job.asked.session is not None:
+            self._sessions[job.asked.session].retell()
 
     def tag_job(self, crn: str, ident: str, tags: Sequence[str]) -> None:
         """Replace a job's tags.
@@ -272,7 +239,7 @@ class State:
 
     def _find_job(self, crn: str, ident: str) -> Job:
         found = self._jobs.get(ident)
-        if found is None or found.crn != crn:
+        if found is None or found.crn != crn or found.deleted:
             raise Refused("unknown job", ident)
         return found
 
@@ -299,5 +266,5 @@ def outcome(view: View) -> Outcome | None:
         if job.outcome is None:
             job.outcome = _programs.run(job.work, job.seed, fate.started, fate.ended)
             # The circuits are not needed again.
-            job.work = replace(job.work, pubs=())
+            job.work = replace(job.work, body=None)
         return job.outcome

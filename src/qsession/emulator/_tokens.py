@@ -18,6 +18,9 @@ from qsession._model import SECOND, Instant
 TOKEN_SECONDS = 3600
 """Lifetime of a token (documented, IAM's ``expires_in``)."""
 
+REFRESH_SECONDS = 30 * 86_400
+"""Lifetime of a refresh token (inferred)."""
+
 
 class Tokens:
     """Makes tokens and knows its own again.
@@ -56,8 +59,23 @@ class Tokens:
         signed, _, signature = token.rpartition(".")
         if not hmac.compare_digest(signature.encode(), self._signature(signed).encode()):
             return False
+        if "." not in signed:
+            return False  # a refresh token
         claims = json.loads(base64.urlsafe_b64decode(_padded(signed.partition(".")[2])))
         return bool(at < claims["exp"] * SECOND)
+
+    def issue_refresh(self, at: Instant) -> str:
+        """A token that gets new access tokens, and opens nothing itself."""
+        signed = f"refresh-{at // SECOND + REFRESH_SECONDS}"
+        return f"{signed}.{self._signature(signed)}"
+
+    def is_own_refresh(self, token: str, at: Instant) -> bool:
+        """Whether this object issued the refresh token and it has not expired."""
+        signed, _, signature = token.rpartition(".")
+        if not hmac.compare_digest(signature.encode(), self._signature(signed).encode()):
+            return False
+        kind, _, ends = signed.partition("-")
+        return kind == "refresh" and at < int(ends) * SECOND
 
     def _signature(self, signed: str) -> str:
         return _unpadded(hmac.digest(self._key, signed.encode(), "sha256"))

@@ -14,6 +14,7 @@ IAM = "https://iam.cloud.ibm.com/identity/token"
 SEARCH = "https://api.global-search-tagging.cloud.ibm.com/v3/resources/search?limit=100"
 CATALOG = "https://globalcatalog.cloud.ibm.com/api/v1/"
 RESOURCES = "https://resource-controller.cloud.ibm.com/v2/resource_instances"
+FIELDS = ["crn", "service_plan_unique_id", "name", "doc", "tags"]
 TWO = (
     Instance(fake_crn(1), "first", "Premium", "paid", "us-east", ("a", "b")),
     Instance(fake_crn(2, region="eu-de"), "second", "Open", "free", "eu-de"),
@@ -64,13 +65,87 @@ def test_token_for_another_grant_is_refused(caller):
 def test_search_lists_the_instances(make_caller):
     """Global Search gives what the client reads of each instance."""
     caller = make_caller(instances=TWO)
-    found = caller.json("POST", SEARCH, {"query": "service_name:quantum-computing"})
+    found = caller.json("POST", SEARCH, {"query": "service_name:quantum-computing", "fields": FIELDS})
     assert found["search_cursor"] is None
     assert [(i["crn"], i["name"], i["tags"]) for i in found["items"]] == [
         (TWO[0].crn, "first", ["a", "b"]),
         (TWO[1].crn, "second", []),
     ]
     assert all(item["doc"]["extensions"] for item in found["items"])
+
+
+def test_search_gives_the_fields_asked_for(make_caller):
+    """Plain fields unless others are asked for, and always the CRN."""
+    caller = make_caller(instances=TWO)
+    (plain, _) = caller.json("POST", SEARCH, {})["items"]
+    assert plain == {
+        "crn": TWO[0].crn,
+        "name": "first",
+        "account_id": "0" * 32,
+        "type": "resource-instance",
+        "family": "resource_controller",
+    }
+    assert [sorted(i) for i in caller.json("POST", SEARCH, {"fields": ["tags"]})["items"]] == [
+        ["crn", "tags"]
+    ] * 2
+    assert set(caller.json("POST", SEARCH, {"fields": ["*"]})["items"][0]) > set(FIELDS)
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("", ["first", "second"]),
+        ("service_name:quantum-computing", ["first", "second"]),
+        ("service_name:other", []),
+        ("name:first", ["first"]),
+        ('name:"second" AND region:eu-de', ["second"]),
+        ("name:F*", ["first"]),
+        ("tags:b AND service_name:quantum-computing", ["first"]),
+        ("family:resource_controller AND region:us-east AND name:second", []),
+        ("nothing:x", []),
+    ],
+)
+def test_search_finds_by_terms(make_caller, query, names):
+    """Terms of field and value, joined by AND, wildcards included."""
+    found = make_caller(instances=TWO).json("POST", SEARCH, {"query": query})
+    assert [item["name"] for item in found["items"]] == names
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"query": "name:a OR name:b"},
+        {"query": "(name:a)"},
+        {"query": "first"},
+        {"query": "name:a AND"},
+        {"query": 1},
+        {"fields": "name"},
+        {"fields": [1]},
+        {"search_cursor": "x"},
+        {"search_cursor": 5},
+        {"search_cursor": "bm9uZQ=="},
+    ],
+)
+def test_search_refuses_what_it_does_not_understand(caller, body):
+    """A query beyond terms and AND, malformed fields and foreign cursors are 400, not ignored."""
+    assert caller.refusal("POST", SEARCH, body)[0] == 400
+
+
+@pytest.mark.parametrize("limit", ["0", "1001", "x", "-1", ""])
+def test_search_refuses_limits_out_of_range(caller, limit):
+    """A limit is a number from 1 to 1000."""
+    assert caller.refusal("POST", SEARCH.replace("100", limit), {})[0] == 400
+
+
+def test_search_gives_ten_unless_asked_for_more(make_caller):
+    """The default page of the client's SDK."""
+    caller = make_caller(instances=tuple(Instance(fake_crn(n), f"i{n}") for n in range(12)))
+    first = caller.json("POST", SEARCH.partition("?")[0], {"query": "name:i*", "fields": ["name"]})
+    second = caller.json(
+        "POST", SEARCH.partition("?")[0], {"query": "name:ignored", "search_cursor": first["search_cursor"]}
+    )
+    assert [len(page["items"]) for page in (first, second)] == [10, 2]
+    assert second["items"][0] == {"crn": fake_crn(10), "name": "i10"}
 
 
 def test_search_pages_with_a_cursor(make_caller):
@@ -88,6 +163,28 @@ def test_catalog_names_plan_and_pricing(make_caller, instance):
     entry = make_caller(instances=TWO).json("GET", CATALOG + instance.plan_id)
     assert entry["overview_ui"]["en"]["display_name"] == instance.plan
     assert entry["metadata"]["pricing"]["type"] == instance.pricing_type
+
+
+def test_catalog_keeps_an_archived_plan_to_itself(make_caller):
+    """The entry of an archived plan is 403, which the client takes for an unknown plan."""
+    caller = make_caller(instances=(Instance(fake_crn(1), archived=True), Instance(fake_crn(2), "b")))
+    old, own = caller.emulator.instances
+    assert caller.refusal("GET", CATALOG + old.plan_id) == (
+        403,
+        {"code": "forbidden", "message": "The catalog entry is archived."},
+    )
+    assert caller.json("GET", CATALOG + own.plan_id)["overview_ui"]["en"]["display_name"] == "Premium"
+
+
+def test_catalog_has_an_entry_for_each_plan(make_caller):
+    """Equal plans share an entry, different ones do not."""
+    plans = [("A", "paid"), ("A", "paid"), ("A", "trial"), ("B", "paygo")]
+    own = tuple(Instance(fake_crn(n), f"i{n}", plan, price) for n, (plan, price) in enumerate(plans))
+    caller = make_caller(instances=own)
+    assert len({instance.plan_id for instance in own}) == 3
+    for instance in own:
+        entry = caller.json("GET", CATALOG + instance.plan_id)
+        assert entry["metadata"]["pricing"]["type"] == instance.pricing_type
 
 
 def test_catalog_of_an_unknown_plan_is_404(caller):
@@ -109,6 +206,165 @@ def test_resource_is_found_by_crn(make_caller):
     path = f"{RESOURCES}/{TWO[0].crn.replace('/', '%2F')}"
     assert caller.json("GET", path)["name"] == "first"
     assert caller.refusal("GET", f"{RESOURCES}/other")[0] == 404
+
+
+def path_of(instance: Instance) -> str:
+    return f"{RESOURCES}/{instance.crn.replace('/', '%2F')}"
+
+
+def test_resource_can_be_renamed(make_caller):
+    """A new name is found by everybody who looks for instances."""
+    caller = make_caller(instances=TWO)
+    assert caller.json("PATCH", path_of(TWO[0]), {"name": "third"})["name"] == "third"
+    assert caller.json("GET", f"{RESOURCES}?name=third")["rows_count"] == 1
+    assert caller.json("POST", SEARCH, {"query": "name:third"})["items"][0]["crn"] == TWO[0].crn
+    assert caller.emulator.instances[0].name == "third"
+
+
+def test_resource_has_its_limits_set(make_caller):
+    """Limit and allocation are strings of digits, null takes them away."""
+    caller = make_caller(instances=TWO)
+    parameters = {"instance_limit_seconds": "90", "usage_allocation_seconds": "60"}
+    assert caller.json("PATCH", path_of(TWO[0]), {"parameters": parameters})["parameters"] == parameters
+    caller.headers["service-crn"] = TWO[0].crn
+    usage = caller.json("GET", "/instances/usage")
+    assert (usage["usage_limit_seconds"], usage["usage_allocation_seconds"]) == (90, 60)
+    gone = caller.json("PATCH", path_of(TWO[0]), {"parameters": dict.fromkeys(parameters)})
+    assert "parameters" not in gone
+    assert "usage_limit_seconds" not in caller.json("GET", "/instances/usage")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": "second"},
+        {"name": ""},
+        {"name": 3},
+        {"parameters": []},
+        {"parameters": {"instance_limit_seconds": 90}},
+        {"parameters": {"instance_limit_seconds": "-1"}},
+        {"parameters": {"usage_allocation_seconds": "9" * 11}, "name": "new"},
+    ],
+)
+def test_resource_refuses_malformed_changes_and_keeps_the_old(make_caller, body):
+    """A name that another has, or a number that is none, changes nothing at all."""
+    caller = make_caller(instances=TWO)
+    assert caller.refusal("PATCH", path_of(TWO[0]), body)[0] == 400
+    assert caller.emulator.instances == TWO
+
+
+def test_unknown_resource_cannot_be_changed(caller):
+    """Only own instances can be changed."""
+    assert caller.refusal("PATCH", f"{RESOURCES}/crn:other", {"name": "x"})[0] == 404
+
+
+def test_instance_limit_is_configured(caller):
+    """PUT sets the limit that GET, the usage and the instance show; null takes it away."""
+    assert caller.json("GET", "/instances/configuration") == {"instance_limit": None}
+    assert caller.send("PUT", "/instances/configuration", {"instance_limit": 120}).status == 204
+    assert caller.json("GET", "/instances/configuration") == {"instance_limit": 120}
+    assert caller.json("GET", "/instances/usage")["usage_limit_seconds"] == 120
+    own = caller.json("GET", "/instance")
+    assert (own["instance_limit"], own["instance_limit_seconds"]) == (120, "120")
+    assert caller.send("PUT", "/instances/configuration", {"instance_limit": None}).status == 204
+    assert "instance_limit" not in caller.json("GET", "/instance")
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"instance_limit": -1}, {"instance_limit": "5"}, {"instance_limit": 1.5}]
+)
+def test_malformed_instance_limit_is_400(caller, body):
+    """A limit is a whole number of seconds, or null."""
+    assert caller.refusal("PUT", "/instances/configuration", body)[0] == 400
+
+
+def test_instance_names_its_backends_and_plan(caller):
+    """GET /instance, with seconds as strings."""
+    own = caller.emulator.instances[0]
+    assert caller.json("GET", "/instance") == {
+        "backends": ["ibm_fez", "ibm_torino"],
+        "plan_id": own.plan_id,
+        "usage_allocation_seconds": "0",
+    }
+
+
+def test_account_lists_its_plans(make_caller):
+    """Each plan with what its instances may use, and how much of that is not set aside."""
+    one = Instance(fake_crn(1), "a", usage_limit_seconds=100, usage_allocation_seconds=30)
+    two = Instance(fake_crn(2), "b", usage_limit_seconds=50)
+    other = Instance(fake_crn(3), "c", plan="Flex", pricing_type="subscription", backends=("ibm_fez",))
+    caller = make_caller(instances=(one, two, other), backends=("ibm_fez", "ibm_torino"))
+    plans = caller.json("GET", f"/accounts/{'0' * 32}")["plans"]
+    assert plans[0] == {
+        "plan_id": one.plan_id,
+        "subscription_id": "0" * 32,
+        "subscription_name": "Premium",
+        "backends": ["ibm_fez", "ibm_torino"],
+        "usage_allocation_seconds": 30,
+        "usage_limit_seconds": 150,
+        "unallocated_usage_seconds": 120,
+        "max_ttl": 28_800,
+        "active_ttl": 28_800,
+        "interactive_ttl": 60,
+        "functions": [],
+    }
+    assert (plans[1]["backends"], "usage_limit_seconds" in plans[1]) == (["ibm_fez"], False)
+    only = caller.json("GET", f"/accounts/{'0' * 32}?plan_id={other.plan_id}")["plans"]
+    assert only == plans[1:]
+    assert caller.json("GET", f"/accounts/{'0' * 32}?plan_id=x") == {"plans": []}
+
+
+def test_account_of_others_is_404(caller):
+    """Only the account that the instances belong to is known."""
+    assert caller.refusal("GET", "/accounts/me") == (
+        404,
+        {"code": 1279, "message": "Account me not found", "solution": "Verify the account id."},
+    )
+
+
+BASIC = "Basic Yng6Yng="
+
+
+def test_refresh_token_is_for_callers_that_name_a_client(caller):
+    """With a client id IAM gives a refresh token, which gets new access tokens and opens nothing itself."""
+    plain = json.loads(token(caller).body)
+    assert plain["refresh_token"] == "not_supported"
+    body = f"{GRANT}&apikey=key".encode()
+    named = json.loads(caller.send("POST", IAM, body, authorization=BASIC).body)
+    assert named["refresh_token_expiration"] == T0 // SECOND + 30 * 86_400
+    refresh = f"grant_type=refresh_token&refresh_token={named['refresh_token']}".encode()
+    again = json.loads(caller.send("POST", IAM, refresh, at=4000, authorization=BASIC).body)
+    assert again["expiration"] == T0 // SECOND + 4000 + 3600
+    late = caller.send("POST", IAM, refresh, at=30 * 86_400, authorization=BASIC)
+    assert (late.status, json.loads(late.body)["errorCode"]) == (400, "BXNIM0408E")
+    assert caller.send("POST", IAM, refresh).status == 400
+
+
+@pytest.mark.parametrize("value", ["", "x", "refresh-9999999999.x", "not_supported", "a.b.c"])
+def test_foreign_refresh_token_is_refused(caller, value):
+    """Only a refresh token that this emulator made gets an access token."""
+    form = f"grant_type=refresh_token&refresh_token={value}".encode()
+    answer = caller.send("POST", IAM, form, authorization=BASIC)
+    assert (answer.status, json.loads(answer.body)["errorCode"]) == (400, "BXNIM0408E")
+
+
+def test_refresh_token_is_no_access_token(make_caller):
+    """A strict emulator does not take it as a bearer token, nor an access token for a refresh."""
+    caller = make_caller(strict=True)
+    named = json.loads(caller.send("POST", IAM, f"{GRANT}&apikey=k".encode(), authorization=BASIC).body)
+    bearer = f"Bearer {named['refresh_token']}"
+    assert caller.refusal("GET", "/backends", authorization=bearer)[0] == 401
+    form = f"grant_type=refresh_token&refresh_token={named['access_token']}".encode()
+    assert caller.send("POST", IAM, form, authorization=BASIC).status == 400
+
+
+@pytest.mark.parametrize(
+    ("iam", "status", "code"), [("unknown key", 400, "BXNIM0415E"), ("unavailable", 503, "BXNIM0601E")]
+)
+def test_iam_fails_when_told_to(make_caller, iam, status, code):
+    """A configured failure of IAM is what every request for a token gets."""
+    answer = token(make_caller(iam=iam))
+    assert (answer.status, json.loads(answer.body)["errorCode"]) == (status, code)
 
 
 def test_versions_need_no_token(caller):

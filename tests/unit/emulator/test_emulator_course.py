@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import given
@@ -80,3 +81,14 @@ def test_job_alone_is_cancelled_at_its_moment():
     """A cancelled job is Queued before and Cancelled after."""
     plan = JobPlan("j", 0, 10, 10, 5)
     assert [_course.alone(plan, at).phase for at in (4, 5, 15, 99)] == ["Queued", *["Cancelled"] * 3]
+
+
+def test_cancel_at_the_start_ends_a_running_job():
+    """Who cancels in the very moment of a job's start has seen it running: the session stays active."""
+    plan = JobPlan("job", 0, 5, 10, cancelled=5)
+    story = Story(_lifecycle.begin("dedicated", 0), (), [plan])
+    fate = story.fate("job", 5)
+    assert (fate.phase, fate.started, fate.ended) == ("Cancelled", 5, 5)
+    assert story.life(5).timestamps == (("open", 0), ("active", 5))
+    assert _course.alone(plan, 5) == fate
+    assert _course.alone(replace(plan, cancelled=4), 5).started is None

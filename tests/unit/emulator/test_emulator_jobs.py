@@ -199,12 +199,29 @@ def test_cancel_in_a_session_frees_the_qpu(caller, bell):
     assert caller.status(second, at=0.25) == "Running"
 
 
-def test_delete_needs_a_final_status(caller, bell):
-    """A job is deleted once it ended, and is gone then."""
+@pytest.mark.parametrize("at", [0, 1])
+def test_delete_of_a_queued_or_ended_job(caller, bell, at):
+    """It is gone then."""
     job = caller.job([[bell, None, 5]])
-    assert caller.refusal("DELETE", f"/jobs/{job}")[0] == 409
-    assert caller.send("DELETE", f"/jobs/{job}", at=1).status == 204
-    assert caller.refusal("GET", f"/jobs/{job}", at=1)[0] == 404
+    assert caller.send("DELETE", f"/jobs/{job}", at=at).status == 204
+    assert caller.refusal("GET", f"/jobs/{job}", at=at)[0] == 404
+
+
+def test_delete_of_a_running_job_is_refused(caller, bell):
+    """It goes on."""
+    job = caller.job([[bell, None, 5]])
+    assert caller.refusal("DELETE", f"/jobs/{job}", at=0.3)[0] == 409
+    assert caller.status(job, at=0.3) == "Running"
+
+
+def test_job_that_was_deleted_in_the_queue_never_starts(caller, bell):
+    """Its session's next job takes its place, and nothing is charged for it."""
+    session = caller.session()
+    first = caller.job([[bell, None, 1]], session_id=session)
+    assert caller.send("DELETE", f"/jobs/{first}", at=0.1).status == 204
+    assert "started_at" not in caller.json("GET", f"/sessions/{session}", at=0.5)
+    second = caller.job([[bell, None, 2]], session_id=session, at=0.5)
+    assert caller.status(second, at=0.8) == "Running"
 
 
 @pytest.mark.parametrize(
@@ -249,10 +266,8 @@ def test_tag_search_needs_three_characters(caller, query):
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        ({"tags": ["t"] * 9}, "tags must be a list of at most 8 strings"),
-        ({"tags": "t"}, "tags must be a list of at most 8 strings"),
-        ({"tags": ["t" * 87]}, "each tag must be a string of at most 86 characters"),
-        ({"tags": [1]}, "each tag must be a string of at most 86 characters"),
+        ({"tags": "t"}, "tags must be a list of strings"),
+        ({"tags": [1]}, "tags must be a list of strings"),
         ({"cost": -1}, "cost must be a whole number from 0 to 2147483647"),
         ({"cost": 1.5}, "cost must be a whole number from 0 to 2147483647"),
         ({"private": "yes"}, "private must be true or false"),
@@ -290,15 +305,14 @@ def test_too_large_a_body_is_413(caller):
     assert caller.refusal("POST", "/jobs", b" " * 50_000_001)[0] == 413
 
 
-@pytest.mark.parametrize("program", ["executor", "noise-learner", "calibrate"])
-def test_program_of_a_later_floor_is_refused(caller, program):
-    """A real program that is not emulated yet is refused at submit, by name."""
-    assert caller.refusal("POST", "/jobs", body_of([1], program_id=program)) == (
+def test_calibrate_is_refused(caller):
+    """A real program that has nothing to calibrate here is refused at submit, by name."""
+    assert caller.refusal("POST", "/jobs", body_of([1], program_id="calibrate")) == (
         400,
         {
             "code": 1208,
-            "message": f"This emulator does not run the program {program} yet.",
-            "solution": "Use the programs sampler and estimator.",
+            "message": "This emulator does not run the program calibrate.",
+            "solution": "Use the programs sampler, estimator, executor and noise-learner.",
         },
     )
 

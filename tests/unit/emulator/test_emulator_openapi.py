@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
+from emulator_caller import encoded
 
 from qsession.emulator import Instance
+from qsession.emulator import _calibrations as calibrations
+from qsession.emulator._devices import device
 from qsession.emulator._instances import fake_crn
 
 _BESIDE = Path(__file__).parents[4] / "shared" / "data"
@@ -40,6 +44,8 @@ def _deviations(schema: str, document: object) -> list[str]:
 
 
 def _session_answers(caller, bell):
+    yield caller.json("POST", "/sessions", {"mode": "batch", "backend": "ibm_fez", "max_ttl": 20})
+    yield caller.json("POST", "/sessions", {"mode": "dedicated", "backend_name": "ibm_fez"})
     ident = caller.session()
     yield caller.json("GET", f"/sessions/{ident}")
     caller.job([[bell]], session_id=ident)
@@ -47,6 +53,11 @@ def _session_answers(caller, bell):
         yield caller.json("GET", f"/sessions/{ident}", at=at)
     caller.send("PATCH", f"/sessions/{ident}", {"accepting_jobs": False}, at=101)
     yield caller.json("GET", f"/sessions/{ident}", at=102)
+    batch = caller.session("batch", interactive_ttl=5, active_ttl=9, max_ttl=10)
+    caller.job([[bell]], session_id=batch)
+    caller.send("DELETE", f"/sessions/{batch}/close", at=0.3)
+    for at in (0.4, 1):
+        yield caller.json("GET", f"/sessions/{batch}", at=at)
 
 
 def _job_answers(caller, bell):
@@ -63,13 +74,43 @@ def _job_answers(caller, bell):
     yield caller.json("GET", f"/jobs/{cancelled}", at=3)
 
 
+def _list_answers(caller, bell):
+    calibration = caller.json("POST", "/jobs", _calibrated(bell))
+    dropped = caller.session()
+    caller.job([[bell]], session_id=dropped, tags=["t" * 86] * 8)
+    caller.send("DELETE", f"/sessions/{dropped}/close")
+    caller.job(["broken"], private=True)
+    assert calibration["calibration_id"]
+    for query in ("", "?exclude_params=false", "?sort=ASC&limit=1&offset=1"):
+        for at in (0.1, 0.3, 1):
+            yield from caller.json("GET", f"/jobs{query}", at=at)["jobs"]
+
+
+def _calibrated(bell) -> bytes:
+    calibration = calibrations.ident(device("ibm_fez"), 1)
+    params = {"pubs": [[bell]], "version": 2}
+    return encoded(
+        {"program_id": "sampler", "backend": "ibm_fez", "params": params, "calibration_id": calibration}
+    )
+
+
+def _calibrated_answers(caller, bell):
+    yield caller.json("POST", "/jobs", _calibrated(bell))
+    session = caller.session()
+    yield caller.json("POST", "/jobs", encoded(json.loads(_calibrated(bell)) | {"session_id": session}))
+
+
+def _tag_answers(caller, bell):
+    caller.job([[bell]], tags=["abc", "abd"])
+    yield caller.json("GET", "/tags?type=job&search=abc")["tags"]
+
+
 def _metrics_answers(caller, bell):
     yield caller.json("GET", f"/jobs/{caller.job([[bell]])}/metrics", at=1)
+    yield caller.json("GET", f"/jobs/{caller.job(['broken'])}/metrics", at=1)
 
 
 def _submit_answers(caller, bell):
-    from emulator_caller import encoded
-
     body = {"program_id": "sampler", "backend": "ibm_fez", "params": {"pubs": [[bell]]}, "private": True}
     yield caller.json("POST", "/jobs", encoded(body))
 
@@ -79,12 +120,15 @@ def _pending_metrics_answers(caller, bell):
 
 
 def _error_answers(caller, bell):
-    import json
-
     yield json.loads(caller.send("POST", "/sessions", {"mode": "dedicated"}).body)
     yield json.loads(caller.send("GET", "/jobs/nope").body)
     open_plan = type(caller)(type(caller.emulator)(instances=(Instance(fake_crn(1), plan="Open"),)))
     yield json.loads(open_plan.send("POST", "/sessions", {"mode": "dedicated", "backend": "ibm_fez"}).body)
+    yield json.loads(caller.send("GET", "/sessions/nope").body)
+    yield json.loads(caller.send("GET", "/jobs", authorization="").body)
+    yield json.loads(caller.send("POST", "/jobs", {"program_id": "x", "backend": "ibm_fez"}).body)
+    final = caller.job(["broken"])
+    yield json.loads(caller.send("POST", f"/jobs/{final}/cancel", at=9).body)
 
 
 # Where the service itself leaves its document: moments that have not come are null in
@@ -97,14 +141,21 @@ _CODES = [
     ["$.errors[0].code: 1208 is not of type 'string'"],
     [],
     ["$.errors[0].code: 1352 is not of type 'string'"],
+    [],
+    ["$.errors[0].code: 1219 is not of type 'string'"],
+    [],
+    [],
 ]
 
 _CASES = [
     ("JobSession", _session_answers, None),
     ("JobResponseV3", _job_answers, None),
+    ("JobResponseV3", _list_answers, None),
     ("JobMetricsResponse", _metrics_answers, None),
     ("JobMetricsResponse", _pending_metrics_answers, [_NULL]),
     ("JobCreateResponse", _submit_answers, None),
+    ("JobCreateResponse", _calibrated_answers, None),
+    ("Tags", _tag_answers, None),
     ("ErrorContainer", _error_answers, _CODES),
 ]
 
@@ -114,3 +165,107 @@ def test_answers_fit_the_services_document(caller, bell, schema, answers, known)
     """Every payload validates, but for the deviations that the service shows itself."""
     found = [_deviations(schema, document) for document in answers(caller, bell)]
     assert found == (known or [[]] * len(found))
+    assert found
+
+
+def _documented(path: str, method: str) -> set[int]:
+    paths: dict[str, dict] = {}
+    for document in _DOCUMENTS:
+        paths |= yaml.safe_load(document.read_text())["paths"]
+    return {int(status) for status in paths[path][method]["responses"]}
+
+
+def _statuses(caller, method: str, path: str, body: object) -> set[int]:
+    """What a call answers with a good id, an unknown one, without a token and to a closed session."""
+    ident, known = caller.session(), "{id}" in path
+    asked = [path.replace("{id}", ident), path.replace("{id}", "nope") if known else path]
+    found = {caller.send(method, each, body).status for each in asked}
+    caller.send("DELETE", f"/sessions/{ident}/close")
+    found.add(caller.send(method, asked[0], body).status)
+    found.add(caller.send(method, asked[0], body, authorization="").status)
+    return found
+
+
+# The document lists 204 alone for a cancel; that a session may be unknown, and a caller too, it
+# leaves to the other calls.
+_STATUSES = [
+    ("post", "/v1/sessions", {"mode": "batch", "backend": "ibm_fez"}, set()),
+    ("post", "/v1/sessions", {"mode": "other"}, set()),
+    ("post", "/v1/sessions", {"mode": "batch", "backend": "ibm_none"}, set()),
+    ("get", "/v1/sessions/{id}", None, set()),
+    ("patch", "/v1/sessions/{id}", {"accepting_jobs": False}, set()),
+    ("patch", "/v1/sessions/{id}", {"accepting_jobs": 1}, {400}),
+    ("delete", "/v1/sessions/{id}/close", None, {401, 404}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "more"), _STATUSES if _DOCUMENTS else [])
+def test_statuses_are_the_documents(caller, method, path, body, more):
+    """No call answers with a status that its document does not list, but for those named here."""
+    found = _statuses(caller, method.upper(), path.removeprefix("/v1"), body)
+    assert found - _documented(path, method) == more
+
+
+# Bodies at and beyond each limit of the document. What the document forbids is refused, but for
+# a cost above the maximum, which is cut down (documented elsewhere), and capitals in log_level,
+# which the client sends.
+_BODIES = [
+    {"tags": ["t" * 86] * 8},
+    {"tags": ["t"] * 9},
+    {"tags": ["t" * 87]},
+    {"tags": "t"},
+    {"log_level": "debug"},
+    {"log_level": "loud"},
+    {"cost": 0},
+    {"cost": 10_800},
+    {"cost": -1},
+    {"cost": "60"},
+    {"session_id": ""},
+    {"session_id": "s" * 37},
+    {"calibration_id": ""},
+    {"calibration_id": "c" * 101},
+    {"runtime": ""},
+    {"runtime": "r" * 10_000},
+    {"runtime": "r" * 10_001},
+    {"program_id": ""},
+    {"program_id": None},
+    {"backend": ""},
+    {"backend": 5},
+]
+
+
+@pytest.mark.parametrize("more", _BODIES if _DOCUMENTS else [], ids=lambda more: str(more)[:40])
+def test_bodies_are_refused_where_the_document_forbids_them(caller, more):
+    """A job is refused for its form exactly where the document says that it has none."""
+    params = {"pubs": [["x"]], "version": 2}
+    body = {"program_id": "sampler", "backend": "ibm_fez", "params": params} | more
+    forbidden = bool(_deviations("JobRunParamsBase", body))
+    response = caller.send("POST", "/jobs", body)
+    assert response.status == (400 if forbidden else 200)
+
+
+_SESSION_BODIES = [
+    {},
+    {"max_ttl": 1},
+    {"max_ttl": 0},
+    {"max_ttl": 2**31 - 1},
+    {"max_ttl": 2**31},
+    {"max_ttl": "9"},
+    {"mode": "dedicated"},
+    {"mode": "other"},
+    {"mode": None},
+    {"backend_name": "ibm_fez"},
+    {"backend": 5},
+    {"interactive_ttl": 5, "active_ttl": 9},
+    {"interactive_ttl": 0},
+    {"interactive_ttl": 5, "active_ttl": 0},
+]
+
+
+@pytest.mark.parametrize("more", _SESSION_BODIES if _DOCUMENTS else [], ids=str)
+def test_sessions_are_refused_where_the_document_forbids_them(caller, more):
+    """A session is refused for its form exactly where the document says that it has none."""
+    body = {"mode": "batch", "backend": "ibm_fez"} | more
+    part = "ChannelPartner" if "interactive_ttl" in more else "Cloud"
+    forbidden = bool(_deviations(f"CreateSessionRequest{part}", body))
+    assert caller.send("POST", "/sessions", body).status == (400 if forbidden else 200)

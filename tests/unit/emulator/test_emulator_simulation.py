@@ -141,10 +141,12 @@ def test_circuit_beyond_any_exact_method_fails(caller):
             circuit.cz(qubit, qubit + 1)
         for qubit in range(20 + layer % 2, 29, 2):
             circuit.cz(qubit, qubit + 1)
+        circuit.cz(3, 16)
+        circuit.cz(16, 23)
     circuit.measure_all()
     job = caller.job([[circuit, None, 5]])
     assert caller.json("GET", f"/jobs/{job}", at=1)["state"]["reason"] == (
-        "The emulator cannot simulate this job. The circuit uses 30 qubits, is no Clifford circuit, and"
+        "The emulator cannot simulate this job. The circuit uses 27 qubits, is no Clifford circuit, and"
         " may entangle them beyond what an exact simulation on this machine can hold."
     )
 

@@ -232,11 +232,40 @@ def test_read_of_a_quantum_program() -> None:
     )
 
 
-def test_read_of_a_samplex() -> None:
-    """A samplex is compared, but not understood."""
-    meaning = _payload.read("executor", {"items": [{"item_type": "samplex", "samplex": {}}]})
+def _samplex_program(turn: float = 1.0) -> dict[str, object]:
+    from qiskit import QuantumCircuit
+    from qiskit.circuit import Parameter
+    from samplomatic import Twirl, build
+    from samplomatic.serialization import samplex_to_json
+    from samplomatic.ssv import SSV
 
-    assert meaning.note == "a samplex is compared as plain JSON"
+    circuit = QuantumCircuit(2, 2)
+    with circuit.box([Twirl()]):
+        circuit.rz(turn * Parameter("a"), 0)
+        circuit.cz(0, 1)
+    with circuit.box([Twirl()]):
+        circuit.measure([0, 1], [0, 1])
+    _, samplex = build(circuit)
+    encoded = {"ssv": SSV, "samplex_json": samplex_to_json(samplex, ssv=SSV)}
+    return {"items": [{"item_type": "samplex", "samplex": encoded, "samplex_arguments": {}}]}
+
+
+def test_read_of_a_samplex() -> None:
+    """Built twice it is the same, though its parameters have another identity; another angle is not."""
+    first, again, other = (_payload.read("executor", _samplex_program(turn)) for turn in (1.0, 1.0, 2.0))
+    assert first.understood
+    assert _samplex_program() != _samplex_program()
+    assert first.digest == again.digest
+    assert first.digest != other.digest
+    assert _payload.differences(first, other)
+
+
+def test_read_of_a_damaged_samplex() -> None:
+    """What is no samplex is compared as the JSON it is, and said to be."""
+    item = {"item_type": "samplex", "samplex": {"ssv": 4, "samplex_json": "{}"}}
+    meaning = _payload.read("executor", {"items": [item]})
+    assert not meaning.understood
+    assert meaning.note == "a part of the program cannot be decoded: samplex: KeyError: attrs"
 
 
 def test_large_integers_are_exact() -> None:
