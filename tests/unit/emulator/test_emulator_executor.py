@@ -355,3 +355,30 @@ def test_openqasm_circuits_are_refused(caller):
     program.append_circuit_item(turned(), circuit_arguments=[0.0])
     body = body_of(program, circuits={"data": ["OPENQASM 3.0; qubit[2] q;"]})
     assert refused(caller, body) == "OpenQASM 3 circuits are not supported, this emulator reads QPY"
+
+
+def test_samplex_that_loads_and_does_not_work_fails_the_job(caller):
+    """Outputs that are smaller than what is written to them."""
+    template, samplex = twirled()
+    program = QuantumProgram(shots=1)
+    program.append_samplex_item(template, samplex, {"parameter_values": [0.0]})
+    body = body_of(program)
+    item = body["params"]["quantum_program"]["items"][0]["samplex"]
+    document = json.loads(item["samplex_json"])
+    for node in document["nodes"]:
+        if "noise_ref" not in node["data"] and "output_name" in node["data"]:
+            node["data"]["output_name"] = "nowhere"
+    item["samplex_json"] = json.dumps(document)
+    state = reason_of(caller, body)
+    assert (state["reason_code"], state["reason"]) == (1002, "A samplex could not be used: nowhere")
+
+
+def test_samplex_argument_that_does_not_fit_is_refused(caller):
+    """An argument of another form than the samplex asks for."""
+    template, samplex = twirled()
+    program = QuantumProgram(shots=1)
+    program.append_samplex_item(template, samplex, {"parameter_values": [0.0]})
+    body = body_of(program)
+    arguments = body["params"]["quantum_program"]["items"][0]["samplex_arguments"]
+    arguments["nobody"] = True
+    assert refused(caller, body).startswith("The interface has no specification named 'nobody'.")
