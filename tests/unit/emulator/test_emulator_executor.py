@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -382,3 +383,21 @@ def test_samplex_argument_that_does_not_fit_is_refused(caller):
     arguments = body["params"]["quantum_program"]["items"][0]["samplex_arguments"]
     arguments["nobody"] = True
     assert refused(caller, body).startswith("The interface has no specification named 'nobody'.")
+
+
+def test_threads_do_not_change_results(make_caller):
+    """Eight threads at once get among them what one thread gets in turn."""
+    template, samplex = twirled()
+    program = QuantumProgram(shots=30)
+    program.append_samplex_item(template, samplex, {"parameter_values": [0.3]}, shape=(5,))
+    program.append_circuit_item(turned(), circuit_arguments=[0.7])
+    body = body_of(program)
+
+    def texts(workers: int) -> list[str]:
+        caller = make_caller(seed=9)
+        with ThreadPoolExecutor(workers) as pool:
+            return sorted(pool.map(lambda _: text_of(caller, submitted(caller, body)), range(8)))
+
+    together = texts(8)
+    assert together == texts(1)
+    assert len(set(together)) == 8

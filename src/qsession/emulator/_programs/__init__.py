@@ -78,7 +78,7 @@ def _read(program: str, params: Mapping[str, Json], device: Device, *, noise: bo
     try:
         reader = importlib.import_module(f"{__name__}.{_READERS[program]}")
         work: Work = reader.read(program, params, device, noise=noise)
-    except ModuleNotFoundError as problem:
+    except ImportError as problem:
         # Older clients come without IBM's schemas, and do not submit what needs them.
         if (problem.name or "").partition(".")[0] not in _COME_WITH_CLIENTS:
             raise

@@ -111,11 +111,8 @@ class PrimitiveBody:
         return metadata if spread is None else metadata | {"num_randomizations": spread}
 
     def _metadata(self) -> dict[str, object]:
-        metadata = self.chosen.metadata()
-        if self.layer_noise is not None:
-            resilience = metadata["resilience"]
-            metadata["resilience"] = {**dict(resilience), "layer_noise_model": self.layer_noise}  # type: ignore[call-overload]
-        return metadata
+        given = {} if self.layer_noise is None else {"layer_noise_model": self.layer_noise}
+        return self.chosen.metadata(given)
 
 
 def read(program: str, params: Mapping[str, Json], device: Device, *, noise: bool) -> Work:
@@ -157,7 +154,7 @@ def _check_options(program: str, options: dict[str, Json]) -> None:
     try:
         schemas = importlib.import_module(f"ibm_quantum_schemas.{program}.version_0_1")
     except ModuleNotFoundError:
-        # An older client, which comes without schemas.
+        # An older client, which comes without schemas of its primitives.
         return
     found = validated(schemas.OptionsModel, options, "A value of the options", prefix="options.")
     level = getattr(found.execution, "meas_type", "classified")
