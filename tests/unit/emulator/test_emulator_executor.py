@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -355,3 +356,48 @@ def test_openqasm_circuits_are_refused(caller):
     program.append_circuit_item(turned(), circuit_arguments=[0.0])
     body = body_of(program, circuits={"data": ["OPENQASM 3.0; qubit[2] q;"]})
     assert refused(caller, body) == "OpenQASM 3 circuits are not supported, this emulator reads QPY"
+
+
+def test_samplex_that_loads_and_does_not_work_fails_the_job(caller):
+    """Outputs that are smaller than what is written to them."""
+    template, samplex = twirled()
+    program = QuantumProgram(shots=1)
+    program.append_samplex_item(template, samplex, {"parameter_values": [0.0]})
+    body = body_of(program)
+    item = body["params"]["quantum_program"]["items"][0]["samplex"]
+    document = json.loads(item["samplex_json"])
+    for node in document["nodes"]:
+        if "noise_ref" not in node["data"] and "output_name" in node["data"]:
+            node["data"]["output_name"] = "nowhere"
+    item["samplex_json"] = json.dumps(document)
+    state = reason_of(caller, body)
+    assert (state["reason_code"], state["reason"]) == (1002, "A samplex could not be used: nowhere")
+
+
+def test_samplex_argument_that_does_not_fit_is_refused(caller):
+    """An argument of another form than the samplex asks for."""
+    template, samplex = twirled()
+    program = QuantumProgram(shots=1)
+    program.append_samplex_item(template, samplex, {"parameter_values": [0.0]})
+    body = body_of(program)
+    arguments = body["params"]["quantum_program"]["items"][0]["samplex_arguments"]
+    arguments["nobody"] = True
+    assert refused(caller, body).startswith("The interface has no specification named 'nobody'.")
+
+
+def test_threads_do_not_change_results(make_caller):
+    """Eight threads at once get among them what one thread gets in turn."""
+    template, samplex = twirled()
+    program = QuantumProgram(shots=30)
+    program.append_samplex_item(template, samplex, {"parameter_values": [0.3]}, shape=(5,))
+    program.append_circuit_item(turned(), circuit_arguments=[0.7])
+    body = body_of(program)
+
+    def texts(workers: int) -> list[str]:
+        caller = make_caller(seed=9)
+        with ThreadPoolExecutor(workers) as pool:
+            return sorted(pool.map(lambda _: text_of(caller, submitted(caller, body)), range(8)))
+
+    together = texts(8)
+    assert together == texts(1)
+    assert len(set(together)) == 8

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -221,3 +222,67 @@ def test_errors_are_read_from_the_properties():
     assert reported("cz", *places) == reported("cz", *places[::-1]) == min(value, 0.5)
     assert reported("cz", 0, 100) == 0.0
     assert np.max(list(errors(device("ibm_fez")).gates.values())) <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("program", "options", "reason"),
+    [
+        (
+            "sampler",
+            {"default_shots": 0},
+            "options.default_shots: Input should be greater than or equal to 1",
+        ),
+        ("sampler", {"depth": 3}, "options.depth: Extra inputs are not permitted"),
+        (
+            "estimator",
+            {"twirling": {"num_randomizations": "few"}},
+            "options.twirling.num_randomizations: Input should be a valid integer, unable to parse string as"
+            " an integer",
+        ),
+        (
+            "sampler",
+            {"execution": {"meas_type": "kerneled"}},
+            "meas_type kerneled is not supported, this emulator has classified only",
+        ),
+    ],
+)
+def test_options_that_break_the_schema_are_refused(caller, program, options, reason):
+    """IBM's schema says what options there are, where the client brings it along."""
+    body = {"program_id": program, "backend": "ibm_fez", "params": {"pubs": [["x"]], "options": options}}
+    assert caller.refusal("POST", "/jobs", body) == (
+        400,
+        {"code": 1208, "message": f"Request validation of body failed, because: {reason}"},
+    )
+
+
+def without_schemas(monkeypatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "ibm_quantum_schemas"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "qsession.emulator._programs._executor", raising=False)
+    monkeypatch.setitem(sys.modules, "ibm_quantum_schemas", None)
+
+
+def test_older_clients_options_are_not_checked(caller, monkeypatch):
+    """Without IBM's schemas a sampler job runs as before."""
+    circuit = measured(0)
+    circuit.measure(0, 0)
+    pub = [circuit, None, 3]
+    caller.job([pub])
+    without_schemas(monkeypatch)
+    job = caller.job([pub], params={"options": {"depth": 3}})
+    assert caller.result(job)[0].data.c.num_shots == 3
+
+
+def test_program_that_an_older_client_lacks_is_refused(caller, monkeypatch):
+    """A client that does not submit executor jobs does not bring what reads them."""
+    caller.job([[measured(0)]])
+    without_schemas(monkeypatch)
+    body = {"program_id": "executor", "backend": "ibm_fez", "params": {"schema_version": "v2.0"}}
+    assert caller.refusal("POST", "/jobs", body) == (
+        400,
+        {
+            "code": 1208,
+            "message": "This emulator runs the program executor with clients that bring IBM's schemas along only.",
+            "solution": "Use a client that has this program.",
+        },
+    )

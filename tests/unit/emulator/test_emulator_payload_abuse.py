@@ -246,6 +246,13 @@ def test_too_many_pubs_are_refused(caller):
     assert refused(caller, {"pubs": [0] * 1_000_000}) == f"pubs must hold at most {MAX_PARTS} entries"
 
 
+def test_too_many_items_are_refused(caller):
+    """Those of a quantum program as well."""
+    params = executor_params()
+    params["quantum_program"]["items"] = [{}] * (MAX_PARTS + 1)
+    assert refused(caller, params, "executor") == f"items must hold at most {MAX_PARTS} entries"
+
+
 @pytest.mark.parametrize("shape", [[2**40], [2**20, 2**20], [1] * 33, [-(2**40)]])
 def test_impossible_shapes_are_refused(caller, shape):
     """Before anything multiplies, reserves or broadcasts."""
@@ -383,4 +390,9 @@ def test_circuit_that_contradicts_itself_fails_the_job(caller):
     raw[inner : inner + 4] = b"\x00\x00\x00\x09"
     body = {"pubs": [[{"__type__": "QuantumCircuit", "__value__": packed(bytes(raw))}]]}
     job = caller.json("POST", "/jobs", {"program_id": "sampler", "backend": "ibm_fez", "params": body})["id"]
-    assert caller.json("GET", f"/jobs/{job}", at=1)["state"]["reason_code"] in {1002, 1603}
+    assert caller.json("GET", f"/jobs/{job}", at=1)["state"] == {
+        "status": "Failed",
+        "reason": "The job could not be read: tuple index out of range",
+        "reason_code": 1603,
+        "reason_solution": "Check the circuit's encoding.",
+    }

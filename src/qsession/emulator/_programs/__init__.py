@@ -10,7 +10,6 @@ import hashlib
 import importlib
 import importlib.util
 from collections.abc import Mapping
-from types import ModuleType
 
 from qsession._model import Instant
 from qsession._refusals import Refused
@@ -65,37 +64,30 @@ def prepare(program: str, params: Mapping[str, Json], device: Device, *, noise: 
     """
     _need_aer()
     weigh(params)
-    reader = _reader(program)
     try:
-        work: Work = _read(reader, program, params, device, noise=noise)
+        work: Work = _read(program, params, device, noise=noise)
     except Failed as problem:
         digest = hashlib.sha256(compact(params)).hexdigest()
         return Work(program, digest, 0, failure=problem.failure)
     return work
 
 
-def _read(
-    reader: ModuleType, program: str, params: Mapping[str, Json], device: Device, *, noise: bool
-) -> Work:
+def _read(program: str, params: Mapping[str, Json], device: Device, *, noise: bool) -> Work:
     from qiskit.exceptions import QiskitError
 
     try:
+        reader = importlib.import_module(f"{__name__}.{_READERS[program]}")
         work: Work = reader.read(program, params, device, noise=noise)
+    except ImportError as problem:
+        # Older clients come without IBM's schemas, and do not submit what needs them.
+        if (problem.name or "").partition(".")[0] not in _COME_WITH_CLIENTS:
+            raise
+        raise Refused("program needs schemas", program) from problem
     except (QiskitError, *UNREADABLE) as problem:
         # A circuit may load and contradict itself.
         reason = f"The job could not be read: {problem}"
         raise Failed(Failure(1603, reason, "Check the circuit's encoding.")) from problem
     return work
-
-
-def _reader(program: str) -> ModuleType:
-    try:
-        return importlib.import_module(f"{__name__}.{_READERS[program]}")
-    except ModuleNotFoundError as problem:
-        # Older clients come without IBM's schemas, and do not submit what needs them.
-        if (problem.name or "").partition(".")[0] not in _COME_WITH_CLIENTS:
-            raise
-        raise Refused("program needs schemas", program) from problem
 
 
 def run(work: Work, seed: int, started: Instant, ended: Instant) -> Outcome:

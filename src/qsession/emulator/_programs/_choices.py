@@ -105,8 +105,12 @@ class Choices:
         default = number(self.options.get("default_precision"))
         return DEFAULT_PRECISION if default is None else default
 
-    def metadata(self) -> dict[str, object]:
-        """What the result of an estimator says of its options, in the form of IBM's schema."""
+    def metadata(self, mitigated: Mapping[str, object]) -> dict[str, object]:
+        """What the result of an estimator says of its options, in the form of IBM's schema.
+
+        Args:
+            mitigated: What else belongs under ``resilience``.
+        """
         decoupling, twirling, resilience = map(self.part, ("dynamical_decoupling", "twirling", "resilience"))
         return {
             "dynamical_decoupling": {"enable": _switch(decoupling.get("enable"), default=False)}
@@ -118,6 +122,7 @@ class Choices:
                 "measure_mitigation": self.mitigates_measurements,
                 "zne_mitigation": _switch(resilience.get("zne_mitigation"), default=self.level > 1),
                 "pec_mitigation": _switch(resilience.get("pec_mitigation"), default=False),
+                **mitigated,
             },
             "version": 2,
         }

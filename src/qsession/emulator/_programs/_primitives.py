@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
 import json
 import math
 import warnings
@@ -29,6 +30,7 @@ from qsession.emulator import _simulate
 from qsession.emulator._circuits import canonical, foreign_instruction
 from qsession.emulator._devices import Device
 from qsession.emulator._programs._choices import Choices, choices
+from qsession.emulator._programs._schemas import validated
 from qsession.emulator._programs._work import (
     UNREADABLE,
     Failed,
@@ -109,11 +111,8 @@ class PrimitiveBody:
         return metadata if spread is None else metadata | {"num_randomizations": spread}
 
     def _metadata(self) -> dict[str, object]:
-        metadata = self.chosen.metadata()
-        if self.layer_noise is not None:
-            resilience = metadata["resilience"]
-            metadata["resilience"] = {**dict(resilience), "layer_noise_model": self.layer_noise}  # type: ignore[call-overload]
-        return metadata
+        given = {} if self.layer_noise is None else {"layer_noise_model": self.layer_noise}
+        return self.chosen.metadata(given)
 
 
 def read(program: str, params: Mapping[str, Json], device: Device, *, noise: bool) -> Work:
@@ -135,6 +134,7 @@ def read(program: str, params: Mapping[str, Json], device: Device, *, noise: boo
     options = params.get("options", {})
     if not isinstance(options, dict):
         raise Refused("invalid", "options must be an object")
+    _check_options(program, options)
     chosen = choices(program, params, options)
     layer_noise = _layer_noise(program, chosen)
     decode = functools.partial(_decoded, program, chosen)
@@ -148,6 +148,18 @@ def read(program: str, params: Mapping[str, Json], device: Device, *, noise: boo
     body = PrimitiveBody(program, read, chosen, device, noise, layer_noise)
     failure = _foreign(read, device) or _too_large(program, read, executions)
     return Work(program, digest, executions, None if failure else body, failure)
+
+
+def _check_options(program: str, options: dict[str, Json]) -> None:
+    try:
+        schemas = importlib.import_module(f"ibm_quantum_schemas.{program}.version_0_1")
+    except ModuleNotFoundError:
+        # An older client, which comes without schemas of its primitives.
+        return
+    found = validated(schemas.OptionsModel, options, "A value of the options", prefix="options.")
+    level = getattr(found.execution, "meas_type", "classified")
+    if level != "classified":
+        raise Refused("invalid", f"meas_type {level} is not supported, this emulator has classified only")
 
 
 def _too_large(program: str, pubs: tuple[Pub, ...], executions: int) -> Failure | None:

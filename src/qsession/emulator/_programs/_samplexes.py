@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from qiskit.quantum_info import PauliLindbladMap
+from samplomatic.exceptions import SamplexError
 from samplomatic.samplex import Samplex
 from samplomatic.tensor_interface import TensorInterface
 
 from qsession._payload._decode import load_circuits, plain
 from qsession._refusals import Refused
 from qsession.emulator._circuits import canonical
-from qsession.emulator._programs._work import Failed, Failure, unloadable
+from qsession.emulator._programs._work import Failed, Failure, unloadable, unusable
 
 Array = npt.NDArray[Any]
 
@@ -95,7 +96,8 @@ class Drawn:
         here = tuple(place[skipped:])
         count = math.prod(shape[axis] for axis in drawn)
         # One worker: what is drawn does not depend on how many there are.
-        return dict(self.samplex.sample(self.arguments[here], count, rng=source, max_workers=1))
+        with unusable("A samplex"):
+            return dict(self.samplex.sample(self.arguments[here], count, rng=source, max_workers=1))
 
     def _nothing(self, shape: tuple[int, ...]) -> dict[str, Array]:
         return {
@@ -137,7 +139,7 @@ def read(asked: Any) -> Drawn:
     try:
         for name, value in sorted(asked.samplex_arguments.items()):
             arguments[name] = _argument(value)
-    except (ValueError, TypeError) as problem:
+    except (ValueError, TypeError, SamplexError) as problem:
         raise Refused("invalid", " ".join(str(problem).split())[:300]) from problem
     if not arguments.fully_bound:
         missing = sorted(spec.name for spec in arguments.specs if spec.name not in arguments)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
@@ -19,6 +20,7 @@ from qsession._session_document import Json
 from qsession.emulator._programs._work import UNREADABLE, unloadable
 
 _LONGEST = 300
+_MEMBER = re.compile(r"Model$|\]$|^constrained-|^(int|float|str|bool|none)$")
 
 
 def schema(program: str, version: Json, known: tuple[str, ...]) -> ModuleType:
@@ -38,13 +40,14 @@ def schema(program: str, version: Json, known: tuple[str, ...]) -> ModuleType:
     return importlib.import_module(f"ibm_quantum_schemas.{program}.version_{name}")
 
 
-def validated(model: type[BaseModel], params: Mapping[str, Json], circuits: str) -> Any:
-    """The parameters of a job as a schema reads them.
+def validated(model: type[BaseModel], params: Mapping[str, Json], circuits: str, *, prefix: str = "") -> Any:
+    """Parameters of a job as a schema reads them.
 
     Args:
         model: The model of parameters.
         params: ``params`` of ``POST /jobs``, weighed.
         circuits: What the reason of a failed job calls its circuits.
+        prefix: Where in the job's parameters these are.
 
     Raises:
         Refused: If they are not of its form.
@@ -53,18 +56,18 @@ def validated(model: type[BaseModel], params: Mapping[str, Json], circuits: str)
     try:
         return model.model_validate(dict(params))
     except ValidationError as problem:
-        raise Refused("invalid", _worded(problem)) from problem
+        raise Refused("invalid", _worded(problem, prefix)) from problem
     except (QiskitError, *UNREADABLE) as problem:
         with unloadable(circuits):
             raise problem
 
 
-def _worded(problem: ValidationError) -> str:
+def _worded(problem: ValidationError, prefix: str) -> str:
     first = problem.errors(include_url=False, include_input=False, include_context=False)[0]
     # A union names each of its members on the way; keys and indices say enough.
-    place = ".".join(str(part) for part in first["loc"] if not str(part).endswith(("Model", "]")))
+    place = ".".join(str(part) for part in first["loc"] if not _MEMBER.search(str(part)))
     said = " ".join(str(first["msg"]).removeprefix("Value error, ").split())
-    return f"{place}: {said}"[:_LONGEST] if place else said[:_LONGEST]
+    return f"{prefix}{place}: {said}"[:_LONGEST] if place else said[:_LONGEST]
 
 
 def written(model: BaseModel) -> str:

@@ -68,13 +68,10 @@ def weigh(params: Mapping[str, Json]) -> None:
         Refused: If they name an unknown type, or are larger, deeper or more than is taken.
     """
     left = MAX_JOB
-    for key in _PARTS:
-        parts = params.get(key)
-        if isinstance(parts, list) and len(parts) > MAX_PARTS:
-            raise Refused("invalid", f"{key} must hold at most {MAX_PARTS} entries")
     for document in _objects(params):
         kind = _checked_type(document)
         _check_shape(document)
+        _check_count(document)
         for key in _ENCODED & document.keys():
             value = document[key]
             if isinstance(value, str):
@@ -128,6 +125,13 @@ def _checked_type(document: Mapping[str, Json]) -> str:
     if isinstance(kind, str) and (kind in TYPES or named in CLASSES):
         return kind
     raise Refused("invalid", f"the type {str(kind)[:40]} is not one of {', '.join(sorted(TYPES))}")
+
+
+def _check_count(document: Mapping[str, Json]) -> None:
+    for key in sorted(_PARTS & document.keys()):
+        parts = document[key]
+        if isinstance(parts, list) and len(parts) > MAX_PARTS:
+            raise Refused("invalid", f"{key} must hold at most {MAX_PARTS} entries")
 
 
 def _check_shape(document: Mapping[str, Json]) -> None:

@@ -119,12 +119,28 @@ class Failed(Exception):
 def unloadable(what: str) -> Iterator[None]:
     """Fail the job with 1603, the code of circuits that do not load, for whatever is raised.
 
-    Readers of circuits promise no exception types; a panic in qiskit's Rust part
-    derives from BaseException alone.
-
     Args:
         what: What is read, as the reason starts.
     """
+    with _failing(1603, f"{what} could not be loaded", "Check the circuit's encoding."):
+        yield
+
+
+@contextmanager
+def unusable(what: str) -> Iterator[None]:
+    """Fail the job with 1002 for whatever is raised by something that loads and does not work.
+
+    Args:
+        what: What is used, as the reason starts.
+    """
+    with _failing(1002, f"{what} could not be used", "Check the parameters of the job."):
+        yield
+
+
+@contextmanager
+def _failing(code: int, what: str, solution: str) -> Iterator[None]:
+    # Other people's readers promise no exception types; a panic in qiskit's Rust part
+    # derives from BaseException alone.
     try:
         yield
     except Failed:
@@ -133,8 +149,8 @@ def unloadable(what: str) -> Iterator[None]:
         if isinstance(problem, KeyboardInterrupt | SystemExit | GeneratorExit):
             raise
         line = (str(problem).splitlines() or [""])[0].strip("'\"")[:300]
-        reason = f"{what} could not be loaded: {line}" if line else f"{what} could not be loaded."
-        raise Failed(Failure(1603, reason, "Check the circuit's encoding.")) from problem
+        reason = f"{what}: {line}" if line else f"{what}."
+        raise Failed(Failure(code, reason, solution)) from problem
 
 
 def too_large(executions: int, bits: int, values: int) -> Failure | None:
