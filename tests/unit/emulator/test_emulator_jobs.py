@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from emulator_caller import T0, Caller, bell_circuit, encoded
 
+from qsession._lifecycle import Rules
 from qsession.emulator import Emulator, _programs
 
 
@@ -567,3 +568,19 @@ def test_fifty_jobs_from_eight_threads_in_one_session():
     last = caller.json("GET", f"/sessions/{session}", at=60)["last_job_completed"]
     assert last == "2023-11-14T22:13:38.000Z"
     assert caller.emulator.open_sessions(T0) == (session,)
+
+
+@pytest.mark.parametrize("session", [True, False])
+@pytest.mark.parametrize("at", [0.1, 0.3])
+def test_open_job_is_deleted_where_the_rules_say_so(make_caller, bell, session, at):
+    """Deleting a queued or running job cancels it: it is gone, and what it used until then remains."""
+    caller = make_caller(rules=Rules(deletes_open_jobs=True))
+    home = {"session_id": caller.session()} if session else {}
+    job = caller.job([[bell, None, 5]], **home)
+    assert caller.send("DELETE", f"/jobs/{job}", at=at).status == 204
+    assert caller.refusal("GET", f"/jobs/{job}", at=at)[0] == 404
+    assert caller.refusal("DELETE", f"/jobs/{job}", at=at)[0] == 404
+    assert caller.json("GET", "/jobs?pending=true", at=at)["count"] == 0
+    if not session:
+        usage = caller.json("GET", "/instances/usage", at=9)["usage_consumed_seconds"]
+        assert usage == pytest.approx(max(0, at - 0.2))
