@@ -74,6 +74,9 @@ class Rules:
             included (the guides' wording, D; the gap itself is not mentioned, ?).
         queued_jobs_end: What becomes of queued jobs when their session closes. Two
             guides say cancelled, one says failed with code 4001 (D, in disagreement).
+        deletes_open_jobs: Whether a job that has not ended can be deleted, which cancels it. The
+            API's document says that it must have ended (D); the client's integration tests
+            delete a queued one and expect it to be gone (C, in disagreement).
     """
 
     created: str = "session_created"
@@ -86,6 +89,7 @@ class Rules:
     at_active_ttl: Literal["closed", "inactive"] = "closed"
     usage_spans_gaps: bool = True
     queued_jobs_end: Literal["Cancelled", "Failed"] = "Cancelled"
+    deletes_open_jobs: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from emulator_caller import T0, Caller, bell_circuit, encoded
 
+from qsession._lifecycle import Rules
 from qsession.emulator import Emulator, _programs
 
 
@@ -199,29 +200,12 @@ def test_cancel_in_a_session_frees_the_qpu(caller, bell):
     assert caller.status(second, at=0.25) == "Running"
 
 
-@pytest.mark.parametrize("at", [0, 1])
-def test_delete_of_a_queued_or_ended_job(caller, bell, at):
-    """It is gone then."""
+def test_delete_needs_a_final_status(caller, bell):
+    """A job is deleted once it ended, and is gone then."""
     job = caller.job([[bell, None, 5]])
-    assert caller.send("DELETE", f"/jobs/{job}", at=at).status == 204
-    assert caller.refusal("GET", f"/jobs/{job}", at=at)[0] == 404
-
-
-def test_delete_of_a_running_job_is_refused(caller, bell):
-    """It goes on."""
-    job = caller.job([[bell, None, 5]])
-    assert caller.refusal("DELETE", f"/jobs/{job}", at=0.3)[0] == 409
-    assert caller.status(job, at=0.3) == "Running"
-
-
-def test_job_that_was_deleted_in_the_queue_never_starts(caller, bell):
-    """Its session's next job takes its place, and nothing is charged for it."""
-    session = caller.session()
-    first = caller.job([[bell, None, 1]], session_id=session)
-    assert caller.send("DELETE", f"/jobs/{first}", at=0.1).status == 204
-    assert "started_at" not in caller.json("GET", f"/sessions/{session}", at=0.5)
-    second = caller.job([[bell, None, 2]], session_id=session, at=0.5)
-    assert caller.status(second, at=0.8) == "Running"
+    assert caller.refusal("DELETE", f"/jobs/{job}")[0] == 409
+    assert caller.send("DELETE", f"/jobs/{job}", at=1).status == 204
+    assert caller.refusal("GET", f"/jobs/{job}", at=1)[0] == 404
 
 
 @pytest.mark.parametrize(
@@ -583,3 +567,19 @@ def test_fifty_jobs_from_eight_threads_in_one_session():
     last = caller.json("GET", f"/sessions/{session}", at=60)["last_job_completed"]
     assert last == "2023-11-14T22:13:38.000Z"
     assert caller.emulator.open_sessions(T0) == (session,)
+
+
+@pytest.mark.parametrize("session", [True, False])
+@pytest.mark.parametrize("at", [0.1, 0.3])
+def test_open_job_is_deleted_where_the_rules_say_so(make_caller, bell, session, at):
+    """Deleting a queued or running job cancels it: it is gone, and what it used until then remains."""
+    caller = make_caller(rules=Rules(deletes_open_jobs=True))
+    home = {"session_id": caller.session()} if session else {}
+    job = caller.job([[bell, None, 5]], **home)
+    assert caller.send("DELETE", f"/jobs/{job}", at=at).status == 204
+    assert caller.refusal("GET", f"/jobs/{job}", at=at)[0] == 404
+    assert caller.refusal("DELETE", f"/jobs/{job}", at=at)[0] == 404
+    assert caller.json("GET", "/jobs?pending=true", at=at)["count"] == 0
+    if not session:
+        usage = caller.json("GET", "/instances/usage", at=9)["usage_consumed_seconds"]
+        assert usage == pytest.approx(max(0, at - 0.2))

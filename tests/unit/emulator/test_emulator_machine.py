@@ -156,9 +156,9 @@ class EmulatorMachine(RuleBasedStateMachine):
         if job in self.deleted:
             assert self.ask("DELETE", f"/jobs/{job}").status == 404
             return
-        running = self.read(f"/jobs/{job}")["status"] == "Running"
-        assert self.ask("DELETE", f"/jobs/{job}").status == (409 if running else 204)
-        if not running:
+        final = self.read(f"/jobs/{job}")["status"] in FINAL
+        assert self.ask("DELETE", f"/jobs/{job}").status == (204 if final else 409)
+        if final:
             self.deleted.add(job)
             assert self.ask("GET", f"/jobs/{job}").status == 404
 
