@@ -286,3 +286,23 @@ def test_program_that_an_older_client_lacks_is_refused(caller, monkeypatch):
             "solution": "Use a client that has this program.",
         },
     )
+
+
+@pytest.mark.parametrize(
+    ("program", "options"),
+    [("estimator", {"seed_estimator": 42}), ("sampler", {"simulator": {"seed_simulator": 42}})],
+)
+def test_a_seed_that_a_job_asks_for_is_obeyed(caller, program, options):
+    """The same job with a seed gives the same each time, without one it does not."""
+    circuit = measured(0)
+    circuit.sx(0)
+    circuit.measure(0, 0)
+    pub = [circuit, None, 500] if program == "sampler" else [circuit, {"Z" * 156: 1.0}]
+
+    def results(**params) -> set[bytes]:
+        jobs = [caller.job([pub], program=program, params=params) for _ in range(2)]
+        found = [caller.result(job)[0].data for job in jobs]
+        return {str(d.evs).encode() if program == "estimator" else d.c.array.tobytes() for d in found}
+
+    assert len(results(options=options)) == 1
+    assert len(results()) == 2

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from qsession._session_document import Json
+from qsession.emulator._replies import derived_seed
 
 DEFAULT_SHOTS = 4096
 """Shots where nobody says a number (documented)."""
@@ -58,6 +59,19 @@ class Choices:
     def mitigates_measurements(self) -> bool:
         """Whether readout errors are taken out: from level 1 on unless set (documented)."""
         return _switch(self.part("resilience").get("measure_mitigation"), default=self.level > 0)
+
+    def seed(self, default: int) -> int:
+        """The seed that a job asks for: its results are then the same each time (documented).
+
+        Args:
+            default: The seed of a job that asks for none.
+        """
+        asked = self.options.get("seed_estimator")
+        if asked is None:
+            asked = self.part("simulator").get("seed_simulator")
+        if isinstance(asked, int) and not isinstance(asked, bool):
+            return derived_seed("asked", asked)
+        return default
 
     def twirled_shots(self) -> int | None:
         """``num_randomizations`` times ``shots_per_randomization``, None unless both are set.

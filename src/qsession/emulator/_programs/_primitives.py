@@ -77,8 +77,9 @@ class PrimitiveBody:
         found = []
         slices = {}
         noisy = self.device if self.noise else None
+        seed = self.chosen.seed(moment.seed)
         for number, pub in enumerate(self.pubs):
-            bits = _simulate.sample(pub, derived_seed(moment.seed, number), noisy=noisy)
+            bits = _simulate.sample(pub, derived_seed(seed, number), noisy=noisy)
             metadata = {"circuit_metadata": pub.circuit.metadata or {}}
             found.append(SamplerPubResult(DataBin(**bits, shape=pub.shape), metadata))
             shape = (*pub.shape, pub.shots)
@@ -91,10 +92,11 @@ class PrimitiveBody:
     def _estimated(self, moment: Moment) -> object:
         found = []
         noise = _simulate.EstimatorNoise(self.device, self.chosen.mitigates_measurements)
+        seed = self.chosen.seed(moment.seed)
         for number, pub in enumerate(self.pubs):
             shots = _shots(pub)
             values = _simulate.estimate(
-                pub, derived_seed(moment.seed, number), shots, noise=noise if self.noise else None
+                pub, derived_seed(seed, number), shots, noise=noise if self.noise else None
             )
             data = DataBin(evs=values.evs, stds=values.stds, shape=pub.shape)
             found.append(PubResult(data, self._pub_metadata(pub, shots)))
