@@ -29,6 +29,8 @@ class JobPlan:
         queued_for: How long it waits before it may start.
         runs_for: How long it holds the QPU.
         cancelled: When a cancel was accepted, or None.
+        turn: Which of the acts upon its session its submission was; tells those of one moment apart.
+        cancel_turn: Which its cancel was.
     """
 
     job: str
@@ -36,6 +38,8 @@ class JobPlan:
     queued_for: Micros
     runs_for: Micros
     cancelled: Instant | None = None
+    turn: int = 0
+    cancel_turn: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +65,17 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Something a user asked of a session."""
+    """Something a user asked of a session.
+
+    Attributes:
+        at: When.
+        wish: What.
+        turn: Which of the acts upon the session it was.
+    """
 
     at: Instant
     wish: Wish
+    turn: int = 0
 
 
 def alone(plan: JobPlan, at: Instant) -> Fate:
@@ -93,9 +104,10 @@ class Story:
 
     def __init__(self, born: Life, controls: Sequence[Control], plans: Sequence[JobPlan]) -> None:
         self._controls, self._plans = tuple(controls), tuple(plans)
-        self._starts = _starts(plans)
+        begun = _starts(plans)
+        self._starts = [start for start, _ in begun]
         self._order = {plan.job: i for i, plan in enumerate(plans)}
-        self._events = sorted(_events(controls, plans, self._starts), reverse=True)
+        self._events = sorted(_events(controls, plans, begun), reverse=True)
         self._began: set[str] = set()
         self._moments, self._lives = [born.created_at], [born]
         self._changes: list[Instant] = []
@@ -136,7 +148,7 @@ class Story:
         while self._events and self._events[-1][0] == moment:
             event = self._events.pop()
             moved = _lifecycle.advance(self._moved(life, event), moment)
-            changed = changed or (event[1] in _SHOWN_BY_JOBS and moved is not life)
+            changed = changed or (event[2] in _SHOWN_BY_JOBS and moved is not life)
             life = moved
         self._moments.append(moment)
         self._lives.append(life)
@@ -144,7 +156,7 @@ class Story:
             self._changes.append(moment)
 
     def _moved(self, life: Life, event: _Event) -> Life:
-        moment, rank, order = event
+        moment, _, rank, order = event
         if rank == _CONTROL:
             return _controlled(life, self._controls[order])
         job = self._plans[order].job
@@ -161,22 +173,37 @@ class Story:
         return _lifecycle.start(life, moment)
 
 
-_Event = tuple[Instant, int, int]
-"""Moment, rank among events of one moment, and which job or control."""
+_Event = tuple[Instant, int, int, int]
+"""Moment, the act that it goes with, rank among events of one act, and which job or control.
+
+What happens by itself at a moment comes before the acts of that moment, since whoever acts
+has seen it.
+"""
 
 _SUBMIT, _START, _FINISH, _WITHDRAW, _CONTROL = range(5)
 _SHOWN_BY_JOBS = frozenset({_START, _FINISH, _WITHDRAW})
 
 
-def _starts(plans: Sequence[JobPlan]) -> list[Instant]:
-    free: Instant = 0
+def _starts(plans: Sequence[JobPlan]) -> list[tuple[Instant, int]]:
+    """When each job starts, and the act of that moment that it goes with."""
+    free: tuple[Instant, int] = (0, 0)
     starts = []
     for plan in plans:
-        start = max(plan.created + plan.queued_for, free)
+        ready = plan.created + plan.queued_for
+        own = (ready, 0 if plan.queued_for else plan.turn)
+        start = max(own, free)
         starts.append(start)
-        if not _is_withdrawn(plan, start):
-            free = _end(plan, start)
+        if not _is_withdrawn(plan, start[0]):
+            free = _finish(plan, start)
     return starts
+
+
+def _finish(plan: JobPlan, start: tuple[Instant, int]) -> tuple[Instant, int]:
+    """When a job ends, and the act of that moment that it goes with."""
+    end = _end(plan, start[0])
+    if end == plan.cancelled and end < start[0] + plan.runs_for:
+        return end, plan.cancel_turn
+    return end, start[1] if end == start[0] else 0
 
 
 def _is_withdrawn(plan: JobPlan, start: Instant) -> bool:
@@ -189,14 +216,16 @@ def _end(plan: JobPlan, start: Instant) -> Instant:
     return full if plan.cancelled is None else min(full, plan.cancelled)
 
 
-def _events(controls: Sequence[Control], plans: Sequence[JobPlan], starts: Sequence[Instant]) -> list[_Event]:
-    events: list[_Event] = [(control.at, _CONTROL, i) for i, control in enumerate(controls)]
+def _events(
+    controls: Sequence[Control], plans: Sequence[JobPlan], starts: Sequence[tuple[Instant, int]]
+) -> list[_Event]:
+    events: list[_Event] = [(c.at, c.turn, _CONTROL, i) for i, c in enumerate(controls)]
     for i, (plan, start) in enumerate(zip(plans, starts, strict=True)):
-        events.append((plan.created, _SUBMIT, i))
-        if plan.cancelled is not None and _is_withdrawn(plan, start):
-            events.append((plan.cancelled, _WITHDRAW, i))
+        events.append((plan.created, plan.turn, _SUBMIT, i))
+        if plan.cancelled is not None and _is_withdrawn(plan, start[0]):
+            events.append((plan.cancelled, plan.cancel_turn, _WITHDRAW, i))
         else:
-            events += [(start, _START, i), (_end(plan, start), _FINISH, i)]
+            events += [(*start, _START, i), (*_finish(plan, start), _FINISH, i)]
     return events
 
 

@@ -93,6 +93,7 @@ class Session:
     controls: list[Control] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     latest: Instant = 0
+    turns: int = 0
     _story: Story | None = None
 
     @property
@@ -105,6 +106,11 @@ class Session:
     def retell(self) -> None:
         """A job, a control or a plan is new."""
         self._story = None
+
+    def turn(self) -> int:
+        """The number of the next act upon it, from 1."""
+        self.turns += 1
+        return self.turns
 
     def note(self, at: Instant) -> Instant:
         """The moment for a new event: threads may bring theirs slightly out of order."""

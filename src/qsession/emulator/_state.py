@@ -74,7 +74,7 @@ class State:
         """Stop or resume accepting jobs, or cancel; on a closed session nothing moves (I)."""
         with self._lock:
             session = self._find(crn, ident)
-            session.controls.append(Control(session.note(at), wish))
+            session.controls.append(Control(session.note(at), wish, session.turn()))
             session.retell()
 
     def open_sessions(self, at: Instant) -> tuple[str, ...]:
@@ -129,6 +129,8 @@ class State:
             again = self._again(key)
             ident = derived_xid(self._seed, key, again)
             plan = JobPlan(ident, at, *self.pace(session.born.limits if session else None))
+            if session is not None:
+                plan = replace(plan, turn=session.turn())
             seed = derived_seed(self._seed, work.digest, again)
             self._orders += 1
             job = Job(plan, crn, self._orders, asked, work, seed, asked.tags)
@@ -211,9 +213,11 @@ class State:
         return not self._view(job, at).fate.is_final and job.plan.cancelled is None
 
     def _cancel(self, job: Job, at: Instant) -> None:
-        job.plan = replace(job.plan, cancelled=max(at, job.plan.created))
-        if job.asked.session is not None:
-            self._sessions[job.asked.session].retell()
+        session = self._sessions[job.asked.session] if job.asked.session is not None else None
+        turn = session.turn() if session else 0
+        job.plan = replace(job.plan, cancelled=max(at, job.plan.created), cancel_turn=turn)
+        if session is not None:
+            session.retell()
 
     def tag_job(self, crn: str, ident: str, tags: Sequence[str]) -> None:
         """Replace a job's tags.

@@ -26,7 +26,7 @@ LEGAL = {
 }
 FINAL = {"Completed", "Failed", "Cancelled"}
 AHEAD = {"Queued": 0, "Running": 1, "Completed": 2, "Failed": 2, "Cancelled": 2}
-WAITS = st.sampled_from([0, 1, 7, 100, 200, 500, 1_000, 9_000, 61_000, 1_801_000])
+WAITS = st.sampled_from([0, 1, 1, 7, 100, 200, 500, 1_000, 9_000, 61_000, 1_801_000])
 
 
 def submission(session: str | None) -> bytes:

@@ -260,3 +260,39 @@ def test_open_sessions_lists_what_is_not_closed(caller):
     assert caller.emulator.open_sessions(T0) == tuple(sorted((one, two)))
     caller.send("DELETE", f"/sessions/{one}/close", at=1)
     assert caller.emulator.open_sessions(T0 + 2 * SECOND) == (two,)
+
+
+def test_acts_of_one_moment_keep_their_order(caller, bell):
+    """Accepting again and submitting in one millisecond works, however close the two are."""
+    session = caller.session()
+    caller.job([[bell, None, 5]], session_id=session)
+    caller.send("PATCH", f"/sessions/{session}", {"accepting_jobs": False})
+    caller.send("PATCH", f"/sessions/{session}", {"accepting_jobs": True}, at=0.001)
+    job = caller.job([[bell, None, 5]], session_id=session, at=0.001)
+    caller.send("PATCH", f"/sessions/{session}", {"accepting_jobs": False}, at=0.001)
+    assert caller.status(job, at=0.001) == "Queued"
+    assert caller.json("GET", f"/sessions/{session}", at=0.001)["state"] == "open"
+    assert caller.status(job, at=5) == "Completed"
+    assert caller.json("GET", f"/sessions/{session}", at=5)["state"] == "closed"
+
+
+def test_withdrawal_after_accepting_again_closes_nothing(caller, bell):
+    """Stop, accept, and then a cancel of the only job, all in one moment: the session stays open."""
+    session = caller.session()
+    job = caller.job([[bell, None, 5]], session_id=session)
+    for accepting in (False, True):
+        caller.send("PATCH", f"/sessions/{session}", {"accepting_jobs": accepting})
+    caller.send("POST", f"/jobs/{job}/cancel")
+    document = caller.json("GET", f"/sessions/{session}")
+    assert (document["state"], document["accepting_jobs"]) == ("open", True)
+
+
+def test_withdrawal_before_accepting_again_closes(caller, bell):
+    """Stop, then the cancel of the only job closes; accepting again does not reopen."""
+    session = caller.session()
+    job = caller.job([[bell, None, 5]], session_id=session)
+    caller.send("PATCH", f"/sessions/{session}", {"accepting_jobs": False})
+    caller.send("POST", f"/jobs/{job}/cancel")
+    caller.send("PATCH", f"/sessions/{session}", {"accepting_jobs": True})
+    document = caller.json("GET", f"/sessions/{session}")
+    assert (document["state"], document["accepting_jobs"]) == ("closed", True)
