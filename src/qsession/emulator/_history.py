@@ -75,7 +75,7 @@ def _remember(world: World, job: PastJob, at: Instant) -> None:
     asked = Submission(
         job.program, device.name, params, cost=_MAX_COST, tags=job.tags, mock=device.mock, caller="history"
     )
-    work = _programs.prepare(job.program, params, device)
+    work = _programs.prepare(job.program, params, device, noise=world.noise)
     world.state.remember(instance.crn, asked, work, _plan(world, job, at))
 
 
