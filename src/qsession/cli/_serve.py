@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import queue
 import signal
-import threading
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,9 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from qsession.emulator import EmulatorServer
 
-    stop = threading.Event()
+    # No Event: told while it begins to wait, it would wait for its own lock for ever.
+    told: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda number, _: told.put(number))
     with ExitStack() as stack:
         server = EmulatorServer(
             _emulator.make(arguments, api_key=None),
@@ -56,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         stack.enter_context(server)
         _tell(arguments, server)
-        stop.wait()
+        told.get()
     return 0
 
 
