@@ -438,6 +438,16 @@ def test_session_whose_job_was_looked_at_around_its_cancel_is_told(look):
         assert document(said)[1]["state"] == document(truth)[1]["state"]
 
 
+def test_session_whose_job_started_as_it_was_submitted_is_not_made_up():
+    """The session tells of a job that started in the millisecond of its only job's creation: it may be that one."""
+    story = Recorded(queue_seconds=0, run_seconds=0.001)
+    path = f"/sessions/{story.session()}"
+    assert story.job(path[10:])
+    story.wait(1)
+    story.ask("GET", path)
+    assert told(story.beyond(), story, "GET", path, at=30_000 * SECOND) is None
+
+
 def test_session_of_somebody_else_is_known_only_when_closed():
     """Who did not make it does not know all of its jobs."""
     story, session, _ = used()

@@ -194,7 +194,10 @@ class History:
     def _job_made(self, call: Call, interaction: Interaction) -> None:
         at = self._span(interaction)[0]
         home = read_object(interaction.request.body).get("session_id")
-        job = Job(home if isinstance(home, str) else None, at, _Turn(at, self._close), _Turn(at, self._close))
+        # It may start in the very millisecond in which it was submitted.
+        before = at - SECOND // 1000
+        turns = _Turn(before, self._close), _Turn(before, self._close)
+        job = Job(home if isinstance(home, str) else None, at, *turns)
         self.jobs[interaction.instance, str(read_object(interaction.response.body).get("id"))] = job
         if job.session is not None:
             self._session_of(interaction.instance, job.session).jobs.append(job)
