@@ -448,6 +448,17 @@ def test_session_whose_job_started_as_it_was_submitted_is_not_made_up():
     assert told(story.beyond(), story, "GET", path, at=30_000 * SECOND) is None
 
 
+def test_start_that_may_be_that_of_either_of_two_jobs_is_not_taken_for_the_first_ones():
+    """Nobody saw when the first started; the last start that the session tells may be the second's."""
+    story = Recorded(queue_seconds=0, run_seconds=0.001)
+    session = story.session()
+    first, _ = story.job(session), story.job(session)
+    story.ask("GET", f"/jobs/{first}?exclude_params=true")
+    story.ask("GET", f"/sessions/{session}")
+    path = f"/sessions/{session}"
+    assert told(story.beyond(), story, "GET", path, at=30_000 * SECOND) is None
+
+
 def test_session_of_somebody_else_is_known_only_when_closed():
     """Who did not make it does not know all of its jobs."""
     story, session, _ = used()

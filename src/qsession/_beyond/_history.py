@@ -38,6 +38,10 @@ class _Turn:
             raise Untold("the moment was not recorded")
         return self.by
 
+    def is_at(self, moment: Instant) -> bool:
+        """Whether it was then, as closely as it was seen."""
+        return self.by is not None and self.by - self.after <= self.close and self.after <= moment <= self.by
+
     def not_before(self, moment: Instant) -> None:
         if self.by is None:
             self.after = max(self.after, moment)

@@ -123,11 +123,10 @@ def check_not_started(job: Job, session: SessionHistory, life: Life) -> None:
     if moment is None or moment <= job.start.after:
         return
     for other in session.jobs:
-        by = other.start.by
         if other is job:
             # Jobs of a session start in their order (inferred).
             break
-        if by is not None and other.start.after <= moment <= by:
+        if other.start.is_at(moment):
             return
     raise Untold("a job started since this one was seen in the queue")
 
