@@ -59,7 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _extras() -> list[_Finding]:
-    missing = [name for name in ("qiskit_aer", "cryptography") if importlib.util.find_spec(name) is None]
+    needed = ("qiskit_aer", "h11", "cryptography")
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if not missing:
         return []
     return [

@@ -15,7 +15,6 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from qsession._hosts import as_ibm, is_led, plain
 from qsession._model import Request
 from qsession._refusals import Refused
-from qsession.emulator._http import Head, Unreadable, declared_length
 
 _AUTHORITY = re.compile(r"(?P<name>[^\s:/?#@\[\]]+)(?::[0-9]{1,5})?")
 _OWN = frozenset({"127.0.0.1", "localhost"})
@@ -25,13 +24,12 @@ _FORM = "application/x-www-form-urlencoded"
 _TOKEN_PATH = "/identity/token"  # noqa: S105 - a path, not a secret
 
 
-def admit(head: Head, *, scheme: str, limit: int) -> str:
+def admit(head: Request, *, scheme: str) -> str:
     """The URL that a request means, if it may be answered.
 
     Args:
-        head: The head of the request; its body is not read yet.
+        head: The request, with its target for a URL; its body is not read yet.
         scheme: ``http`` or ``https``, whichever was spoken.
-        limit: Bytes that a body may have.
 
     Returns:
         The URL. A led name stands as IBM's own, so that a request is the same whichever
@@ -40,7 +38,6 @@ def admit(head: Head, *, scheme: str, limit: int) -> str:
     Raises:
         Refused: If it comes from a web page, is for a host that is not ours, or has a body
             that is not declared to be what the service takes.
-        Unreadable: If host, target or length are none.
     """
     if any(name in head.headers for name in _OF_BROWSERS):
         raise Refused("web page")
@@ -49,7 +46,7 @@ def admit(head: Head, *, scheme: str, limit: int) -> str:
     name = plain(found["name"]) if found else ""
     if not (name in _OWN or is_led(name)):
         raise Refused("strange host")
-    _check_type(head, path, limit)
+    _check_type(head, path)
     return f"https://{as_ibm(name)}{path}" if is_led(name) else f"{scheme}://{host}{path}"
 
 
@@ -77,13 +74,11 @@ def as_own(request: Request, key: str | None) -> Request:
     return replace(request, headers={**request.headers, "authorization": f"apikey {key}"})
 
 
-def _meant(head: Head) -> tuple[str, str]:
+def _meant(head: Request) -> tuple[str, str]:
     """Host and path: of a whole URL, as a proxy is asked, or of the header and the path."""
-    if head.target.startswith("/"):
-        if not head.is_old and "host" not in head.headers:
-            raise Unreadable(400, "there is no host")
-        return head.headers.get("host", ""), head.target
-    scheme, apart, rest = head.target.partition("://")
+    if head.url.startswith("/"):
+        return head.headers.get("host", ""), head.url
+    scheme, apart, rest = head.url.partition("://")
     if not apart or scheme.lower() not in {"http", "https"}:
         raise Refused("wrong method")  # CONNECT, or OPTIONS of the whole server
     end = re.search("[/?]|$", rest)
@@ -92,8 +87,8 @@ def _meant(head: Head) -> tuple[str, str]:
     return rest[: end.start()], path if path.startswith("/") else "/" + path
 
 
-def _check_type(head: Head, path: str, limit: int) -> None:
-    if declared_length(head, limit) == 0 and "transfer-encoding" not in head.headers:
+def _check_type(head: Request, path: str) -> None:
+    if "transfer-encoding" not in head.headers and int(head.headers.get("content-length", "0")) == 0:
         return
     declared = head.headers.get("content-type", "").partition(";")[0].strip().lower()
     wanted = _FORM if path.partition("?")[0].endswith(_TOKEN_PATH) else "application/json"

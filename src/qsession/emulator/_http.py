@@ -1,4 +1,4 @@
-"""HTTP/1.1 off a socket, strictly and within bounds of time and size.
+"""HTTP/1.1 with one client, within bounds of time and size; h11 reads it and writes it.
 
 Nothing here knows what is asked. Everything that a client can do wrong ends as
 `Unreadable`, with the status to answer, or as `Gone`, when nobody is left to answer.
@@ -6,21 +6,17 @@ Nothing here knows what is asked. Everything that a client can do wrong ends as
 
 from __future__ import annotations
 
-import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 
-from qsession._model import SECOND, Instant
+import h11
 
-_METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")
-_TARGET = re.compile(rb"[\x21-\x7e]+")
-_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
-_END = re.compile(rb"\r?\n\r?\n")
-_SIZE = re.compile(rb"[0-9A-Fa-f]{1,12}")
-_ONCE = frozenset({"host", "content-length", "transfer-encoding", "content-type", "authorization"})
-_PIECE = 65_536
+from qsession._model import SECOND, Instant, Request, Response
+
+_ONCE = frozenset({"content-type", "authorization"})
+_PIECE = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +27,8 @@ class Limits:
         idle: Seconds that a connection may say nothing between two requests.
         head: Seconds that a head, or a handshake, may take from its first byte on.
         body: Seconds that a body may take, and an answer to be taken.
-        head_size: Bytes of a head.
+        head_size: Bytes of a head that is not whole yet, and of what frames a chunk. Small,
+            because h11 0.16 takes the square of a run of blanks in time to refuse a header.
         headers: Lines of a head.
         body_size: Bytes of a body.
     """
@@ -39,7 +36,7 @@ class Limits:
     idle: float = 120
     head: float = 20
     body: float = 300
-    head_size: int = 65_536
+    head_size: int = 16_384
     headers: int = 128
     body_size: int = 64_000_000
 
@@ -62,30 +59,8 @@ class Unreadable(Exception):
         super().__init__(status, why)
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The head of a request.
-
-    Attributes:
-        method: As it was sent.
-        target: Path and query, a whole URL, ``*`` or ``host:port``.
-        is_old: Whether the client speaks HTTP/1.0.
-        headers: Values by lower-case name; those of repeated names joined by commas.
-    """
-
-    method: str
-    target: str
-    is_old: bool
-    headers: dict[str, str]
-
-    @property
-    def closes(self) -> bool:
-        """Whether the connection ends with the answer."""
-        return self.is_old or "close" in self.headers.get("connection", "").lower()
-
-
-class Inbox:
-    """What comes over a connection, piece by piece, each part within its time.
+class Peer:
+    """The client at the other end of a connection: what it asks, and how it is answered.
 
     Args:
         connection: The socket.
@@ -97,175 +72,127 @@ class Inbox:
         self._connection = connection
         self._limits = limits
         self._now = now
-        self._held = bytearray()
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.head_size)
+        self._wants_body = True
 
-    def head(self) -> Head:
-        """The next head.
+    def head(self) -> Request:
+        """The next request, without its body; its URL is the target, as it came.
 
         Raises:
             Gone: If the connection ends or stays silent before one begins.
             Unreadable: If what comes is none.
         """
-        self._first()
-        until = self._until(self._limits.head)
-        while not (end := _END.search(self._held)):
-            self._check_beginning()
-            self._more(until)
-        if end.start() > self._limits.head_size:
-            raise Unreadable(431, "the head is too large")
-        head = bytes(self._held[: end.start()])
-        del self._held[: end.end()]
-        return parse_head(head, self._limits.headers)
+        self._wants_body = True
+        if not self._http.trailing_data[0]:
+            try:
+                self._receive(self._until(self._limits.idle))
+            except Unreadable as silent:
+                raise Gone from silent
+        event = self._next(self._until(self._limits.head))
+        if not isinstance(event, h11.Request):
+            raise Gone
+        self._wants_body = event.method != b"HEAD"
+        return _head(event, self._limits)
 
-    def body(self, head: Head) -> bytes:
-        """The body that belongs to a head.
+    def body(self) -> bytes:
+        """The body that belongs to the head, asked for if the client waits for a word.
 
         Raises:
+            Gone: If the connection ends.
             Unreadable: If it is too large, ends early or is framed wrongly.
         """
         until = self._until(self._limits.body)
-        if "transfer-encoding" in head.headers:
-            return self._chunks(until)
-        return self._exactly(declared_length(head, self._limits.body_size), until)
-
-    @property
-    def has_more(self) -> bool:
-        """Whether something came already that was not read."""
-        return bool(self._held)
-
-    def _first(self) -> None:
-        # A client may end a body with a line too many (RFC 9112, 2.2).
-        while True:
-            del self._held[: len(self._held) - len(self._held.lstrip(b"\r\n"))]
-            if self._held:
-                return
-            try:
-                self._more(self._until(self._limits.idle))
-            except Unreadable as silent:
-                raise Gone from silent
-
-    def _check_beginning(self) -> None:
-        line = bytes(self._held.partition(b"\n")[0])
-        if not _METHOD.fullmatch(line.partition(b" ")[0].rstrip(b"\r")):
-            raise Unreadable(400, "this is not HTTP")
-        if len(self._held) > self._limits.head_size:
-            raise Unreadable(414 if len(line) > self._limits.head_size else 431, "the head is too large")
-
-    def _chunks(self, until: Instant) -> bytes:
         body = bytearray()
-        while size := self._size_of_chunk(until):
-            if len(body) + size > self._limits.body_size:
+        while isinstance(event := self._next(until), h11.Data):
+            body += event.data
+            if len(body) > self._limits.body_size:
                 raise Unreadable(413, "the body is too large")
-            body += self._exactly(size, until)
-            if self._line(until):
-                raise Unreadable(400, "a chunk is longer than it says")
-        # Trailers tell nothing that is needed here.
-        for _ in range(self._limits.headers):
-            if not self._line(until):
-                return bytes(body)
-        raise Unreadable(431, "there are too many trailers")
+        return bytes(body)
 
-    def _size_of_chunk(self, until: Instant) -> int:
-        size = self._line(until).partition(b";")[0].strip()
-        if not _SIZE.fullmatch(size):
-            raise Unreadable(400, "a chunk has no size")
-        return int(size, 16)
+    def answer(self, response: Response, *, closes: bool) -> bool:
+        """Answer in one piece, and say whether another request may follow.
 
-    def _line(self, until: Instant) -> bytes:
-        while (end := self._held.find(b"\n")) < 0:
-            if len(self._held) > self._limits.head_size:
-                raise Unreadable(400, "a line is too long")
-            self._more(until)
-        line = bytes(self._held[:end])
-        del self._held[: end + 1]
-        return line.removesuffix(b"\r")
+        Args:
+            response: The answer; to CONNECT a refusal.
+            closes: Whether the connection ends with it whatever the client wants.
 
-    def _exactly(self, length: int, until: Instant) -> bytes:
-        while len(self._held) < length:
-            self._more(until)
-        found = bytes(self._held[:length])
-        del self._held[:length]
-        return found
+        Raises:
+            Gone: If the client does not take it.
+        """
+        headers = [(name.encode(), value.encode("latin-1")) for name, value in response.headers.items()]
+        if response.status != HTTPStatus.NO_CONTENT:
+            headers.append((b"content-length", b"%d" % len(response.body)))
+        if closes:
+            headers.append((b"connection", b"close"))
+        reason = response.reason.encode("latin-1")
+        said = self._http.send(h11.Response(status_code=response.status, headers=headers, reason=reason))
+        said += self._http.send(h11.Data(data=response.body if self._wants_body else b""))
+        self._say(said + self._http.send(h11.EndOfMessage()))
+        if (self._http.our_state, self._http.their_state) != (h11.DONE, h11.DONE):
+            return False
+        self._http.start_next_cycle()
+        return True
+
+    def _next(self, until: Instant) -> object:
+        try:
+            while (event := self._http.next_event()) is h11.NEED_DATA:
+                if self._http.they_are_waiting_for_100_continue:
+                    word = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
+                    self._say(self._http.send(word))
+                self._receive(until)
+        except h11.RemoteProtocolError as problem:
+            # Without the bytes that it shows: they may be all that was sent.
+            raise Unreadable(self._status(problem), str(problem).partition(": b")[0]) from problem
+        return event
+
+    def _status(self, problem: h11.RemoteProtocolError) -> int:
+        is_line = self._http.our_state is h11.IDLE and b"\n" not in self._http.trailing_data[0]
+        return 414 if is_line and problem.error_status_hint == 431 else problem.error_status_hint
+
+    def _say(self, said: bytes) -> None:
+        self._connection.settimeout(self._limits.body)
+        try:
+            self._connection.sendall(said)
+        except OSError as problem:
+            raise Gone from problem
 
     def _until(self, seconds: float) -> Instant:
         return self._now() + round(seconds * SECOND)
 
-    def _more(self, until: Instant) -> None:
+    def _receive(self, until: Instant) -> None:
         left = (until - self._now()) / SECOND
         if left <= 0:
             raise Unreadable(408, "the request takes too long")
         self._connection.settimeout(left)
         try:
-            piece = self._connection.recv(_PIECE)
+            self._http.receive_data(self._connection.recv(_PIECE))
         except TimeoutError as problem:
             raise Unreadable(408, "the request takes too long") from problem
         except (OSError, ValueError) as problem:
             raise Gone from problem
-        if not piece:
-            # Nothing at all is how a connection ends; a part of something is a mistake.
-            raise Unreadable(400, "the request ends early") if self._held else Gone
-        self._held += piece
 
 
-def parse_head(head: bytes, most: int) -> Head:
-    """A head from its bytes, without the blank line at its end.
-
-    Args:
-        head: Request line and headers.
-        most: How many headers there may be.
-
-    Raises:
-        Unreadable: If it is none.
-    """
-    first, *lines = [line.removesuffix(b"\r") for line in head.split(b"\n")]
-    if len(lines) > most:
+def _head(said: h11.Request, limits: Limits) -> Request:
+    """What h11 has found to be a head, if it is within limits. Repeated headers are joined by commas."""
+    if not said.http_version.startswith(b"1."):
+        raise Unreadable(505, "HTTP/1.1 is spoken here")
+    if len(said.headers) > limits.headers:
         raise Unreadable(431, "there are too many headers")
-    words = first.split(b" ")
-    if len(words) != 3 or not _METHOD.fullmatch(words[0]) or not _TARGET.fullmatch(words[1]):
-        raise Unreadable(400, "the request line is none")
-    if words[2] not in {b"HTTP/1.1", b"HTTP/1.0"}:
-        known = words[2].startswith(b"HTTP/")
-        raise Unreadable(505 if known else 400, "HTTP/1.1 is spoken here")
-    found = Head(words[0].decode(), words[1].decode(), words[2].endswith(b"0"), _headers(lines))
-    _check_framing(found)
-    return found
-
-
-def declared_length(head: Head, most: int) -> int:
-    """How long the body of a request says that it is; 0 when it says nothing.
-
-    Raises:
-        Unreadable: If that is no number, or more than ``most``.
-    """
-    length = head.headers.get("content-length", "0")
-    if not (length.isascii() and length.isdigit()):
-        raise Unreadable(400, "the content-length is no number")
-    if len(length) > 18 or int(length) > most:
-        raise Unreadable(413, "the body is too large")
-    return int(length)
-
-
-def _headers(lines: list[bytes]) -> dict[str, str]:
     headers: dict[str, str] = {}
-    for line in lines:
-        name, colon, rest = line.partition(b":")
-        value = rest.strip(b" \t")
-        if not colon or not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
-            raise Unreadable(400, "a header is none")
-        key = name.decode().lower()
+    for name, value in said.headers:
+        key, told = name.decode(), value.decode("latin-1")
         if key in headers and key in _ONCE:
             raise Unreadable(400, f"there are two headers {key}")
-        said = value.decode("latin-1")
-        headers[key] = f"{headers[key]}, {said}" if key in headers else said
-    return headers
+        headers[key] = f"{headers[key]}, {told}" if key in headers else told
+    _check_body(headers, limits.body_size)
+    return Request(said.method.decode(), said.target.decode(), headers)
 
 
-def _check_framing(head: Head) -> None:
-    coding = head.headers.get("transfer-encoding")
-    if coding is None:
-        return
-    # Two ways to say where a body ends, or one that the client's HTTP does not have.
-    if "content-length" in head.headers or head.is_old:
+def _check_body(headers: dict[str, str], most: int) -> None:
+    # h11 believes the chunks, others on the way may believe the length: two readings of one request.
+    if "transfer-encoding" in headers and "content-length" in headers:
         raise Unreadable(400, "the end of the body is told in two ways")
-    if coding.lower() != "chunked":
-        raise Unreadable(501, "this transfer coding is not spoken here")
+    if int(headers.get("content-length", "0")) > most:
+        raise Unreadable(413, "the body is too large")
+    if headers.get("expect", "100-continue").lower() != "100-continue":
+        raise Unreadable(417, "only 100-continue can be expected")

@@ -14,14 +14,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
-from typing import NoReturn
 
 from qsession._clock import Clock, SystemClock
 from qsession._model import SECOND, Request, Response
 from qsession._refusals import Refused, refusal
 from qsession.emulator._emulator import Emulator
 from qsession.emulator._gate import admit, as_own
-from qsession.emulator._http import Gone, Head, Inbox, Limits, Unreadable
+from qsession.emulator._http import Gone, Limits, Peer, Unreadable
 from qsession.emulator._replies import derived_uuid
 from qsession.emulator._request_log import Entry, RequestLog
 
@@ -150,7 +149,7 @@ class _Conversation:
         self._service = service
         self._stopping = stopping
         self._machine = SystemClock()
-        self._inbox = Inbox(connection, service.limits, self._machine.now)
+        self._peer = Peer(connection, service.limits, self._machine.now)
         self._scheme = "https" if isinstance(connection, ssl.SSLSocket) else "http"
 
     def run(self) -> None:
@@ -162,38 +161,18 @@ class _Conversation:
 
     def _answer_next(self) -> bool:
         """Answer one request, and say whether there may be another."""
-        try:
-            head = self._inbox.head()
-        except Unreadable as problem:
-            self._turn_away(_unreadable(problem))
-        return self._answer(head)
-
-    def _answer(self, head: Head) -> bool:
         request = None
         try:
-            url = admit(head, scheme=self._scheme, limit=self._service.limits.body_size)
-            request = Request(head.method, url, head.headers)
-            self._invite(head)
-            request = replace(request, body=self._inbox.body(head))
+            head = self._peer.head()
+            request = replace(head, url=admit(head, scheme=self._scheme))
+            request = replace(request, body=self._peer.body())
         except Refused as refused:
-            self._turn_away(refusal(refused, _trace(self._machine)), head, request)
+            return self._turn_away(refusal(refused, _trace(self._machine)), request)
         except Unreadable as problem:
-            self._turn_away(_unreadable(problem), head, request)
+            return self._turn_away(_unreadable(problem), request)
         response = self._ask(request)
         # Only now: the server may have been told to stop while this was answered.
-        closes = head.closes or self._stopping.is_set()
-        self._write(response, closes=closes, is_head=request.method == "HEAD")
-        return not closes
-
-    def _invite(self, head: Head) -> None:
-        """Tell a client that waits for a word before it sends its body to go on."""
-        expected = head.headers.get("expect")
-        if expected is None or head.is_old:
-            return
-        if expected.lower() != "100-continue":
-            raise Unreadable(417, "only 100-continue can be expected")
-        if not self._inbox.has_more:
-            self._connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return self._peer.answer(response, closes=self._stopping.is_set())
 
     def _ask(self, request: Request) -> Response:
         """What the emulator answers, and a line of the log."""
@@ -207,14 +186,10 @@ class _Conversation:
         self._note(request, response, began, problem)
         return response
 
-    def _turn_away(
-        self, response: Response, head: Head | None = None, request: Request | None = None
-    ) -> NoReturn:
+    def _turn_away(self, response: Response, request: Request | None) -> bool:
         """Refuse a request whose body was not read, and so end the connection."""
         self._note(request, response, self._machine.now(), "")
-        self._write(response, closes=True, is_head=head is not None and head.method == "HEAD")
-        self._part()
-        raise Gone
+        return self._peer.answer(response, closes=True)
 
     def _part(self) -> None:
         # Closed with something unread, the system would take the answer back from the client.
@@ -229,17 +204,6 @@ class _Conversation:
         if self._service.log is not None:
             took = self._machine.now() - began
             self._service.log.note(Entry(began, request, response.status, took, problem))
-
-    def _write(self, response: Response, *, closes: bool, is_head: bool) -> None:
-        lines = [f"HTTP/1.1 {response.status} {response.reason}"]
-        lines += [f"{name}: {value}" for name, value in response.headers.items()]
-        if response.status != HTTPStatus.NO_CONTENT:
-            lines.append(f"content-length: {len(response.body)}")
-        if closes:
-            lines.append("connection: close")
-        head = "\r\n".join([*lines, "", ""]).encode("latin-1")
-        self._connection.settimeout(self._service.limits.body)
-        self._connection.sendall(head if is_head else head + response.body)
 
 
 def _unreadable(problem: Unreadable) -> Response:

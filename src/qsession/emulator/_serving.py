@@ -13,7 +13,6 @@ from qsession._clock import Clock, SystemClock
 from qsession.emulator._emulator import Emulator
 from qsession.emulator._programs import missing_extra, warm
 from qsession.emulator._request_log import RequestLog
-from qsession.emulator._server import LoopbackServer, Service
 from qsession.errors import UsageError
 
 if TYPE_CHECKING:
@@ -64,8 +63,11 @@ class EmulatorServer:
         log_json: bool = False,
         any_key: bool = False,
     ) -> None:
-        if importlib.util.find_spec("qiskit_aer") is None:
-            raise missing_extra("qiskit-aer")
+        for module, package in (("qiskit_aer", "qiskit-aer"), ("h11", "h11")):
+            if importlib.util.find_spec(module) is None:
+                raise missing_extra(package)
+        from qsession.emulator._server import LoopbackServer, Service
+
         self.emulator = emulator
         self._scheme = "http" if tls is None else "https"
         service = Service(

@@ -260,15 +260,15 @@ def test_import_is_light():
     """Importing the package loads neither qiskit nor a simulator nor a web library."""
     code = (
         "import sys, qsession.emulator\n"
-        "heavy = {'qiskit', 'qiskit_aer', 'cryptography', 'qiskit_ibm_runtime', 'numpy'} & set(sys.modules)\n"
-        "print(sorted(heavy))"
+        "heavy = {'qiskit', 'qiskit_aer', 'cryptography', 'h11', 'qiskit_ibm_runtime', 'numpy'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
 
 @pytest.mark.parametrize(
-    ("module", "package"), [("qiskit_aer", "qiskit-aer"), ("cryptography", "cryptography")]
+    ("module", "package"), [("qiskit_aer", "qiskit-aer"), ("h11", "h11"), ("cryptography", "cryptography")]
 )
 def test_missing_extra_names_the_command(monkeypatch, caller, module, package):
     """Without the extra, the error says what to install."""

@@ -98,7 +98,7 @@ def test_refusal_of_garbage_is_in_the_form_of_the_service(server):
     """Whoever sends it may want to read why."""
     status, told = document(said(server, b"\x00\x01\x02garbage"))
     assert status == "HTTP/1.1 400 Bad Request"
-    assert told["errors"][0]["message"] == "The request cannot be read: this is not HTTP"
+    assert told["errors"][0]["message"] == "The request cannot be read: illegal request line"
     assert len(told["trace"]) == 36
     assert is_well(server)
 
@@ -114,6 +114,7 @@ def test_refusal_of_garbage_is_in_the_form_of_the_service(server):
         ([b"POST / HTTP/1.1\r\nhost: localhost\r\nexpect: miracles\r\n\r\n"], b"417"),
         ([b"FROBNICATE /api/v1/jobs HTTP/1.1\r\nhost: quantum.cloud.ibm.com\r\nconnection: close\r\n\r\n"], b"405"),
         ([b"CONNECT cloud.ibm.com:443 HTTP/1.1\r\nhost: cloud.ibm.com\r\n\r\n"], b"405"),
+        ([b"CONNECT /api/v1/versions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"], b"404"),
         ([b"GET /api/v1/versions HTTP/1.1\r\nhost: rebound.example.com\r\n\r\n"], b"421"),
         ([b"GET /api/v1/versions HTTP/1.1\r\nhost: localhost\r\norigin: https://example.com\r\n\r\n"], b"403"),
         ([b"POST /api/v1/jobs HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n{}"], b"415"),
@@ -179,7 +180,7 @@ def test_head_has_no_body_and_is_refused(server):
         server, b"HEAD /api/v1/versions HTTP/1.1\r\nhost: quantum.cloud.ibm.com\r\nconnection: close\r\n\r\n"
     )
     assert answer.startswith(b"HTTP/1.1 405 Method Not Allowed\r\n")
-    assert answer.endswith(b"connection: close\r\n\r\n")
+    assert answer.endswith(b"\r\nConnection: close\r\n\r\n")
     strange = said(server, b"HEAD / HTTP/1.1\r\nhost: example.com\r\n\r\n")
     assert strange.startswith(b"HTTP/1.1 421 ")
     assert strange.endswith(b"connection: close\r\n\r\n")
