@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import partial
 from importlib.util import find_spec
+from statistics import median
 
 import freezegun
 
@@ -41,7 +42,11 @@ def measure(*, quick: bool) -> Findings:
     starts: dict[str, list[float]] = {name: [] for name in makers}
     turns = {name: partial(_stop, maker, starts[name]) for name, maker in makers.items()}
     stops = medians(in_turns(turns, 10 if quick else 40))
-    rows = [_scan(first, loaded), *_compared("start", medians(starts)), *_compared("stop", stops)]
+    alone = [_both(makers["qsession"]) for _ in range(10 if quick else 40)]
+    own = {"start": median(start for start, _ in alone), "stop": median(stop for _, stop in alone)}
+    rows = [_scan(first, loaded)]
+    for what, found in (("start", medians(starts)), ("stop", stops)):
+        rows += _compared(what, found, f"one after the other, without the peers between, {own[what]:.3g} ms")
     return Findings(tuple(rows), skipped=tuple(skipped))
 
 
@@ -98,7 +103,7 @@ def _scan(first: dict[str, tuple[float, float]], loaded: int) -> Row:
     )
 
 
-def _compared(what: str, found: dict[str, float]) -> list[Row]:
+def _compared(what: str, found: dict[str, float], alone: str) -> list[Row]:
     ours, theirs = found["qsession"], found["plain freezegun"]
     others = ", ".join(f"{name} {ms:.3g} ms" for name, ms in found.items() if name != "qsession")
     return [
@@ -110,6 +115,6 @@ def _compared(what: str, found: dict[str, float]) -> list[Row]:
             ratio=theirs / ours,
             beside="faster than plain freezegun",
             bar=1,
-            note=others,
+            note=f"{others}; {alone}",
         )
     ]

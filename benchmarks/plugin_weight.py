@@ -3,11 +3,11 @@
     python benchmarks/plugin_weight.py [--pairs N] [--json FILE]
 
 Fresh processes run one empty test, in pairs: with the plugin, and without it
-(``-p no:qsession``), in turns which comes first. The cost is the median of the
-differences within a pair: what slows the machine down for a while slows both. Counted
-is the time of the processor, as the operating system accounts for it when a process has
-ended: by the wall clock the pairs scatter by ten times what the plugin costs as soon as
-the machine does anything else. Other installed plugins are off, and modules are compiled
+(``-p no:qsession``), in turns which comes first. Counted is the time of the processor, as
+the operating system accounts for it when a process has ended. The cost is the difference
+of the fastest starts of either kind: a busy machine only ever adds to a start, and what
+it adds scatters by ten times what the plugin costs. The middle half of the differences
+within a pair tells by how much. Other installed plugins are off, and modules are compiled
 before the first pair. The plugin's import alone, timed inside fresh processes that have
 imported pytest, is most of the cost.
 """
@@ -45,11 +45,11 @@ class Weight:
 
     Attributes:
         pairs: How many pairs of processes ran.
-        without: Milliseconds of pytest alone, the median.
-        added: Milliseconds that the plugin adds, the median of the pairs.
-        added_middle_half: First and third quartile of the same.
+        without: Milliseconds of pytest alone, the fastest start.
+        added: Milliseconds by which the fastest start with the plugin is slower.
+        added_middle_half: First and third quartile of the differences within a pair.
         import_alone: Milliseconds of the plugin's import after pytest's, the median.
-        ratio: Time with the plugin by time without it, the median of the pairs.
+        ratio: The fastest start with the plugin by the fastest without it.
     """
 
     pairs: int
@@ -98,7 +98,7 @@ def load(project: Path) -> float:
 
 def measure(pairs: int) -> Weight:
     """Run the pairs."""
-    without, added, ratios = [], [], []
+    without, loaded, added = [], [], []
     with TemporaryDirectory() as folder:
         project = Path(folder)
         (project / "pytest.ini").write_text("[pytest]\n")
@@ -110,18 +110,18 @@ def measure(pairs: int) -> Weight:
                 continue
             on, off = (took[kind] for kind in kinds)
             without.append(off)
+            loaded.append(on)
             added.append(on - off)
-            ratios.append(on / off)
         load(project)
         import_alone = statistics.median(load(project) for _ in range(pairs))
     first, _, third = statistics.quantiles(added, n=4)
     return Weight(
         pairs=pairs,
-        without=statistics.median(without),
-        added=statistics.median(added),
+        without=min(without),
+        added=min(loaded) - min(without),
         added_middle_half=(first, third),
         import_alone=import_alone,
-        ratio=statistics.median(ratios),
+        ratio=min(loaded) / min(without),
     )
 
 
