@@ -131,6 +131,14 @@ def test_customization_of_the_user_is_loaded_as_ever(led: Leader, tmp_path: Path
     assert prompt.stdout == "site start 127.81.83.1\n"
 
 
+def test_program_stays_led_when_the_collector_has_run(led: Leader, tmp_path: Path) -> None:
+    """The hook's own module is garbage where the user has a sitecustomize too; what it did is not undone."""
+    (tmp_path / "sitecustomize.py").write_text("")
+    code = "import gc, socket; gc.collect(); print(socket.gethostbyname('cloud.ibm.com'))"
+    done = led.run(code, PYTHONPATH=str(tmp_path))
+    assert (done.stdout, done.stderr) == ("127.81.83.1\n", "")
+
+
 def test_broken_customization_of_the_user_is_told_and_leaves_the_program_led(
     led: Leader, tmp_path: Path
 ) -> None:

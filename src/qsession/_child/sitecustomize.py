@@ -52,7 +52,9 @@ def _go_on() -> None:
             raise
     finally:
         # Python looks for the name again after this module has run.
-        sys.modules.setdefault("sitecustomize", own)
+        if sys.modules.setdefault("sitecustomize", own) is not own:
+            # With another in its place this one would be garbage, and a guard that is collected is undone.
+            sys.modules["_qsession_sitecustomize"] = own
 
 
 try:
