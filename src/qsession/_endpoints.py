@@ -160,11 +160,7 @@ def _understood(method: str, url: str) -> tuple[Call, bool]:
 
 def is_service_host(host: str) -> bool:
     """Whether a host name belongs to IBM Cloud (or its classic quantum platform)."""
-    return (
-        host.lower()
-        .rstrip(".")
-        .endswith((".cloud.ibm.com", ".quantum.ibm.com", ".quantum-computing.ibm.com"))
-    )
+    return host.lower().rstrip(".").endswith(_SERVICE_DOMAINS)
 
 
 def _family(parts: SplitResult) -> tuple[str, str]:

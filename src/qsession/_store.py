@@ -121,7 +121,7 @@ class Store:
             if kinds := redactor.find(data):
                 raise _secret(name, kinds)
         for reference, body in bodies.items():
-            target = self.folder / _cassette.BODIES / _body_name(reference)
+            target = _body_path(self.folder, reference)
             if not _holds(target, body):
                 write_whole(target, gzip.compress(body, mtime=0))
         self._keep_line_endings()
@@ -176,8 +176,8 @@ class _Bodies:
             there = _files_of(home / _cassette.BODIES)
             self.found.update((each, there[name]) for each in missing if (name := _body_name(each)) in there)
         for reference in sorted(references - self.found.keys()):
-            path = self.folder / _cassette.BODIES / _body_name(reference)
-            raise _bad_body(display(self.cassette), display(path), "it is missing")
+            path = display(_body_path(self.folder, reference))
+            raise _bad_body(display(self.cassette), path, "it is missing")
 
 
 def _understood(interaction: Interaction) -> Interaction:
@@ -219,6 +219,10 @@ def _stamp() -> str:
 
 def _body_name(reference: str) -> str:
     return f"{reference.removeprefix('sha256:')}.gz"
+
+
+def _body_path(folder: Path, reference: str) -> Path:
+    return folder / _cassette.BODIES / _body_name(reference)
 
 
 def _files_of(folder: Path) -> dict[str, Path]:

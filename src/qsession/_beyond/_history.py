@@ -34,13 +34,17 @@ class _Turn:
     @property
     def exact(self) -> Instant:
         """The moment; that at which it was first seen, where this is close enough."""
-        if self.by is None or self.by - self.after > self.close:
+        if (seen := self._seen_closely()) is None:
             raise Untold("the moment was not recorded")
-        return self.by
+        return seen
 
     def is_at(self, moment: Instant) -> bool:
         """Whether it was then, as closely as it was seen."""
-        return self.by is not None and self.by - self.after <= self.close and self.after <= moment <= self.by
+        seen = self._seen_closely()
+        return seen is not None and self.after <= moment <= seen
+
+    def _seen_closely(self) -> Instant | None:
+        return self.by if self.by is not None and self.by - self.after <= self.close else None
 
     def not_before(self, moment: Instant) -> None:
         if self.by is None:
