@@ -17,6 +17,8 @@ from qsession._payload._form import Node, fingerprint
 __all__ = ["Meaning", "differences", "read", "stable_seed"]
 
 _MOST_LINES = 20
+# What a job consists of, by program, and what one of it is called.
+_UNITS = {"pubs": "PUB", "items": "item", "circuits": "circuit", "instructions": "instruction"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,29 +104,31 @@ def differences(ours: Meaning, theirs: Meaning) -> tuple[str, ...]:
 def _lines(ours: Mapping[str, Node], theirs: Mapping[str, Node]) -> Iterator[str]:
     from qsession._payload._difference import compare
 
-    mine, other = ours.get("pubs", ()), theirs.get("pubs", ())
+    key = next((key for key in _UNITS if key in ours or key in theirs), "pubs")
+    mine, other = ours.get(key, ()), theirs.get(key, ())
     found: list[list[str]] = []
     if isinstance(mine, tuple) and isinstance(other, tuple):
-        found = [list(_pub(i, *pair)) for i, pair in enumerate(zip(mine, other, strict=False))]
+        word = _UNITS[key]
+        found = [list(_unit(f"{word} {i}", *pair)) for i, pair in enumerate(zip(mine, other, strict=False))]
         yield from chain.from_iterable(each[:1] for each in found)
-        yield from compare("PUBs", len(mine), len(other))
+        yield from compare(f"{word}s", len(mine), len(other))
     else:
-        yield from compare("pubs", mine, other)
+        yield from compare(key, mine, other)
     whole = isinstance(ours["params"], Mapping) and isinstance(theirs["params"], Mapping)
     yield from compare("" if whole else "params", ours["params"], theirs["params"])
     yield from chain.from_iterable(each[1:] for each in found)
 
 
-def _pub(number: int, ours: Node, theirs: Node) -> Iterator[str]:
-    from qsession._payload._difference import compare
+def _unit(name: str, ours: Node, theirs: Node) -> Iterator[str]:
+    from qsession._payload._difference import ABSENT, compare
 
     if not (isinstance(ours, Mapping) and isinstance(theirs, Mapping)):
-        yield from compare(f"PUB {number}", ours, theirs)
+        yield from compare(name, ours, theirs)
         return
-    yield from compare(f"PUB {number}", ours.get("circuit"), theirs.get("circuit"))
-    for name in ours:
-        if name != "circuit":
-            yield from compare(f"PUB {number}: {name}", ours[name], theirs.get(name))
+    yield from compare(name, ours.get("circuit"), theirs.get("circuit"))
+    for part in [*ours, *(part for part in theirs if part not in ours)]:
+        if part != "circuit":
+            yield from compare(f"{name}: {part}", ours.get(part, ABSENT), theirs.get(part, ABSENT))
 
 
 def stable_seed(text: str) -> int:

@@ -15,7 +15,7 @@ from qsession._payload._values import Where
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
-    from qiskit.circuit import CircuitInstruction, Instruction
+    from qiskit.circuit import Bit, CircuitInstruction, Instruction
     from qiskit.circuit.controlflow import ControlFlowOp
 
 # Definitions that contain each other can be exponentially larger than their file.
@@ -37,6 +37,32 @@ def read_circuit(circuit: QuantumCircuit) -> Circuit:
         Unreadable: If it holds something whose meaning is not known here.
     """
     return _Reader().circuit(circuit, range(circuit.num_qubits), range(circuit.num_clbits))
+
+
+def read_instructions(circuit: QuantumCircuit) -> tuple[Circuit, ...]:
+    """Each operation of a circuit as a circuit of its own, on the bits of the device.
+
+    A noise learner's circuit is a list: its order counts, and its bits are listed in an
+    order that differs from process to process (observed in client 0.51), so they are known by
+    the registers that they were taken from.
+
+    Raises:
+        Unreadable: If it holds something whose meaning is not known here.
+    """
+    qubits, clbits = _home(circuit.qubits), _home(circuit.clbits)
+    order = [circuit.copy_empty_like() for _ in circuit.data]
+    for alone, entry in zip(order, circuit.data, strict=True):
+        alone.append(entry)
+    return tuple(_Reader().circuit(alone, qubits, clbits) for alone in order)
+
+
+def _home(bits: Sequence[Bit]) -> list[int]:
+    """Places of bits in their register, where all are of one; else in the circuit."""
+    places = [getattr(bit, "_index", None) for bit in bits]
+    registers = {getattr(bit, "_register", None) for bit in bits}
+    if len(registers) == 1 and None not in registers and None not in places:
+        return [int(str(place)) for place in places]
+    return list(range(len(bits)))
 
 
 @dataclass(slots=True)

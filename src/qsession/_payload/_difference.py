@@ -27,7 +27,7 @@ class _Absent:
     """Stands for a part that one side does not have."""
 
 
-_ABSENT = _Absent()
+ABSENT = _Absent()
 _Pair: TypeAlias = tuple[Operation | None, Operation | None]
 _Part: TypeAlias = "Node | _Absent"
 
@@ -41,7 +41,7 @@ def compare(path: str, ours: _Part, theirs: _Part) -> Iterator[str]:
     elif isinstance(ours, Mapping) and isinstance(theirs, Mapping):
         for key in sorted({*ours, *theirs}):
             inner = f"{path}.{_label(key)}" if path else key
-            yield from compare(inner, ours.get(key, _ABSENT), theirs.get(key, _ABSENT))
+            yield from compare(inner, ours.get(key, ABSENT), theirs.get(key, ABSENT))
     elif isinstance(ours, tuple) and isinstance(theirs, tuple) and _aligned(ours, theirs):
         for i, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
             yield from compare(f"{path}[{i}]", mine, other)
@@ -243,7 +243,7 @@ def _inside(where: str, ours: Operation, theirs: Operation) -> Iterator[str]:
     where = f"{where} ({ours.name} on {_list(ours.qubits)})" if ours.qubits else f"{where} ({ours.name})"
     yield from compare(f"{where} parameter", ours.params, theirs.params)
     for key in sorted({*ours.details, *theirs.details}):
-        mine, other = ours.details.get(key, _ABSENT), theirs.details.get(key, _ABSENT)
+        mine, other = ours.details.get(key, ABSENT), theirs.details.get(key, ABSENT)
         yield from compare(f"{where} {key}", mine, other)
 
 

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from qsession._payload._arrays import bindings, tensor
+from qsession._payload._arrays import bindings
 from qsession._payload._circuit import read_circuit
 from qsession._payload._decode import (
     Unreadable,
     foreign,
-    inflate,
     load_array,
     load_circuits,
-    plain,
     unpack,
 )
 from qsession._payload._form import Circuit, Node, Opaque, Tensor, fingerprint, raw_digest
+from qsession._payload._items import instructions, noise_map, quantum_program
 
 _DEEPEST = 100
+# What the client writes as the parts that they are made of (its encoder), told apart by the
+# name of their class; in which module that stands changes from release to release.
+_TRANSPARENT = frozenset({"_json", "settings", "to_json", "datetime", "NoiseLearnerResult", "NoiseModel"})
 
 
 @dataclass(slots=True)
@@ -41,8 +42,10 @@ class Reading:
             return {"params": self.opaque("params", params, why)}
         if program in ("sampler", "estimator"):
             return self._primitive(program, params)
-        if program == "executor":
-            return {"params": self._program_part(params)}
+        if program == "executor" or (program == "noise-learner" and "instructions" in params):
+            return self._boxed(quantum_program if program == "executor" else instructions, params)
+        if program == "noise-learner":
+            return self._noise_learner(params)
         self.notes.append(f"the program {program!r} is not known")
         return {"params": self.value(params)}
 
@@ -64,11 +67,19 @@ class Reading:
         return self.opaque(_kind(value), value, f"{_kind(value)} is nothing that JSON holds")
 
     def _typed(self, kind: str, encoded: Mapping[str, object]) -> Node:
+        if kind in _TRANSPARENT:
+            return {
+                str(key): self.value(each)
+                for key, each in encoded.items()
+                if key not in ("__type__", "__module__")
+            }
         decode = {
             "QuantumCircuit": _one_circuit,
+            "Instruction": _one_circuit,
             "ndarray": self._ndarray,
             "complex": _complex,
             "set": self._set,
+            "PauliLindbladMap": _noise_map,
         }.get(kind)
         if decode is None or set(encoded) != {"__type__", "__value__"}:
             return self.opaque(kind, encoded, f"the type {kind!r} is not known")
@@ -134,42 +145,17 @@ class Reading:
             return tuple(self._observables(each) for each in observables)
         return {observables: 1.0} if isinstance(observables, str) else self.value(observables)
 
-    def _program_part(self, value: object) -> Node:
-        """A part of a quantum program: circuits and tensors are known by their keys."""
-        if isinstance(value, list):
-            return tuple(self._program_part(each) for each in value)
-        if not isinstance(value, dict):
-            return self.value(value)
+    def _boxed(self, read: Callable[..., dict[str, Node]], params: Mapping[str, object]) -> dict[str, Node]:
         try:
-            encoded = self._encoded(value)
+            return read(params, self)
         except Unreadable as problem:
-            return self.opaque("program part", value, f"a part of the program cannot be decoded: {problem}")
-        if encoded is not None:
-            return encoded
-        return {str(key): self._program_part(each) for key, each in value.items()}
+            why = f"a part of the program cannot be decoded: {problem}"
+            return {"params": self.opaque("program", params, why)}
 
-    def _encoded(self, value: Mapping[str, object]) -> Node:
-        keys = set(value)
-        if keys == {"b64_data", "qpy_version", "num_programs"}:
-            return _circuits(value["b64_data"], value["num_programs"])
-        if keys == {"data", "shape", "dtype"}:
-            return tensor(value)
-        if keys == {"ssv", "samplex_json"}:
-            return self.value(value["ssv"]), self._samplex(value["samplex_json"])
-        return None
-
-    def _samplex(self, text: object) -> Node:
-        """A samplex as its JSON, but for its expressions: these are kept as a circuit.
-
-        Parameters in that circuit have another identity in every process.
-        """
-        with foreign("samplex"):
-            graph = json.loads(str(text))
-            table = json.loads(graph["attrs"].pop("param_table"))
-            expressions = fingerprint(_circuits(table.pop("circuit_base64"), 1))
-            if _too_deep(graph):
-                raise Unreadable(f"a samplex nested deeper than {_DEEPEST} levels")
-        return self.value(graph), self.value(table), expressions
+    def _noise_learner(self, params: Mapping[str, object]) -> dict[str, Node]:
+        circuits = params.get("circuits")
+        rest = {key: self.value(each) for key, each in params.items() if key != "circuits"}
+        return {"params": rest, "circuits": self.value(circuits)}
 
 
 def _one_circuit(content: object) -> Node:
@@ -180,13 +166,10 @@ def _one_circuit(content: object) -> Node:
         return read_circuit(circuits[0])
 
 
-def _circuits(content: object, count: object) -> Node:
-    raw = plain(content)
-    circuits = load_circuits(raw if raw.startswith(b"QISKIT") else inflate(raw))
-    if len(circuits) != count:
-        raise Unreadable(f"{len(circuits)} circuits, {count} announced")
-    with foreign("circuit"):
-        return tuple(read_circuit(each) for each in circuits)
+def _noise_map(content: object) -> Node:
+    if not isinstance(content, dict):
+        raise Unreadable("no object")
+    return noise_map(content.get("paulis"), content.get("num_qubits"))
 
 
 def _complex(content: object) -> Node:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import zlib
-
 import numpy as np
 import pytest
 from payload_jobs import bell, sampler, turns, wire
-from qiskit import qpy
 from qiskit.primitives.containers.bindings_array import BindingsArray
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.primitives.containers.observables_array import ObservablesArray
@@ -202,70 +197,6 @@ def test_read_of_an_unknown_program() -> None:
     assert _payload.differences(meaning, _payload.read("mystery", {"x": [1, 3, None]})) == (
         "x[1]: asked 2, recorded 3",
     )
-
-
-def _executor(*, angle: float = 0.5, shots: int = 10) -> _payload.Meaning:
-    raw = io.BytesIO()
-    qpy.dump([turns(), bell()], raw)
-    circuits = {
-        "b64_data": base64.b64encode(zlib.compress(raw.getvalue())).decode(),
-        "qpy_version": qpy.QPY_VERSION,
-        "num_programs": 2,
-    }
-    numbers = base64.b64encode(zlib.compress(np.array([angle, 0.25]).astype("<f8").tobytes())).decode()
-    values = {"data": numbers, "shape": [2], "dtype": "f64"}
-    flags = {"data": base64.b64encode(b"\x05").decode(), "shape": [3], "dtype": "bool"}
-    items = [{"item_type": "circuit", "circuit_arguments": values, "extra": flags}]
-    program = {"shots": shots, "circuits": circuits, "items": items}
-    return _payload.read("executor", {"schema_version": "v2.0", "quantum_program": program})
-
-
-def test_read_of_a_quantum_program() -> None:
-    """The circuits and tensors of an executor job are decoded."""
-    meaning = _executor()
-
-    assert meaning.understood
-    assert meaning.digest == _executor().digest
-    assert _payload.differences(meaning, _executor(angle=0.75, shots=11)) == (
-        "quantum_program.items[0].circuit_arguments[0]: asked 0.5, recorded 0.75",
-        "quantum_program.shots: asked 10, recorded 11",
-    )
-
-
-def _samplex_program(turn: float = 1.0) -> dict[str, object]:
-    from qiskit import QuantumCircuit
-    from qiskit.circuit import Parameter
-    from samplomatic import Twirl, build
-    from samplomatic.serialization import samplex_to_json
-    from samplomatic.ssv import SSV
-
-    circuit = QuantumCircuit(2, 2)
-    with circuit.box([Twirl()]):
-        circuit.rz(turn * Parameter("a"), 0)
-        circuit.cz(0, 1)
-    with circuit.box([Twirl()]):
-        circuit.measure([0, 1], [0, 1])
-    _, samplex = build(circuit)
-    encoded = {"ssv": SSV, "samplex_json": samplex_to_json(samplex, ssv=SSV)}
-    return {"items": [{"item_type": "samplex", "samplex": encoded, "samplex_arguments": {}}]}
-
-
-def test_read_of_a_samplex() -> None:
-    """Built twice it is the same, though its parameters have another identity; another angle is not."""
-    first, again, other = (_payload.read("executor", _samplex_program(turn)) for turn in (1.0, 1.0, 2.0))
-    assert first.understood
-    assert _samplex_program() != _samplex_program()
-    assert first.digest == again.digest
-    assert first.digest != other.digest
-    assert _payload.differences(first, other)
-
-
-def test_read_of_a_damaged_samplex() -> None:
-    """What is no samplex is compared as the JSON it is, and said to be."""
-    item = {"item_type": "samplex", "samplex": {"ssv": 4, "samplex_json": "{}"}}
-    meaning = _payload.read("executor", {"items": [item]})
-    assert not meaning.understood
-    assert meaning.note == "a part of the program cannot be decoded: samplex: KeyError: attrs"
 
 
 def test_large_integers_are_exact() -> None:
