@@ -12,6 +12,7 @@ from qsession._config import (
     Settings,
     check_beyond,
     check_budget,
+    check_match,
     check_polls,
     check_target,
 )
@@ -80,6 +81,7 @@ def replay(
     *,
     allow_unused: bool = False,
     allowed_hosts: Collection[str] = (),
+    match: str | tuple[str, ...] = "meaning",
     polls: str = "default",
     beyond: str = "error",
 ) -> Run:
@@ -89,6 +91,10 @@ def replay(
         path: The cassette to read.
         allow_unused: Whether recorded requests that change something may be left out.
         allowed_hosts: Hosts besides this machine that the code may reach.
+        match: How alike a job must be to a recorded one: ``"meaning"``; ``"routed"``, which takes
+            another layout and routing of the same circuit too; ``"strict"``, the same JSON; or a
+            tuple of what of a job is compared, of ``circuits`` (or ``routed``), ``values``,
+            ``observables``, ``shots``, ``options``, ``tags`` and ``job``.
         polls: ``"leap"`` lets every wait between two polls go on to the next known event,
             ``"exact"`` none; by default those in the client's own ``result`` and
             ``wait_for_final_state`` do.
@@ -100,7 +106,8 @@ def replay(
 
     Raises:
         CassetteError: On entering, if the cassette is missing, cut, edited or no cassette.
-        UsageError: On entering, if a run is on already.
+        UsageError: If an argument is wrong (QS118, QS119, QS160), or, on entering, if a run is on
+            already.
         ReplayMismatch: When the recording has no answer, and again on leaving if the
             code swallowed that; on leaving, if recorded writes were not sent.
     """
@@ -109,6 +116,7 @@ def replay(
         path=Path(path),
         allow_unused=allow_unused,
         allowed_hosts=frozenset(host.lower() for host in allowed_hosts),
+        match=check_match(match),
         polls=check_polls(Option(polls, "the argument polls")),
         beyond=check_beyond(Option(beyond, "the argument beyond")),
         record_command=f"qsession.record({os.fspath(path)!r}, target='{{target}}')",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from qsession import _options
+from qsession._model import ASPECTS, MEANING, Match
 from qsession.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ BUDGET_SECONDS = _options.BUDGET_SECONDS
 
 POLLS = ("default", "leap", "exact")
 BEYOND = ("error", "model")
+MATCH = ("meaning", "routed", "strict")
 
 _CODES = {"mode": "QS101", "target": "QS102", "polls": "QS118", "beyond": "QS119"}
 _LATER_MODES = {"verify": "comparing the service with the cassettes"}
@@ -52,6 +54,7 @@ class Settings:
             may; by default those of the client itself do.
         beyond: Who answers past the end of the recording where the test only waited:
             nobody (``error``) or the ``model``.
+        match: How alike a job must be to a recorded one.
         record_command: The command that records this anew, for messages; ``{target}``
             stands for the target of the recording.
     """
@@ -73,6 +76,7 @@ class Settings:
     scenario: str = ""
     polls: Polls = "default"
     beyond: BeyondMode = "error"
+    match: Match = MEANING
     record_command: str = "pytest --qsession-record --qsession-target={target}"
 
 
@@ -148,6 +152,41 @@ def check_beyond(option: Option) -> BeyondMode:
         UsageError: If it is no such word (QS119).
     """
     return "model" if _one_of("beyond", option, BEYOND, {}) == "model" else "error"
+
+
+def check_match(value: object) -> Match:
+    """How alike a job must be to a recorded one.
+
+    Args:
+        value: ``meaning``, ``routed`` or ``strict``, or a tuple of aspects, in which ``routed``
+            stands for circuits with any layout and routing.
+
+    Raises:
+        UsageError: If it is none of these (QS160).
+    """
+    if evidence := wrong_match(value):
+        raise UsageError(
+            "QS160",
+            "There is no such way to match jobs.",
+            evidence=[evidence],
+            fix='match="routed", or a tuple of aspects such as match=("circuits", "values", "shots")',
+        )
+    words = {value} if isinstance(value, str) else set(value) if isinstance(value, tuple) else set()
+    routed, aspects = "routed" in words, words & ASPECTS.keys()
+    if isinstance(value, str):
+        return Match(routed=routed, strict="strict" in words)
+    return Match(frozenset(aspects | ({"circuits"} if routed else set())), routed)
+
+
+def wrong_match(value: object) -> str:
+    """What is wrong with a way to match, in a line; nothing if it is one."""
+    if isinstance(value, str):
+        return "" if value in MATCH else f"match={value!r}; {did_you_mean(value, (*MATCH, *ASPECTS))}"
+    if not isinstance(value, tuple) or not value:
+        return f"match={value!r}; it takes {', '.join(MATCH)}, or a tuple of {', '.join(ASPECTS)}"
+    known = (*ASPECTS, "routed")
+    wrong = [each for each in value if each not in known]
+    return f"match={value!r}: {wrong[0]!r}; {did_you_mean(str(wrong[0]), known)}" if wrong else ""
 
 
 def check_budget(option: Option) -> float:

@@ -8,12 +8,16 @@ from collections.abc import Iterable, Sequence
 from qsession import _meaning
 from qsession._bodies import read_object
 from qsession._endpoints import Call
-from qsession._model import SECOND, Interaction, Micros, Place, Request
+from qsession._model import MEANING, SECOND, Interaction, Match, Micros, Place, Request
 from qsession._redaction import Redactor, canonical_url
 from qsession.errors import ReplayMismatch
 
 _NEAREST = 3
 _LINES = 6
+_UNDECIDED = "cannot be "
+_SEED = (
+    "transpile with a seed: the fixture qsession_isa, or generate_preset_pass_manager(..., seed_transpiler=7)"
+)
 
 Rival = tuple[Interaction, Sequence[str], bool]
 """A recorded write, how it differs from what was asked, whether it was sent already."""
@@ -25,10 +29,13 @@ def no_write(
     rivals: Sequence[Rival],
     others: Iterable[_meaning.Key],
     place: Place,
+    *,
+    match: Match = MEANING,
 ) -> ReplayMismatch:
     """A write that was not recorded, or not like this."""
-    evidence = [f"asked: {key}" + (f" ({asked.summary})" if asked.summary else "")]
-    for interaction, differences, sent in sorted(rivals, key=lambda rival: len(rival[1]))[:_NEAREST]:
+    evidence = [_asked(key, asked)]
+    nearest = sorted(rivals, key=lambda rival: len(rival[1]))[:_NEAREST]
+    for interaction, differences, sent in nearest:
         used = ", answered already" if sent else ""
         evidence.append(f"recorded at {_moment(interaction)}{used}, but:")
         evidence += [f"  {line}" for line in differences[:_LINES]]
@@ -36,12 +43,38 @@ def no_write(
             evidence.append(f"  and {len(differences) - _LINES} more")
     if not rivals:
         evidence += _nearest(key, others)
+    if match.strict and rivals:
+        what = "A request is not value by value what was recorded (match='strict'). Nothing was sent."
+        return _mismatch(
+            "QS311", what, evidence, place, intended='leave match="strict" out: then its meaning counts'
+        )
+    if match.routed and nearest and any(_UNDECIDED in line for line in nearest[0][1]):
+        what = "It cannot be decided whether a job is the recorded one in another routing. Nothing was sent."
+        return _mismatch("QS312", what, evidence, place, intended=_SEED)
     what = "submits a job" if key.path == "/jobs" else "asks for something"
     return _mismatch(
         "QS302" if rivals else "QS301",
         f"The code under test {what} that was not recorded. Nothing was sent.",
         evidence,
         place,
+    )
+
+
+def only_routing(
+    key: _meaning.Key, asked: _meaning.Ask, recorded: Interaction, place: Place
+) -> ReplayMismatch:
+    """A job whose circuits are the recorded ones with another layout and routing."""
+    evidence = [
+        _asked(key, asked),
+        f"recorded at {_moment(recorded)}, with another layout and routing; all else is the same",
+    ]
+    return ReplayMismatch(
+        "QS310",
+        "The code under test submits the recorded job, transpiled in another way. Nothing was sent.",
+        evidence=evidence,
+        fix=_SEED,
+        intended='match="routed", in @pytest.mark.qsession(...) or in qsession.replay(...)',
+        where=_where(place),
     )
 
 
@@ -61,7 +94,7 @@ def other_order(
     key: _meaning.Key, asked: _meaning.Ask, write: Interaction, place: Place, *, sent: bool
 ) -> ReplayMismatch:
     """A write on the other side of another one than when it was recorded."""
-    evidence = [f"asked: {key}" + (f" ({asked.summary})" if asked.summary else ""), _side(write, sent=sent)]
+    evidence = [_asked(key, asked), _side(write, sent=sent)]
     what = "The code under test sends a request in another order than it was recorded. Nothing was sent."
     return _mismatch("QS302", what, evidence, place)
 
@@ -69,7 +102,7 @@ def other_order(
 def used_up(key: _meaning.Key, times: int, asked: _meaning.Ask, place: Place) -> ReplayMismatch:
     """A write that was recorded fewer times than it is now sent."""
     plural = "once" if times == 1 else f"{times} times"
-    evidence = [f"asked: {key}" + (f" ({asked.summary})" if asked.summary else ""), f"recorded: {plural}"]
+    evidence = [_asked(key, asked), f"recorded: {plural}"]
     what = f"The code under test sends a request once more than it was recorded ({plural}). Nothing was sent."
     return _mismatch("QS303", what, evidence, place)
 
@@ -182,6 +215,10 @@ def _side(write: Interaction, *, sent: bool) -> str:
     if sent:
         return f"recorded only before {_name(write)}, which was sent already"
     return f"recorded only after {_name(write)}, which was not sent"
+
+
+def _asked(key: _meaning.Key, asked: _meaning.Ask) -> str:
+    return f"asked: {key}" + (f" ({asked.summary})" if asked.summary else "")
 
 
 def _moment(interaction: Interaction) -> str:

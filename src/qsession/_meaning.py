@@ -9,22 +9,35 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache, partial
+from itertools import islice
 from typing import TypeAlias
 
-from qsession import _payload
+from qsession import _invented, _payload
 from qsession._clock import from_datetime, to_datetime
 from qsession._endpoints import Call
 from qsession._kept import Known, Recent, StoredRequest
-from qsession._model import Request
+from qsession._model import MEANING, Match, Request
 
-_MOMENTS = ("_after", "_before")
+MOMENTS = ("_after", "_before")
+"""How parameters of a query end that name a moment."""
+
+TAGS = frozenset({"tags", "search"})
+"""Parameters of a query that name tags, or a part of one."""
+
+_TAGGED = frozenset({"jobs.create", "jobs.tags"})
+# What of a job is compared whatever else is not: its answer would be another thing's.
+_ALWAYS = frozenset({"program_id", "backend", "session_id"})
 _IGNORED = {"sessions.create": ("instance",)}
 # Client 0.51 always sends it, 0.48 and older never do (tried); 0.51 leaves mocks out on its own side (read).
 _CLIENT_NOISE = frozenset({("backends.list", "include_mocks")})
+
+_FEW = 4
+_LONGEST = 60
+_NOTHING = object()
 
 # Decoding a job takes milliseconds, for some circuits seconds; that equal bytes mean the
 # same is sure. By endpoint and digest of the body.
@@ -111,7 +124,7 @@ def key_of(call: Call, instance: int) -> Key:
     """
     private = call.endpoint.family != "runtime"
     told = (
-        (name, _in_utc(value) if name.endswith(_MOMENTS) else value)
+        (name, _in_utc(value) if name.endswith(MOMENTS) else value)
         for name, value in call.query
         if (call.endpoint.name, name) not in _CLIENT_NOISE
     )
@@ -173,7 +186,7 @@ def _read_now(name: str, body: bytes, digest: str) -> Ask:
     if document is None:
         return Ask(digest)
     content = _content(name, document)
-    text = json.dumps([content.fields, content.job.digest if content.job else None])
+    text = json.dumps([_shaped(content.fields), content.job.digest if content.job else None])
     session = document.get("session_id")
     told = Known(
         digest, hashlib.sha256(text.encode()).hexdigest(), session if isinstance(session, str) else None
@@ -205,25 +218,97 @@ def _content(name: str, document: dict[str, object]) -> Content:
     return Content(tuple(sorted(found)), job)
 
 
-def differences(asked: Ask, recorded: Ask) -> tuple[str, ...]:
+def tags(call: Call, request: Request) -> tuple[str, ...]:
+    """The tags that a request gives to a job; none if it gives none."""
+    if call.endpoint.name not in _TAGGED or b'"tags"' not in request.body:
+        return ()
+    given = (_document(request.body) or {}).get("tags")
+    return tuple(map(str, given)) if isinstance(given, list) else ()
+
+
+def digest(call: Call, asked: Ask, match: Match) -> str:
+    """What requests that match have in common, at least; for a look-up.
+
+    Args:
+        call: The request, understood.
+        asked: What it asks.
+        match: What of a job is compared.
+    """
+    content = asked.content() if call.endpoint.name == "jobs.create" else Content()
+    if content.job is None or match == MEANING:
+        return asked.digest
+    compared = _compared(_shaped(content.fields), match)
+    return json.dumps([compared, _payload.digest(content.job, match)])
+
+
+def differences(asked: Ask, recorded: Ask, match: Match = MEANING) -> tuple[str, ...]:
     """How two requests of one kind differ; empty when they mean the same.
 
     Args:
         asked: What the code under test asks now.
         recorded: What was asked when the recording was made.
+        match: What of a job is compared.
     """
     if asked.digest == recorded.digest:
         return ()
     mine, other = asked.content(), recorded.content()
-    ours, theirs = dict(mine.fields), dict(other.fields)
-    names = sorted(ours.keys() | theirs.keys())
+    jobs = mine.job, other.job
+    both = (
+        content.fields if jobs == (None, None) else _compared(content.fields, match)
+        for content in (mine, other)
+    )
+    ours, theirs = map(dict, both)
+    shaped = [dict(_shaped(tuple(each.items()))) for each in (ours, theirs)]
     lines = [
         f"{name}: asked {ours.get(name, 'nothing')}, recorded {theirs.get(name, 'nothing')}"
-        for name in names
-        if ours.get(name) != theirs.get(name)
+        for name in sorted(ours.keys() | theirs.keys())
+        if shaped[0].get(name) != shaped[1].get(name)
     ]
-    if mine.job is not None and other.job is not None:
-        lines += _payload.differences(mine.job, other.job)
+    if jobs[0] is not None and jobs[1] is not None:
+        lines += _payload.differences(jobs[0], jobs[1], match)
     elif not lines and not (ours or theirs):
         lines.append("the bodies differ")
     return tuple(lines)
+
+
+def byte_differences(asked: Request, recorded: Request) -> tuple[str, ...]:
+    """The first places where two bodies are not the same JSON; empty when they are.
+
+    Args:
+        asked: What the code under test sends now.
+        recorded: What was sent when the recording was made.
+    """
+    mine, other = _document(asked.body), _document(recorded.body)
+    if mine is None or other is None:
+        return () if asked.body == recorded.body else ("the bodies differ",)
+    return tuple(islice(_apart("", mine, other), _FEW))
+
+
+def _apart(path: str, mine: object, other: object) -> Iterator[str]:
+    if isinstance(mine, dict) and isinstance(other, dict):
+        for key in sorted(mine.keys() | other.keys()):
+            inner = f"{path}.{key}" if path else str(key)
+            yield from _apart(inner, mine.get(key, _NOTHING), other.get(key, _NOTHING))
+    elif isinstance(mine, list) and isinstance(other, list) and len(mine) == len(other):
+        for i, (one, two) in enumerate(zip(mine, other, strict=True)):
+            yield from _apart(f"{path}[{i}]", one, two)
+    elif mine != other or type(mine) is not type(other):
+        yield f"{path}: asked {_cut(mine)}, recorded {_cut(other)}"
+
+
+def _cut(value: object) -> str:
+    text = "nothing" if value is _NOTHING else json.dumps(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def _shaped(fields: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Fields in which what a test may have invented counts by its kind only."""
+    return tuple((key, _invented.shape(text) if key == "tags" else text) for key, text in fields)
+
+
+def _compared(fields: tuple[tuple[str, str], ...], match: Match) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (name, text)
+        for name, text in fields
+        if name in _ALWAYS or match.compares("tags" if name == "tags" else "job")
+    )

@@ -57,6 +57,46 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
+class Match:
+    """How alike a job must be to a recorded one.
+
+    Attributes:
+        aspects: What of it is compared; None for everything.
+        routed: Whether circuits may differ in layout and routing.
+        strict: Whether the JSON must be the same value by value.
+    """
+
+    aspects: frozenset[str] | None = None
+    routed: bool = False
+    strict: bool = False
+
+    def compares(self, aspect: str) -> bool:
+        """Whether an aspect is compared."""
+        return self.aspects is None or aspect in self.aspects
+
+
+MEANING = Match()
+"""What a job means, all of it: the default."""
+
+ROUTED = Match(routed=True)
+"""What a job means, but for layout and routing."""
+
+ASPECTS: Mapping[str, str] = MappingProxyType(
+    {
+        "circuits": "circuits with their layouts, samplexes, boxes to learn",
+        "values": "parameter values, arguments of items",
+        "observables": "observables and their coefficients",
+        "shots": "shots and precision of PUBs and programs",
+        "options": "everything else in the parameters of the job",
+        "tags": "tags",
+        "job": "cost, calibration, privacy and whatever else stands beside the parameters",
+    }
+)
+"""What of a job can be compared by itself, and what that is. Program, backend, session and number of
+circuits always are."""
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """What a caller of ``QiskitRuntimeService`` wants its instance to be.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from qsession import _explain, _meaning
 from qsession._endpoints import Call
-from qsession._model import Interaction, Micros
+from qsession._model import MEANING, Interaction, Match, Micros, Request
 from qsession._timeline import Timeline
 
 FINAL = (b'"Completed"', b'"Failed"', b'"Cancelled', b'"closed"')
@@ -68,6 +68,11 @@ class Write:
         return self.at, self.at + self.interaction.took
 
     @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags that it gives to a job."""
+        return _meaning.tags(self.call, self.interaction.request)
+
+    @property
     def took_effect(self) -> bool:
         return self.interaction.response.status < 400
 
@@ -116,16 +121,20 @@ class Order:
 
     Attributes:
         allow_unused: Whether recorded writes may be left out.
+        match: How alike a job must be to a recorded one.
         writes: All writes, by what they ask.
         version: How many were sent.
         latest: The one that was sent last.
     """
 
     allow_unused: bool = False
+    match: Match = MEANING
     writes: dict[_meaning.Key, list[Write]] = field(default_factory=dict)
     version: int = 0
     latest: Write | None = None
     _alike: dict[tuple[_meaning.Key, str], list[Write]] = field(default_factory=dict)
+    _looser: dict[tuple[_meaning.Key, str], list[Write]] = field(default_factory=dict)
+    _compared: dict[tuple[str, str], bool] = field(default_factory=dict)
     _about: dict[str, list[Write]] = field(default_factory=dict)
     _into: dict[str, list[Write]] = field(default_factory=dict)
     _home: dict[str, str] = field(default_factory=dict)
@@ -153,12 +162,34 @@ class Order:
         left = [write.interaction for write in self.every() if not write.sent]
         return tuple(sorted(left, key=lambda interaction: interaction.at))
 
-    def fitting(self, key: _meaning.Key, ask: _meaning.Ask) -> list[Write]:
-        """Those that ask the same."""
-        # The digest quantises numbers; within the tolerance two sides of a step are equal.
-        return self._alike.get((key, ask.digest)) or [
-            write for write in self.writes.get(key, []) if not _meaning.differences(ask, write.ask)
-        ]
+    def candidates(self, key: _meaning.Key, call: Call, ask: _meaning.Ask) -> Iterator[Write]:
+        """Those that may ask the same, the likeliest first; whether they do, `fits` says."""
+        exact = self._alike.get((key, ask.digest), ())
+        yield from exact
+        if self.match.strict or (exact and self.match == MEANING):
+            return
+        others = self._alike_in_what_counts(key, call, ask) if self.match != MEANING else ()
+        # Digests quantise numbers; within the tolerance two sides of a step are equal.
+        rest = others or (self.writes.get(key, ()) if not exact else ())
+        yield from (write for write in rest if write.ask.digest != ask.digest)
+
+    def fits(self, ask: _meaning.Ask, request: Request, write: Write) -> bool:
+        """Whether a write asks what a request asks."""
+        if self.match.strict:
+            return not _meaning.byte_differences(request, write.interaction.request)
+        if ask.digest == write.ask.digest:
+            return True
+        pair = ask.digest, write.ask.digest
+        if pair not in self._compared:
+            self._compared[pair] = not _meaning.differences(ask, write.ask, self.match)
+        return self._compared[pair]
+
+    def _alike_in_what_counts(self, key: _meaning.Key, call: Call, ask: _meaning.Ask) -> Sequence[Write]:
+        if not self._looser:
+            for write in self.every():
+                common = _meaning.digest(write.call, write.ask, self.match)
+                self._looser.setdefault((write.key, common), []).append(write)
+        return self._looser.get((key, _meaning.digest(call, ask, self.match)), ())
 
     def send(self, write: Write, at: Micros) -> None:
         """A write is sent, no earlier than it was recorded: what was computed before it took time then."""

@@ -17,10 +17,12 @@ from qsession._config import (
     Target,
     check_beyond,
     check_budget,
+    check_match,
     check_mode,
     check_polls,
     check_target,
     did_you_mean,
+    wrong_match,
 )
 from qsession._naming import cassette_path
 from qsession._options import CASSETTES
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 DEFAULT_BACKEND = "ibm_fez"
 
-_MARKS = ("backend", "max_time", "mode", "cassette", "scenario", "polls", "beyond", "allow_unused")
+_MARKS = ("backend", "max_time", "mode", "cassette", "scenario", "match", "polls", "beyond", "allow_unused")
 _KINDS: Sequence[tuple[str, type | tuple[type, ...], str]] = (
     ("backend", str, "the name of a backend"),
     ("max_time", (int, str, type(None)), "seconds, or a text such as '2h 30m'"),
@@ -40,7 +42,7 @@ _KINDS: Sequence[tuple[str, type | tuple[type, ...], str]] = (
     ("allow_unused", bool, "True or False"),
 )
 _WORDS = {"mode": ("dedicated", "batch"), "polls": ("leap", "exact"), "beyond": ("error", "model")}
-_LATER_MARKS = ("faults", "match", "scope")
+_LATER_MARKS = ("faults", "scope")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ class Plan:
             scenario=scenario,
             polls=check_polls(Option(str(test.marks.get("polls", "default")), "marker")),
             beyond=check_beyond(Option(str(test.marks.get("beyond", "error")), "marker")),
+            match=check_match(test.marks.get("match", "meaning")),
             allowed_hosts=self.allowed_hosts,
             record_command=f"pytest '{test.nodeid}' --qsession-record --qsession-target={{target}}",
         )
@@ -326,6 +329,8 @@ def _wrong_values(marks: Mapping[str, object]) -> Iterator[str]:
     for name, words in _WORDS.items():
         if name in marks and marks[name] not in words:
             yield f"{name}={marks[name]!r}; {did_you_mean(str(marks[name]), words)}"
+    if "match" in marks and (wrong := wrong_match(marks["match"])):
+        yield wrong
     if "scenario" in marks and "cassette" in marks:
         yield "scenario and cassette; a scenario records nothing and replays nothing"
     for name, kinds, takes in _KINDS:

@@ -172,13 +172,13 @@ def in_former_bytes(recording: Recording, former: Recording) -> Recording:
         recording: A new recording.
         former: The one that it will replace.
     """
-    known: dict[tuple[str, str], list[bytes]] = {}
+    known: dict[tuple[str, ...], list[bytes]] = {}
     for interaction in reversed(former.interactions):
         if (meaning := _meaning_of(interaction)) is not None:
             known.setdefault(meaning, []).append(interaction.request.body)
     interactions = []
     for interaction in recording.interactions:
-        same = known.get(_meaning_of(interaction) or ("", ""))
+        same = known.get(_meaning_of(interaction) or ())
         if same:
             body = same.pop() if len(same) > 1 else same[0]
             interaction = replace(interaction, request=replace(interaction.request, body=body))  # noqa: PLW2901
@@ -186,11 +186,15 @@ def in_former_bytes(recording: Recording, former: Recording) -> Recording:
     return replace(recording, interactions=tuple(interactions))
 
 
-def _meaning_of(interaction: Interaction) -> tuple[str, str] | None:
+def _meaning_of(interaction: Interaction) -> tuple[str, ...] | None:
     if interaction.endpoint != "jobs.create":
         return None
     call = identify(interaction.request)
-    return None if call is None else (call.path, _meaning.read(call, interaction.request).digest)
+    if call is None:
+        return None
+    # Its answers say its tags, invented ones too.
+    tags = _meaning.tags(call, interaction.request)
+    return call.path, _meaning.read(call, interaction.request).digest, *tags
 
 
 def _field(body: bytes, *path: str) -> object | None:

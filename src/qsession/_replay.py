@@ -8,10 +8,22 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from qsession import _explain, _meaning
+from qsession._choice import Choice
 from qsession._clock import SHORTEST
 from qsession._discovery import Discovery
 from qsession._endpoints import Call, identify
-from qsession._model import SECOND, Instant, Interaction, Micros, Place, Recording, Request, Response
+from qsession._model import (
+    MEANING,
+    SECOND,
+    Instant,
+    Interaction,
+    Match,
+    Micros,
+    Place,
+    Recording,
+    Request,
+    Response,
+)
 from qsession._order import FINAL, Order, Read, Write
 from qsession._timeline import Timeline
 
@@ -64,6 +76,7 @@ class Replay:
         discovery: Answers what belongs to an account.
         place: Where the replay stands, for messages.
         allow_unused: Whether recorded writes may be left out.
+        match: How alike a job must be to a recorded one.
         beyond: Whether the model answers what lies past the recording also where
             the test did not move the clock there itself.
         moved_to: The last moment to which the test moved the clock.
@@ -74,18 +87,20 @@ class Replay:
     discovery: Discovery
     place: Place
     allow_unused: bool = False
+    match: Match = MEANING
     beyond: bool = False
     moved_to: Callable[[], Instant] = lambda: 0
     modelled: int = 0
     _lock: threading.RLock = field(default_factory=threading.RLock)
-    _reads: dict[_meaning.Key, Read] = field(default_factory=dict)
+    _choice: Choice = field(init=False)
     _order: Order = field(default_factory=Order)
     _end: Micros = 0
     _model: tuple[int, Beyond] | None = None
     _here: _Glance = field(default_factory=_Glance)
 
     def __post_init__(self) -> None:
-        self._order.allow_unused = self.allow_unused
+        self._order.allow_unused, self._order.match = self.allow_unused, self.match
+        self._choice = Choice(self.recording.provenance.recorded_at, self._order, self.match)
         for interaction in self.recording.interactions:
             self._file(interaction)
             self._end = max(self._end, max(interaction.at, interaction.last) + interaction.took)
@@ -112,10 +127,11 @@ class Replay:
             if call.endpoint.family != "runtime":
                 return self._account(call, request, at)
             instance = self.discovery.index_of(request.headers.get("service-crn", ""))
-            key = _meaning.key_of(call, instance)
-            if call.endpoint.is_write:
-                return self._write(call, key, request, at)
-            return self._read(call, key, request, at)
+            bonds = self._choice.bonds
+            call = bonds.inward(call)
+            answer = self._write if call.endpoint.is_write else self._read
+            reply = answer(call, _meaning.key_of(call, instance), request, at)
+            return replace(reply, response=bonds.outward(reply.response))
 
     def lived_through(self) -> None:
         """This run made the recording itself: every write was sent when it was recorded."""
@@ -150,13 +166,13 @@ class Replay:
             return
         key = _meaning.key_of(call, interaction.instance)
         if not call.endpoint.is_write:
-            self._reads.setdefault(key, Read(call)).timeline.states.append(interaction)
+            self._choice.reads.setdefault(key, Read(call)).timeline.states.append(interaction)
             return
         self._order.file(interaction, call, key)
 
     def _account(self, call: Call, request: Request, at: Instant) -> Reply:
         key = _meaning.key_of(call, 0)
-        read = self._reads.get(key)
+        read = self._choice.reads.get(key)
         if read is not None:
             recorded = self._state(key, read, at)
             if recorded.response.status >= 400:
@@ -167,7 +183,7 @@ class Replay:
         return Reply(answer, at + SHORTEST)
 
     def _read(self, call: Call, key: _meaning.Key, request: Request, at: Instant) -> Reply:
-        read = self._reads.get(key)
+        read = self._choice.read(call, key, at)
         state = (
             None
             if read is None or self._order.known(read).between is not None
@@ -244,7 +260,7 @@ class Replay:
         return self._model[1].next_change(now) if self._model is not None else None
 
     def _every_key(self) -> list[_meaning.Key]:
-        return [*self._reads, *self._order.writes]
+        return [*self._choice.reads, *self._order.writes]
 
     def _state(self, key: _meaning.Key, read: Read, at: Instant) -> Interaction:
         known = self._order.known(read)
@@ -264,24 +280,26 @@ class Replay:
         return passed if anchor is None else passed - anchor.sent_at + anchor.at
 
     def _write(self, call: Call, key: _meaning.Key, request: Request, at: Instant) -> Reply:
-        ask = _meaning.read(call, request)
-        fitting = self._order.fitting(key, ask)
         between: Write | None = None
-        for write in (w for w in fitting if not w.sent):
+        times, conflict = 0, False
+        for write, pairs in self._choice.writes(call, key, request, at):
+            times += 1
+            if write.sent or pairs is None:
+                conflict = conflict or not write.sent
+                continue
             other = self._order.inverted(write)
             between = between or other
             if other is None:
+                self._choice.bonds.bind(pairs)
                 return self._send(write, at)
         if (answer := self._write_past_the_end(call, request, at)) is not None:
             return answer
+        ask = _meaning.read(call, request)
         if between is not None:
             raise _explain.other_order(key, ask, between.interaction, self.place, sent=between.sent)
-        if fitting:
-            raise _explain.used_up(key, len(fitting), ask, self.place)
-        rivals = [
-            (w.interaction, _meaning.differences(ask, w.ask), w.sent) for w in self._order.writes.get(key, [])
-        ]
-        raise _explain.no_write(key, ask, rivals, self._every_key(), self.place)
+        if times and not conflict:
+            raise _explain.used_up(key, times, ask, self.place)
+        raise self._choice.nothing(key, ask, request, self.place, self._every_key())
 
     def _send(self, write: Write, at: Instant) -> Reply:
         start = self.recording.provenance.recorded_at

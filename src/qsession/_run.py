@@ -268,6 +268,7 @@ class Run:
             self._discovery,
             self._place(),
             allow_unused=self._settings.allow_unused,
+            match=self._settings.match,
             beyond=self._settings.beyond == "model",
             moved_to=lambda: _clock.moved_to(self.clock),
         )

@@ -8,17 +8,15 @@ mean. Importing this room imports neither qiskit nor numpy; reading does.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import chain
 
+from qsession._model import MEANING, Match
 from qsession._payload._form import Node, fingerprint
 
-__all__ = ["Meaning", "differences", "read", "stable_seed"]
+__all__ = ["Meaning", "differences", "digest", "read", "stable_seed"]
 
 _MOST_LINES = 20
-# What a job consists of, by program, and what one of it is called.
-_UNITS = {"pubs": "PUB", "items": "item", "circuits": "circuit", "instructions": "instruction"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +74,21 @@ def read(program_id: str, params: object) -> Meaning:
     )
 
 
-def differences(ours: Meaning, theirs: Meaning) -> tuple[str, ...]:
+def digest(meaning: Meaning, match: Match) -> str:
+    """What jobs that match have in common, at least; for a look-up.
+
+    Args:
+        meaning: A job.
+        match: What is compared.
+    """
+    if _is_whole(match) or not meaning.understood:
+        return meaning.digest
+    from qsession._payload._aspects import narrowed
+
+    return fingerprint((meaning.program, narrowed(meaning.form, match)))
+
+
+def differences(ours: Meaning, theirs: Meaning, match: Match = MEANING) -> tuple[str, ...]:
     """What sets a job apart from a recorded one.
 
     Numbers are equal if they differ by at most 1e-8, or by at most 1e-8 of the larger;
@@ -85,6 +97,7 @@ def differences(ours: Meaning, theirs: Meaning) -> tuple[str, ...]:
     Args:
         ours: What the code under test asked.
         theirs: What stands in the recording.
+        match: What is compared. A job that is not fully understood is compared whole, always.
 
     Returns:
         Nothing if they mean the same. Else at most 20 lines, the first difference of
@@ -94,41 +107,18 @@ def differences(ours: Meaning, theirs: Meaning) -> tuple[str, ...]:
         return ()
     if ours.program != theirs.program:
         return (f"program: asked {ours.program}, recorded {theirs.program}",)
-    lines = list(_lines(ours.form, theirs.form))
-    if len(lines) > _MOST_LINES:
+    from qsession._payload._aspects import lines
+
+    understood = ours.understood and theirs.understood
+    found = list(lines(ours.form, theirs.form, match if understood else MEANING))
+    if len(found) > _MOST_LINES:
         kept = _MOST_LINES - 1
-        lines[kept:] = [f"and {len(lines) - kept} more differences"]
-    return tuple(lines)
+        found[kept:] = [f"and {len(found) - kept} more differences"]
+    return tuple(found)
 
 
-def _lines(ours: Mapping[str, Node], theirs: Mapping[str, Node]) -> Iterator[str]:
-    from qsession._payload._difference import compare
-
-    key = next((key for key in _UNITS if key in ours or key in theirs), "pubs")
-    mine, other = ours.get(key, ()), theirs.get(key, ())
-    found: list[list[str]] = []
-    if isinstance(mine, tuple) and isinstance(other, tuple):
-        word = _UNITS[key]
-        found = [list(_unit(f"{word} {i}", *pair)) for i, pair in enumerate(zip(mine, other, strict=False))]
-        yield from chain.from_iterable(each[:1] for each in found)
-        yield from compare(f"{word}s", len(mine), len(other))
-    else:
-        yield from compare(key, mine, other)
-    whole = isinstance(ours["params"], Mapping) and isinstance(theirs["params"], Mapping)
-    yield from compare("" if whole else "params", ours["params"], theirs["params"])
-    yield from chain.from_iterable(each[1:] for each in found)
-
-
-def _unit(name: str, ours: Node, theirs: Node) -> Iterator[str]:
-    from qsession._payload._difference import ABSENT, compare
-
-    if not (isinstance(ours, Mapping) and isinstance(theirs, Mapping)):
-        yield from compare(name, ours, theirs)
-        return
-    yield from compare(name, ours.get("circuit"), theirs.get("circuit"))
-    for part in [*ours, *(part for part in theirs if part not in ours)]:
-        if part != "circuit":
-            yield from compare(f"{name}: {part}", ours.get(part, ABSENT), theirs.get(part, ABSENT))
+def _is_whole(match: Match) -> bool:
+    return match.aspects is None and not match.routed
 
 
 def stable_seed(text: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from qsession._payload._arrays import tensor
 from qsession._payload._circuit import read_circuit, read_instructions
@@ -26,6 +26,7 @@ _DEFAULTS: Mapping[str, object] = {
 }
 # Says how something is written, not what.
 _SPELLINGS = frozenset({"schema_version"})
+_APART = frozenset({"circuits", "items", "shots"})
 _ARGUMENTS = ("circuit_arguments", "samplex_arguments")
 
 
@@ -51,7 +52,7 @@ def quantum_program(params: Mapping[str, object], reading: Reads) -> dict[str, N
     Raises:
         Unreadable: If it is none, or a part of it cannot be decoded.
     """
-    program, options = params.get("quantum_program"), params.get("options")
+    program = params.get("quantum_program")
     if not isinstance(program, dict) or not isinstance(program.get("items"), list):
         raise Unreadable("no quantum program")
     items = [_mapping(each, "item") for each in program["items"]]
@@ -61,10 +62,9 @@ def quantum_program(params: Mapping[str, object], reading: Reads) -> dict[str, N
         circuits = tuple(_circuits(each.get("circuit"))[0] for each in items)
     if len(circuits) != len(items):
         raise Unreadable(f"{len(circuits)} circuits for {len(items)} items")
-    rest = {**params, "quantum_program": {k: v for k, v in program.items() if k not in ("circuits", "items")}}
-    if isinstance(options, dict):
-        rest["options"] = options
+    rest = {**params, "quantum_program": {k: v for k, v in program.items() if k not in _APART}}
     return {
+        "shots": reading.value(program.get("shots")),
         "params": _part(_without_defaults(rest), reading),
         "items": tuple(_item(*pair, reading) for pair in zip(items, circuits, strict=True)),
     }
@@ -156,7 +156,7 @@ def noise_map(terms: object, qubits: object) -> Node:
     """
     rates: dict[str, float] = {}
     with foreign("noise map"):
-        for letters, places, rate in terms if isinstance(terms, list) else [terms]:
+        for letters, places, rate in _listed(terms):
             pairs = sorted(zip(places, letters, strict=True))
             label = " ".join(f"{letter}{place}" for place, letter in pairs) or "I"
             rates[label] = rates.get(label, 0.0) + float(rate)
@@ -171,7 +171,7 @@ def _circuits(encoded: object) -> tuple[Node, ...]:
         return tuple(read_circuit(each) for each in _loaded(encoded))
 
 
-def _listed(value: object) -> Sequence[object]:
+def _listed(value: object) -> Sequence[Any]:
     if not isinstance(value, list):
         raise Unreadable(f"expected a list, found {type(value).__name__}")
     return value

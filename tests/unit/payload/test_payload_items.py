@@ -105,7 +105,7 @@ def test_samplexes_of_other_versions_are_told_apart_by_name() -> None:
     ("theirs", "lines"),
     [
         (program(gate="ry"), ("item 0: operation 0: asked rx(t) on 0, recorded ry(t) on 0",)),
-        (program(shots=101), ("quantum_program.shots: asked 100, recorded 101",)),
+        (program(shots=101), ("shots: asked 100, recorded 101",)),
         (program(value=0.4), ("item 1: samplex arguments.parameter_values[0]: asked 0.3, recorded 0.4",)),
         (program(level="kerneled"), ("quantum_program.meas_level: asked nothing, recorded kerneled",)),
         (program(init_qubits=False), ("options.init_qubits: asked true, recorded false",)),
