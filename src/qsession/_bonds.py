@@ -21,6 +21,8 @@ from qsession._model import SECOND, Instant, Micros, Response
 SLACK: Micros = 300 * SECOND
 """By how much a moment may be nearer to now, or farther, than it was when it was recorded."""
 
+_NEAR: Micros = 86_400 * SECOND
+
 Pair = tuple[Part, Part]
 """A part that is asked, and the one that is recorded in its place."""
 
@@ -43,6 +45,24 @@ class Now:
         behind = recorded - self.recorded
         return asked == recorded or any(abs(asked - now - behind) <= SLACK for now in self.asked)
 
+    def queried(self, asked: str, recorded: str) -> bool:
+        """Whether a moment in a query may stand for a recorded one.
+
+        Whole seconds are what people write, and are taken for literals.
+        """
+        mine, other = _invented.moment(asked), _invented.moment(recorded)
+        if mine is None or other is None:
+            return asked == recorded
+        literal = not mine % SECOND and not other % SECOND
+        return mine == other if literal else self.alike(mine, other)
+
+    def tagged(self, asked: Part, recorded: Part) -> bool:
+        """Whether a part of a tag may stand for a recorded one; moments only near to their now."""
+        if asked.moment is None or recorded.moment is None:
+            return True
+        near = abs(recorded.moment - self.recorded) <= _NEAR
+        return asked.text == recorded.text or (near and self.alike(asked.moment, recorded.moment))
+
 
 @dataclass(slots=True)
 class Bonds:
@@ -61,12 +81,28 @@ class Bonds:
         return Now((at, self.real()), recorded)
 
     def pairs(self, asked: Sequence[str], recorded: Sequence[str], now: Now) -> list[Pair] | None:
-        """Which parts of some texts stand for which, None if the texts cannot stand for each other."""
-        if [*map(_invented.shape, asked)] != [*map(_invented.shape, recorded)]:
-            return None
-        both = zip(_parts(asked), _parts(recorded), strict=True)
+        """Which parts of some tags stand for which, None if the tags cannot stand for each other.
+
+        Tags are a set: the client sends them in an order that differs from process to process.
+        """
+        left = list(recorded)
+        both: list[Pair] = []
+        for tag in sorted(asked, key=lambda tag: self._swapped_in(tag) not in recorded):
+            known, shape = self._swapped_in(tag), _invented.shape(tag)
+            found = next((each for each in left if each == known), None) or next(
+                (
+                    each
+                    for each in left
+                    if _invented.shape(each) == shape and self._fit(_beside(tag, each), now)
+                ),
+                None,
+            )
+            if found is None:
+                return None
+            left.remove(found)
+            both += _beside(tag, found)
         pairs = [pair for pair in both if pair[0].text != pair[1].text or pair[0].text in self._recorded]
-        return pairs if self._fit(pairs, now) else None
+        return pairs if not left and self._fit(pairs, now) else None
 
     def bind(self, pairs: Iterable[Pair]) -> None:
         """Let each part stand for the recorded one from now on."""
@@ -79,13 +115,13 @@ class Bonds:
         if not self._recorded or not call.query:
             return call
         query = tuple(
-            (name, _swapped(value, self._recorded) if name in TAGS else value) for name, value in call.query
+            (name, self._swapped_in(value) if name in TAGS else value) for name, value in call.query
         )
         return replace(call, query=query)
 
     def tags_inward(self, tags: Sequence[str]) -> tuple[str, ...]:
-        """Tags as they are recorded, as far as they are bound."""
-        return tuple(_swapped(tag, self._recorded) for tag in tags)
+        """Tags as they are recorded, as far as they are bound, sorted."""
+        return tuple(sorted(map(self._swapped_in, tags)))
 
     def outward(self, response: Response) -> Response:
         """An answer with the values in its tags that the code under test asked for."""
@@ -104,10 +140,16 @@ class Bonds:
         mine, other = ([(n, v) for n, v in call.query if n not in TAGS] for call in (asked, recorded))
         if len(mine) != len(other) or not all(map(_same_value(now), sorted(mine), sorted(other))):
             return None
-        tags = [[(n, v) for n, v in call.query if n in TAGS] for call in (asked, recorded)]
-        if [name for name, _ in tags[0]] != [name for name, _ in tags[1]]:
-            return None
-        return self.pairs([v for _, v in tags[0]], [v for _, v in tags[1]], now)
+        found: list[Pair] = []
+        for place in sorted(TAGS):
+            mine_here, there = ([v for n, v in call.query if n == place] for call in (asked, recorded))
+            if (pairs := self.pairs(mine_here, there, now)) is None:
+                return None
+            found += pairs
+        return found if self._fit(found, now) else None
+
+    def _swapped_in(self, text: str) -> str:
+        return _swapped(text, self._recorded)
 
     def _fit(self, pairs: Iterable[Pair], now: Now) -> bool:
         recorded, asked = dict(self._recorded), dict(self._asked)
@@ -115,8 +157,7 @@ class Bonds:
             one = recorded.setdefault(mine.text, other.text) == other.text
             if not one or asked.setdefault(other.text, mine.text) != mine.text:
                 return False
-            moments = mine.moment, other.moment
-            if moments[0] is not None and moments[1] is not None and not now.alike(moments[0], moments[1]):
+            if not now.tagged(mine, other):
                 return False
         return True
 
@@ -144,8 +185,8 @@ def _members(node: object) -> Iterable[tuple[object, object]]:
     return enumerate(node) if isinstance(node, list) else ()
 
 
-def _parts(texts: Iterable[str]) -> Iterator[Part]:
-    return (part for text in texts for part in _invented.parts(text))
+def _beside(asked: str, recorded: str) -> Iterator[Pair]:
+    return zip(_invented.parts(asked), _invented.parts(recorded), strict=True)
 
 
 def _swapped(text: str, table: dict[str, str]) -> str:
@@ -160,7 +201,6 @@ def _same_value(now: Now) -> Callable[[tuple[str, str], tuple[str, str]], bool]:
     def same(asked: tuple[str, str], recorded: tuple[str, str]) -> bool:
         if asked[0] != recorded[0] or not asked[0].endswith(MOMENTS):
             return asked == recorded
-        mine, other = _invented.moment(asked[1]), _invented.moment(recorded[1])
-        return asked == recorded or (mine is not None and other is not None and now.alike(mine, other))
+        return asked[0] == recorded[0] and now.queried(asked[1], recorded[1])
 
     return same

@@ -74,7 +74,9 @@ class Choice:
         candidates = self.order.candidates(key, call, ask)
         if tags and not self.match.strict:
             inward = self.bonds.tags_inward(tags)
-            candidates = iter(sorted(candidates, key=lambda write: write.sent or write.tags != inward))
+            candidates = iter(
+                sorted(candidates, key=lambda write: write.sent or tuple(sorted(write.tags)) != inward)
+            )
         for write in candidates:
             if self.order.fits(ask, request, write):
                 yield write, self._pairs(tags, write, at)

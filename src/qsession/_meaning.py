@@ -302,8 +302,17 @@ def _cut(value: object) -> str:
 
 
 def _shaped(fields: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    """Fields in which what a test may have invented counts by its kind only."""
-    return tuple((key, _invented.shape(text) if key == "tags" else text) for key, text in fields)
+    """Fields in which tags are a set, and what a test may have invented counts by its kind only."""
+    return tuple((key, _tag_shapes(text) if key == "tags" else text) for key, text in fields)
+
+
+def _tag_shapes(text: str) -> str:
+    given = json.loads(text)
+    if not isinstance(given, list):
+        return text
+    return json.dumps(
+        sorted(_invented.shape(each) if isinstance(each, str) else json.dumps(each) for each in given)
+    )
 
 
 def _compared(fields: tuple[tuple[str, str], ...], match: Match) -> tuple[tuple[str, str], ...]:
