@@ -181,7 +181,8 @@ def check_match(value: object) -> Match:
 def wrong_match(value: object) -> str:
     """What is wrong with a way to match, in a line; nothing if it is one."""
     if isinstance(value, str):
-        return "" if value in MATCH else f"match={value!r}; {did_you_mean(value, (*MATCH, *ASPECTS))}"
+        hint = f"a tuple: match=({value!r},)" if value in ASPECTS else did_you_mean(value, MATCH)
+        return "" if value in MATCH else f"match={value!r}; {hint}"
     if not isinstance(value, tuple) or not value:
         return f"match={value!r}; it takes {', '.join(MATCH)}, or a tuple of {', '.join(ASPECTS)}"
     known = (*ASPECTS, "routed")

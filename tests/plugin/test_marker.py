@@ -76,7 +76,17 @@ def test_markers_of_module_class_and_test_add_up(project):
     [
         ('"ibm_fez"', "1 positional argument(s); it takes keyword arguments only"),
         ('bakend="ibm_fez"', "'bakend'; did you mean 'backend'?"),
-        ('match="strict"', "'match' is not there yet"),
+        ('scope="module"', "'scope' is not there yet"),
+        ('match="route"', "match='route'; did you mean 'routed'?"),
+        (
+            'match=("circuit",)',
+            "match=('circuit',): 'circuit'; did you mean 'circuits'?",
+        ),
+        (
+            "match=()",
+            "match=(); it takes meaning, routed, strict, or a tuple of circuits, values, observables, "
+            "shots, options, tags, job",
+        ),
         ('mode="bach"', "mode='bach'; did you mean 'batch'?"),
         ("backend=7", "backend=7; it takes the name of a backend"),
         ("max_time=[1]", "max_time=[1]; it takes seconds, or a text such as '2h 30m'"),

@@ -1,4 +1,4 @@
-"""Which recorded answer belongs to this request at this moment, and if none, why."""
+"""A source that answers from a recording."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from qsession import _explain, _meaning
-from qsession._choice import Choice
 from qsession._clock import SHORTEST
 from qsession._discovery import Discovery
 from qsession._endpoints import Call, identify
@@ -25,6 +24,7 @@ from qsession._model import (
     Response,
 )
 from qsession._order import FINAL, Order, Read, Write
+from qsession._replay._choice import Choice
 from qsession._timeline import Timeline
 
 if TYPE_CHECKING:

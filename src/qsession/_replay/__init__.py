@@ -1,0 +1,7 @@
+"""Which recorded answer belongs to this request at this moment, and if none, why."""
+
+from __future__ import annotations
+
+from qsession._replay._source import Replay, Reply
+
+__all__ = ["Replay", "Reply"]
