@@ -59,6 +59,9 @@ class Emulator:
         noise: Whether results suffer from the errors that the backend reports of its
             gates and measurements, as a reduced noise model on the qubits in use. That
             model is ours; results are ideal without it.
+        unread_results: Text of the results of every job that the emulator cannot read, because
+            its program is none or its parameters are not those of its program. None refuses
+            such a job, as the service does.
 
     Raises:
         UsageError: QS121 for a backend without a snapshot, QS122 without backends
@@ -82,6 +85,7 @@ class Emulator:
         jobs_a_minute: int | None = None,
         iam: IamState = "works",
         noise: bool = False,
+        unread_results: str | None = None,
     ) -> None:
         _check(backends, instances, queue_seconds, run_seconds, run_share or 0)
         devices = {found.name: found for found in map(served, backends)}
@@ -103,6 +107,7 @@ class Emulator:
             queue=_in_milliseconds(round(queue_seconds * SECOND)),
             jobs_a_minute=jobs_a_minute,
             noise=noise,
+            unread_results=unread_results,
         )
 
     @classmethod
