@@ -16,7 +16,7 @@ from typing import Any
 
 from qsession import _lifecycle, _session_document
 from qsession._lifecycle import Life, Limits, Rules
-from qsession._model import SECOND, Instant, Request, Response
+from qsession._model import SECOND, Instant, Micros, Request, Response
 from qsession._refusals import Refused
 from qsession.emulator import Emulator, Instance
 from qsession.emulator._backends import calibrated
@@ -39,6 +39,7 @@ _DAY = 86_400 * SECOND
 _NEVER = 36_500 * _DAY
 _PAST = 10 * _DAY
 _MAX_COST = 10_800
+_FINAL = frozenset({"completed", "cancelled", "failed"})
 _NO_REASON = Failure(1000, "the registry gives no reason")
 _TOKEN = b"grant_type=urn%3Aibm%3Aparams%3Aoauth%3Agrant-type%3Aapikey&apikey=any&response_type=cloud_iam"
 _FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -98,6 +99,7 @@ class Stage:
         devices = {backend.name: backend for backend in _backends(self._registry)}
         if self._is_new("backends", devices):
             self._set(devices={name: device_of(backend) for name, backend in devices.items()})
+        self._emulator._world.state.usage_after = usage_after(self._registry)
         for name, jobs in self._registry.jobs.items():
             crn = self._registry.instances[name].crn
             for place, job in enumerate(jobs.values()):
@@ -190,6 +192,19 @@ def device_of(backend: Any) -> Device:
         queue_length=backend.queue_length,
         calibrations=calibrated(found, backend.calibrations),
     )
+
+
+def usage_after(registry: Any) -> Micros:
+    """How long usage is pending after the end of a job: for good, or not at all.
+
+    Raises:
+        CannotTell: If it is so for some jobs only.
+    """
+    ended = [job for jobs in registry.jobs.values() for job in jobs.values() if job.status in _FINAL]
+    pending = {job.usage["status"] == "pending" for job in ended}
+    if len(pending) > 1:
+        raise CannotTell("the usage of some jobs is pending, and that of others is not")
+    return _NEVER if True in pending else 0
 
 
 def plan_of(job: Any, created: Instant) -> JobPlan:

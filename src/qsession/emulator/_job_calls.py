@@ -284,7 +284,7 @@ def _charged(view: View) -> float:
 
 
 def _usage(view: View) -> dict[str, Json]:
-    status = "complete" if view.fate.is_final else "pending"
+    status = "complete" if view.settled else "pending"
     return {"qpu_charge_time_seconds": _charged(view), "status": status}
 
 

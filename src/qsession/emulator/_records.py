@@ -124,8 +124,9 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A job at one moment."""
+    """A job at one moment, and whether its usage is final."""
 
     job: Job
     fate: Fate
     tags: tuple[str, ...]
+    settled: bool

@@ -38,11 +38,13 @@ class State:
         seed: Enters every id and every random draw.
         pace: How long jobs wait and run.
         rules: What is not known of the life of sessions.
+        usage_after: How long after its end a job's usage is still pending.
     """
 
-    def __init__(self, seed: int, *, pace: Pace, rules: Rules) -> None:
+    def __init__(self, seed: int, *, pace: Pace, rules: Rules, usage_after: Micros = 0) -> None:
         self.rules = rules
         self.pace = pace
+        self.usage_after = usage_after
         self._seed = seed
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
@@ -89,7 +91,13 @@ class State:
             moments = [session.story.next_change(at) for session in self._sessions.values()]
             alone = (job.plan for job in self._jobs.values() if job.home is None)
             moments += [_course.next_change_alone(plan, at) for plan in alone]
+            moments += self._settling(at) if self.usage_after else []
         return min((moment for moment in moments if moment is not None), default=None)
+
+    def _settling(self, at: Instant) -> list[Instant]:
+        """When the usage of each job that has ended becomes final, where that is still to come."""
+        ended = (self._view(job, at).fate.ended for job in self._jobs.values())
+        return [moment + self.usage_after for moment in ended if moment and moment + self.usage_after > at]
 
     def remember(self, crn: str, asked: Submission, work: Work, plan: JobPlan) -> str:
         """A job outside of any session that was there before anybody asked.
@@ -269,8 +277,10 @@ class State:
 
     def _view(self, job: Job, at: Instant) -> View:
         if job.home is None:
-            return View(job, _course.alone(job.plan, at), job.tags)
-        return View(job, self._sessions[job.home].story.fate(job.plan.job, at), job.tags)
+            fate = _course.alone(job.plan, at)
+        else:
+            fate = self._sessions[job.home].story.fate(job.plan.job, at)
+        return View(job, fate, job.tags, fate.ended is not None and at >= fate.ended + self.usage_after)
 
     def _again(self, key: str) -> int:
         self._seen[key] += 1

@@ -167,7 +167,7 @@ def _of_job(view: View) -> Workload:
     asked, fate = view.job.asked, view.fate
     more: dict[str, Json] = {
         "accepting_jobs": None,
-        **_usage(_charges.ran(view) / SECOND, done=fate.is_final),
+        **_usage(_charges.ran(view) / SECOND, done=view.settled),
         "estimated_running_time_seconds": view.job.estimate,
     }
     if fate.ended is not None:
