@@ -13,7 +13,7 @@ import tarfile
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,14 +35,14 @@ class Verdict:
         name: Class and name, parameters included.
         outcome: ``passed``, ``failed`` or ``skipped``.
         reason: Why not, in the words of the report; empty for one that passed.
-        requests: How many requests it made; None where nobody counted.
+        counts: What a plugin of ours counted in it, such as its ``requests``.
     """
 
     file: str
     name: str
     outcome: str
     reason: str = ""
-    requests: int | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def ident(self) -> str:
@@ -108,12 +108,12 @@ def _verdict(case: ElementTree.Element) -> Verdict:
     module, _, kind = case.get("classname", "").rpartition(".")
     file = module.removeprefix("test.").replace(".", "/") + ".py"
     name = f"{kind}::{case.get('name', '')}"
-    counted = case.find("properties/property[@name='requests']")
-    requests = None if counted is None else int(counted.get("value", "0"))
+    noted = case.iterfind("properties/property")
+    counts = {each.get("name", ""): int(each.get("value", "0")) for each in noted}
     for tag, outcome in (("failure", "failed"), ("error", "failed"), ("skipped", "skipped")):
         if (said := case.find(tag)) is not None:
-            return Verdict(file, name, outcome, (said.get("message") or "").strip(), requests)
-    return Verdict(file, name, "passed", requests=requests)
+            return Verdict(file, name, outcome, (said.get("message") or "").strip(), counts)
+    return Verdict(file, name, "passed", counts=counts)
 
 
 def paths(home: Path, parts: Iterable[str], files: Sequence[str]) -> list[str]:

@@ -2,12 +2,14 @@
 
 Loaded with ``-p`` when ``benchmarks.ibm_unit`` runs them. Their fixtures stay as they are: the ``responses``
 mock still takes what the client sends, and asks its registry for the answer. That question is answered
-here. How many requests a test made goes into the junit file, as the property ``requests``.
+here. How many requests a test made, and how many jobs it submitted that nobody could read, goes into the
+junit file, as the properties ``requests`` and ``unread``.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from requests import PreparedRequest
 
 _ANY = re.compile("")
-_asked: list[str] = []
+_counted: Counter[str] = Counter()
 
 
 @pytest.hookimpl(trylast=True)
@@ -35,12 +37,12 @@ def pytest_sessionstart() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Count the requests of a test."""
-    _asked.clear()
+    """Count what a test asks."""
+    _counted.clear()
     try:
         yield
     finally:
-        item.user_properties.append(("requests", len(_asked)))
+        item.user_properties += [(name, _counted[name]) for name in ("requests", "unread")]
 
 
 def _find(registry: Any, request: PreparedRequest) -> tuple[BaseResponse, list[str]]:
@@ -53,11 +55,12 @@ def _find(registry: Any, request: PreparedRequest) -> tuple[BaseResponse, list[s
 
 
 def _answered(registry: Any, asked: PreparedRequest) -> tuple[int, dict[str, str], bytes]:
-    _asked.append(f"{asked.method} {asked.url}")
     stage: Stage | None = vars(registry).get("stage")
     if stage is None:
         stage = registry.stage = Stage(registry)
+    unread = stage.unread
     answer = stage.answer(_request(asked))
+    _counted.update(requests=1, unread=stage.unread - unread)
     headers = {name.title(): value for name, value in answer.headers.items()}
     return answer.status, headers, answer.body
 

@@ -23,7 +23,7 @@ from qsession.emulator._backends import calibrated
 from qsession.emulator._course import JobPlan
 from qsession.emulator._devices import Device, documented
 from qsession.emulator._instances import Directory
-from qsession.emulator._programs import RAN_TOO_LONG, Failure, Outcome, unread
+from qsession.emulator._programs import RAN_TOO_LONG, Failure, Given, Outcome, unread
 from qsession.emulator._records import Job, Submission
 from qsession.emulator._replies import compact
 
@@ -56,6 +56,9 @@ class Stage:
 
     Args:
         registry: A registry of IBM's tests.
+
+    Attributes:
+        unread: How many jobs were submitted that came to given results, since nobody can read them.
     """
 
     def __init__(self, registry: Any) -> None:
@@ -70,6 +73,7 @@ class Stage:
             rules=Rules(deletes_open_jobs=True),
             unread_results=RESULTS,
         )
+        self.unread = 0
         self._at = BEGIN
         self._told: dict[object, str] = {}
         self._bearer = f"Bearer {self._token()}"
@@ -86,7 +90,12 @@ class Stage:
         self._at += STEP
         self._tell()
         headers = {**request.headers, "authorization": self._bearer}
-        return self._emulator.answer(replace(request, headers=headers), self._at)
+        answer = self._emulator.answer(replace(request, headers=headers), self._at)
+        if request.method == "POST" and request.url.endswith("/jobs") and answer.status == 200:
+            crn, ident = request.headers["service-crn"], json.loads(answer.body)["id"]
+            submitted = self._emulator._world.state.job(crn, ident, self._at).job
+            self.unread += isinstance(submitted.work.body, Given)
+        return answer
 
     def _token(self) -> str:
         request = Request("POST", "https://iam.cloud.ibm.com/identity/token", _FORM, _TOKEN)

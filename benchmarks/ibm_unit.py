@@ -1,6 +1,6 @@
 """IBM's own unit tests of sessions, jobs and retrieval, with the emulator in the place of their registry.
 
-    python -m benchmarks.ibm_unit                  # half a minute
+    python -m benchmarks.ibm_unit                  # about 15 seconds
     python -m benchmarks.ibm_unit test_session.py  # some files
     python -m benchmarks.ibm_unit --page FILE      # the page of the docs, from the last run
 
@@ -44,7 +44,7 @@ FILES = (
     "test_backend_retrieval.py",
     "test_qiskit_runtime_service.py",
 )
-_COLUMNS = ("tests", "no server", "asked it", "passed", "failed", "skipped")
+_COLUMNS = ("tests", "no server", "asked it", "passed", "failed", "skipped", "unread")
 
 _HEAD = """# IBM's own unit tests against the emulator
 
@@ -56,7 +56,7 @@ puts instances, backends, jobs and sessions into it, and asserts what the client
 they run unmodified, and the emulator answers:
 
     pip install -e '.[emulator,suite]'
-    python -m benchmarks.ibm_unit           # half a minute
+    python -m benchmarks.ibm_unit           # about 15 seconds
 
 They are fetched from the package index, and none of them is kept here. A pytest plugin of ours
 (`benchmarks/_unit_registry.py`) hands every request to an emulator, and keeps the state of that emulator as
@@ -68,15 +68,16 @@ the test's registry says (`benchmarks/_unit_world.py`). What is told and what is
 - A job that the client submits is taken by the emulator and gets its id there. Its course is the emulator's;
   how it ends and what it comes to is the registry's, where that says anything.
 - Many of these jobs are of a program `foo`, or have no circuits, and a service would refuse them. Here they
-  come to given results (`Emulator(unread_results=...)`); a job with circuits is simulated.
+  come to given results (`Emulator(unread_results=...)`); the last column counts the tests that pass with such
+  jobs. A job with circuits is simulated.
 - Time moves on by 0.1 s with each request.
 - The fixtures take the client's authentication away; the plugin gives each request a token of the emulator's.
 
 A test that passes shows that the client accepts an answer, not that the service would give it. Tests that
 make no request say nothing about a server, and are counted apart.
 
-| file | tests | of which reach no server | of which ask the emulator | of these pass |
-|---|---|---|---|---|""".splitlines()
+| file | tests | reach no server | ask the emulator | of these pass | so with jobs a service would refuse |
+|---|---|---|---|---|---|""".splitlines()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -131,17 +132,18 @@ def _counts(found: Sequence[Verdict]) -> dict[str, tuple[int, ...]]:
 
 
 def _count(found: Sequence[Verdict]) -> tuple[int, ...]:
-    """All tests, those without a request, the others, and the outcomes of these."""
-    asked = [verdict for verdict in found if verdict.requests]
+    """All tests, those without a request, the others, the outcomes of these, and those with unread jobs."""
+    asked = [verdict for verdict in found if verdict.counts.get("requests")]
     outcomes = Counter(verdict.outcome for verdict in asked)
-    ended = (outcomes[name] for name in _COLUMNS[3:])
-    return len(found), len(found) - len(asked), len(asked), *ended
+    ended = (outcomes[name] for name in ("passed", "failed", "skipped"))
+    unread = sum(verdict.outcome == "passed" and verdict.counts["unread"] > 0 for verdict in asked)
+    return len(found), len(found) - len(asked), len(asked), *ended, unread
 
 
 def page(found: Sequence[Verdict]) -> str:
     """The page of the documentation: counts by file, then what does not pass and why."""
     rows = [*sorted(_counts(found).items()), ("all", _count(found))]
-    lines = [f"| {' | '.join([name, *map(str, numbers[:4])])} |" for name, numbers in rows]
+    lines = [f"| {' | '.join([name, *map(str, (*numbers[:4], numbers[-1]))])} |" for name, numbers in rows]
     listed: Mapping[str, str] = reasons(LISTED, "unit")
     missing = sorted((v for v in found if v.outcome != "passed"), key=lambda v: v.ident)
     lines += ["", "## What does not pass", "", "| test | outcome | why |", "|---|---|---|"]

@@ -35,6 +35,7 @@ __all__ = [
     "PROGRAMS",
     "RAN_TOO_LONG",
     "Failure",
+    "Given",
     "Outcome",
     "Work",
     "cut_off",
