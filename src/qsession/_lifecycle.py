@@ -303,6 +303,27 @@ def elapsed_time(life: Life) -> Micros | None:
     return life.active_time + max(0, _last_moment(life) - (life.closed_at or 0))
 
 
+def time_so_far(life: Life, at: Instant) -> Micros:
+    """What a session or batch has used of the QPU by a moment, over or not.
+
+    `elapsed_time` once that is known (I: that the service reckons the rest alike). Of
+    jobs of a batch that run at once, the last one to start counts.
+    """
+    known = elapsed_time(life)
+    if known is not None:
+        return known
+    if life.mode == "batch":
+        running_since = life.last_job_started if life.running else None
+        return life.qpu_time + (0 if running_since is None else at - running_since)
+    if life.started_at is None:
+        return 0
+    goes_on = life.state == "active" or life.running
+    if life.rules.usage_spans_gaps:
+        return (at if goes_on else _last_moment(life)) - life.started_at
+    since = life.activated_at if life.state == "active" else life.closed_at
+    return life.active_time + (at - since if goes_on and since is not None else 0)
+
+
 def _last_moment(life: Life) -> Instant:
     moments = (life.inactivated_at, life.closed_at, life.last_job_completed)
     return max(moment for moment in moments if moment is not None)

@@ -162,12 +162,13 @@ class Plan:
 
         In a replay the recording knows it, whatever this machine's options say.
         """
-        if marked := test.marks.get("backend"):
-            return str(marked)
-        if recorded := run.recorded_backend():
-            return recorded
+        marked = str(test.marks.get("backend") or "")
+        name = run.backend_name(marked or self._named(run.target))
+        return marked or name or None
+
+    def _named(self, target: str) -> str:
         named = self.options.get("backend").value or os.environ.get("QISKIT_IBM_QPU")
-        return named or (None if run.target == "ibm" else DEFAULT_BACKEND)
+        return named or ("" if target == "ibm" else DEFAULT_BACKEND)
 
     def _mode(self, path: Path) -> Mode:
         if self.mode == "live":

@@ -218,7 +218,7 @@ def _chooses(endpoint: str) -> bool:
 
 def _backend(interactions: tuple[Interaction, ...]) -> str:
     for interaction in interactions:
-        if interaction.endpoint in _CREATES:
+        if interaction.endpoint in _CREATES and interaction.response.status < 400:
             name = _field(interaction.request.body, "backend")
             if isinstance(name, str):
                 return name

@@ -61,6 +61,7 @@ class Run:
         self._origin: str = settings.target
         self._seed: int | None = None
         self._isa_seed: int | None = None
+        self._backend = ""
         self._started: Instant = 0
         self._recorder: Recorder | None = None
         self._replay: Replay | None = None
@@ -168,9 +169,20 @@ class Run:
         self._isa_seed = proposed
         return proposed
 
-    def recorded_backend(self) -> str:
-        """Name of the backend of the recording; empty when this is no replay."""
-        return self._replay.recording.provenance.backend if self._replay else ""
+    def backend_name(self, proposed: str) -> str:
+        """The backend that the fixtures give.
+
+        Args:
+            proposed: Name to use and to write into the provenance, whatever other
+                backends the test asks for something; may be empty.
+
+        Returns:
+            In a replay the backend of the recording; else the proposed one.
+        """
+        if self._replay is not None:
+            return self._replay.recording.provenance.backend or proposed
+        self._backend = proposed
+        return proposed
 
     def refusals(self) -> tuple[QSessionError, ...]:
         """What had no answer so far, in order."""
@@ -383,7 +395,7 @@ class Run:
             target=self.target,
             recorded_at=self._started,
             test=self._settings.test,
-            backend=self._settings.backend or "",
+            backend=self._settings.backend or self._backend,
             versions=_setup.versions(),
             seed=self._seed,
             isa_seed=self._isa_seed,

@@ -321,3 +321,23 @@ def test_every_scenario_is_on_the_page():
     rows = [row for row in text("docs/reference/scenarios.md").splitlines() if row.startswith("| `")]
     known = [scenario(name) for name in NAMES]
     assert rows == [f"| `{s.name}` | {s.story} | {s.mark}: {s.source} |" for s in known]
+
+
+def conformance_tests():
+    files = sorted((ROOT / "tests" / "conformance").glob("test_*.py"))
+    return {name for file in files for name in re.findall(r"^def (test_\w+)", file.read_text("utf-8"), re.M)}
+
+
+def test_fidelity_names_every_conformance_test():
+    """The page says of each fact how to check it, and each check is of a fact on the page."""
+    named = set(re.findall(r"`(test_\w+)`", text("docs/fidelity.md")))
+    assert named - {"test_"} == conformance_tests()
+
+
+def test_facts_of_the_service_have_a_mark_and_a_check():
+    """Only what is ours alone, or about no request, may go without a check."""
+    rows = [line.split(" | ") for line in text("docs/fidelity.md").splitlines() if line.startswith("| ")]
+    facts = [[cell.strip("| ") for cell in row] for row in rows if row[0] not in {"| what", "|---"}]
+    assert {len(fact) for fact in facts} == {3}
+    unchecked = [what for what, marks, check in facts if not check and not re.search("ours|I|C", marks)]
+    assert (unchecked, [what for what, marks, _ in facts if not marks]) == ([], [])

@@ -41,6 +41,22 @@ def test_replay_takes_the_backend_of_the_recording(project, monkeypatch):
     project.run("--qsession-backend=ibm_fez").assert_outcomes(passed=1)
 
 
+def test_replay_takes_the_backend_of_the_fixture(project):
+    """Not one that the test itself asked for something before."""
+    project.write(
+        """
+        from qiskit_ibm_runtime import Batch
+
+        def test_it(qsession_service, qsession_backend):
+            with Batch(backend=qsession_service.backend("ibm_torino")) as batch:
+                batch.details()
+            assert qsession_backend.name == "ibm_fez"
+        """
+    )
+    project.record().assert_outcomes(passed=1)
+    project.run().assert_outcomes(passed=1)
+
+
 def test_unknown_backend_is_refused(project):
     """With the nearest one."""
     project.write(asks_for("ibm_fez"))

@@ -49,7 +49,8 @@ class LifeMachine(RuleBasedStateMachine):
         self.life = lifecycle.begin(mode, T0, limits=limits, rules=rules)
         self.before = self.life
         self.started: list[int] = []
-        self.ran = 0
+        self.ran = self.so_far = 0
+        self.overlapped = False
         self.told_to_stop = False
         # Left to chance alone, most lives would end before a job ever ran.
         for _ in range(jobs):
@@ -172,6 +173,16 @@ class LifeMachine(RuleBasedStateMachine):
         assert (self.life.state == "closed") == (self.life.closed_at is not None)
         assert self.life.state != "closed" or lifecycle.next_timer(self.life) is None
         assert self.life.state != "closed" or not lifecycle.takes_jobs(self.life)
+
+    @invariant()
+    def time_so_far_never_falls_and_ends_as_the_usage(self):
+        now = lifecycle.time_so_far(self.life, self.now)
+        self.overlapped = self.overlapped or self.life.running > 1
+        if self.life.mode == "dedicated" or not self.overlapped:
+            assert now >= self.so_far
+            assert now <= self.now - (self.life.started_at or self.now)
+        assert lifecycle.elapsed_time(self.life) in {None, now}
+        self.so_far = now
 
     @invariant()
     def usage_never_falls_and_stays_within_the_wall(self):

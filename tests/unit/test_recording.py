@@ -128,6 +128,15 @@ def test_provenance_is_filled_from_the_exchanges():
     assert provenance.literal_ids == ("brought",)
 
 
+def test_backend_of_a_refused_submission_is_not_the_one_that_was_used():
+    """It may not even exist."""
+    recorder = Recorder(START)
+    body = {"program_id": "x", "backend": "ibm_no_such"}
+    exchange(recorder, "POST", "/jobs", {"errors": []}, status=404, body=body)
+    exchange(recorder, "GET", "/backends/ibm_fez/status", {})
+    assert finished(recorder).provenance.backend == "ibm_fez"
+
+
 def test_second_instance_is_counted_from_its_first_use():
     """Which account it was is not written, which of several is."""
     recorder = Recorder(START)

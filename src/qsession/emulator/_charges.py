@@ -88,5 +88,19 @@ def seconds(world: World, instance: Instance, at: Instant) -> float:
 
 
 def is_used_up(world: World, instance: Instance, at: Instant) -> bool:
-    """Whether an instance has reached its limit."""
-    return instance.limit is not None and seconds(world, instance, at) >= instance.limit
+    """Whether an instance has reached its limit, with what goes on at that moment (inferred)."""
+    if instance.limit is None:
+        return False
+    return seconds(world, instance, at) + _ongoing(world, instance, at) / SECOND >= instance.limit
+
+
+def _ongoing(world: World, instance: Instance, at: Instant) -> Micros:
+    crn, total = instance.crn, 0
+    for session, life in world.state.sessions(crn, at):
+        if _lifecycle.elapsed_time(life) is None and not world.devices[session.backend].mock:
+            total += _lifecycle.time_so_far(life, at)
+    for view in world.state.jobs(crn, at, deleted=True):
+        alone = view.job.asked.session is None and not view.job.asked.mock
+        if alone and view.fate.phase == "Running" and view.fate.started is not None:
+            total += at - view.fate.started
+    return total

@@ -16,7 +16,7 @@ from qsession._lifecycle import Life
 from qsession._model import Instant, Micros
 
 Phase = Literal["Queued", "Running", "Ended", "Cancelled", "Dropped"]
-Wish = Literal["stop", "accept", "cancel"]
+Wish = Literal["stop", "accept", "cancel", "limit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,11 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Something a user asked of a session.
+    """Something a user asked of a session, or that its instance has reached its usage limit.
 
     Attributes:
         at: When.
-        wish: What.
+        wish: What; ``limit`` for the latter.
         turn: Which of the acts upon the session it was.
     """
 
@@ -230,7 +230,7 @@ def _events(
 
 
 def _controlled(life: Life, control: Control) -> Life:
-    if control.wish == "cancel":
+    if control.wish in {"cancel", "limit"}:
         return _lifecycle.cancel(life, control.at)
     if control.wish == "stop":
         return _lifecycle.stop_accepting(life, control.at)

@@ -14,6 +14,7 @@ from qsession._model import SECOND, Instant, Request, Response
 from qsession._refusals import Refused, refusal
 from qsession.emulator import _versions
 from qsession.emulator._backends import Backend, served
+from qsession.emulator._ceilings import Ceilings
 from qsession.emulator._exchange import Exchange, IamState, World
 from qsession.emulator._handlers import HANDLERS
 from qsession.emulator._history import History, PastJob
@@ -114,6 +115,7 @@ class Emulator:
             noise=noise,
             unread_results=unread_results,
         )
+        self._ceilings = Ceilings(self._world)
 
     @classmethod
     def from_config(
@@ -162,7 +164,9 @@ class Emulator:
 
     def open_sessions(self, at: Instant) -> tuple[str, ...]:
         """Ids of the sessions and batches that are not closed at a moment, sorted."""
-        return self._world.state.open_sessions(_in_milliseconds(at))
+        at = _in_milliseconds(at)
+        self._ceilings.keep(at)
+        return self._world.state.open_sessions(at)
 
     def next_change(self, at: Instant) -> Instant | None:
         """When something changes by itself next.
@@ -175,7 +179,10 @@ class Emulator:
             dropped, or a session or batch changes its state: until then every read of
             a job or a session gives the same. None when nothing will change any more.
         """
-        return self._world.state.next_change(_in_milliseconds(at))
+        at = _in_milliseconds(at)
+        change = self._world.state.next_change(at)
+        ended = None if change is None else self._ceilings.next_reached(at, change)
+        return change if ended is None else ended
 
     def answer(self, request: Request, at: Instant) -> Response:
         """Answer one request as the service would. Bad input gets its error status.
@@ -185,6 +192,7 @@ class Emulator:
         """
         at = _in_milliseconds(at)
         self._history.tell(self._world, at)
+        self._ceilings.keep(at, acts=request.method != "GET")
         try:
             return self._dispatch(request, at)
         except Refused as refused:

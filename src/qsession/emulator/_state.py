@@ -79,6 +79,23 @@ class State:
             session.controls.append(Control(session.note(at), wish, session.turn()))
             session.retell()
 
+    def end_sessions(self, crn: str, at: Instant) -> None:
+        """End all sessions and batches of an instance, since it has reached its usage limit."""
+        with self._lock:
+            for session in self._sessions.values():
+                if session.crn == crn and session.story.life(at).state != "closed":
+                    session.controls.append(Control(at, "limit"))
+                    session.retell()
+
+    def revive_sessions(self, crn: str, at: Instant) -> None:
+        """Forget what ends sessions after a moment: somebody acts at it, who has not seen that."""
+        with self._lock:
+            for session in self._sessions.values():
+                kept = [c for c in session.controls if c.wish != "limit" or c.at <= at]
+                if session.crn == crn and kept != session.controls:
+                    session.controls = kept
+                    session.retell()
+
     def open_sessions(self, at: Instant) -> tuple[str, ...]:
         """Ids of the sessions and batches that are not closed, sorted."""
         with self._lock:

@@ -6,8 +6,9 @@ import json
 import threading
 
 import pytest
-from emulator_caller import Caller, bell_circuit, encoded
+from emulator_caller import T0, Caller, bell_circuit, encoded
 
+from qsession._model import SECOND
 from qsession.emulator import Emulator, Instance
 from qsession.emulator._instances import fake_crn
 
@@ -149,7 +150,7 @@ def test_concurrent_submissions_do_not_pass_a_cap(make_caller):
 
 
 def test_used_up_limit_refuses_jobs(make_caller):
-    """Once what is over reaches the limit, jobs are refused with 409, and the usage says so."""
+    """Once what was used reaches the limit, jobs are refused with 409, and the usage says so."""
     caller = make_caller(instances=(Instance(fake_crn(1), usage_limit_seconds=2),))
     caller.json("POST", "/jobs", plain_job())
     usage = caller.json("GET", "/instances/usage", at=1)
@@ -167,6 +168,81 @@ def test_used_up_limit_refuses_jobs(make_caller):
             "solution": "Raise the limit of the instance, or use another one.",
         },
     )
+
+
+def test_reached_limit_ends_a_session(make_caller):
+    """A session's wall clock counts while it goes on: at the limit it ends, as if it was cancelled."""
+    caller = make_caller(instances=(Instance(fake_crn(1), usage_limit_seconds=10),))
+    session = caller.session(at=0)
+    caller.json("POST", "/jobs", plain_job(session_id=session), at=0)
+    before = caller.json("GET", f"/sessions/{session}", at=10.199)
+    assert (before["state"], before["accepting_jobs"]) == ("active", True)
+    after = caller.json("GET", f"/sessions/{session}", at=100)
+    # Its first job started at 0.2 s.
+    assert (after["state"], after["accepting_jobs"], after["elapsed_time"]) == ("closed", False, 10)
+    assert after["closed_at"] == "2023-11-14T22:13:30.200Z"
+    usage = caller.json("GET", "/instances/usage", at=100)
+    assert (usage["usage_consumed_seconds"], usage["usage_limit_reached"]) == (10, True)
+
+
+def test_reached_limit_drops_what_waits(make_caller):
+    """The job that runs at the limit of a batch ends as ever; those behind it do not run."""
+    caller = make_caller(instances=(Instance(fake_crn(1), usage_limit_seconds=7),), run_seconds=5)
+    batch = caller.session("batch")
+    jobs = [caller.json("POST", "/jobs", plain_job(session_id=batch))["id"] for _ in range(3)]
+    assert [caller.status(job, at=7.1) for job in jobs] == ["Failed", "Running", "Queued"]
+    assert [caller.status(job, at=7.2) for job in jobs] == ["Failed", "Running", "Cancelled"]
+    assert [caller.status(job, at=11) for job in jobs] == ["Failed", "Failed", "Cancelled"]
+    assert caller.json("GET", f"/sessions/{batch}", at=11)["elapsed_time"] == 10
+
+
+def test_reached_limit_spares_other_instances(make_caller):
+    """Jobs outside of sessions use a limit up too, and only the sessions of their instance end."""
+    limited, free = Instance(fake_crn(1), usage_limit_seconds=3), Instance(fake_crn(2))
+    caller = make_caller(instances=(limited, free), run_seconds=2)
+    own = caller.session()
+    caller.headers["service-crn"] = free.crn
+    other = caller.session()
+    caller.headers["service-crn"] = limited.crn
+    for at in (0, 1.5):
+        caller.json("POST", "/jobs", plain_job(), at=at)
+    assert caller.emulator.open_sessions(T0 + 2_699_000) == tuple(sorted((own, other)))
+    assert caller.emulator.open_sessions(T0 + 5 * SECOND) == (other,)
+    # The second job started at 1.7 s and was in its 1,000th millisecond of 2,000.
+    closed = caller.json("GET", f"/sessions/{own}", at=5)["closed_at"]
+    assert closed == "2023-11-14T22:13:22.700Z"
+
+
+def test_next_change_knows_of_the_limit(make_caller):
+    """The moment at which a limit ends a session is a change by itself, foretold to the millisecond."""
+    caller = make_caller(instances=(Instance(fake_crn(1), usage_limit_seconds=10),))
+    session = caller.session()
+    caller.json("POST", "/jobs", plain_job(session_id=session))
+    moments, at = [], T0
+    while (found := caller.emulator.next_change(at)) is not None:
+        moments.append((found - T0) / SECOND)
+        at = found
+        caller.json("GET", f"/sessions/{session}", at=moments[-1])
+    assert moments == [0.2, 0.5, 10.2]
+
+
+def test_reached_limit_moves_with_what_is_done_before_it(make_caller):
+    """A look ahead at an end by the limit binds nobody: a job that is submitted before it brings it forward."""
+    caller = make_caller(instances=(Instance(fake_crn(1), usage_limit_seconds=10),), run_seconds=3)
+    session = caller.session()
+    caller.json("POST", "/jobs", plain_job(session_id=session))
+    assert caller.json("GET", f"/sessions/{session}", at=60)["closed_at"] == "2023-11-14T22:13:30.200Z"
+    caller.json("POST", "/jobs", plain_job(), at=1)
+    assert caller.json("GET", f"/sessions/{session}", at=60)["closed_at"] == "2023-11-14T22:13:27.200Z"
+
+
+def test_session_opened_past_the_limit_stays_open(make_caller):
+    """Only reaching the limit ends sessions: one that was opened later gets no job, and its own timers."""
+    caller = make_caller(instances=(Instance(fake_crn(1), usage_limit_seconds=1),))
+    caller.json("POST", "/jobs", plain_job())
+    session = caller.session(at=1)
+    assert caller.refusal("POST", "/jobs", plain_job(session_id=session), at=2)[0] == 409
+    assert caller.json("GET", f"/sessions/{session}", at=3)["state"] == "open"
 
 
 def test_deleted_jobs_keep_their_usage(caller):

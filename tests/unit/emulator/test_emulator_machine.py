@@ -12,7 +12,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from qsession._lifecycle import Rules
 from qsession._model import SECOND
-from qsession.emulator import Backend, Emulator
+from qsession.emulator import Backend, Emulator, Instance
+from qsession.emulator._instances import fake_crn
 
 MS = SECOND // 1000
 MOMENTS = ("started_at", "activated_at", "closed_at", "last_job_started", "last_job_completed")
@@ -47,11 +48,17 @@ class EmulatorMachine(RuleBasedStateMachine):
         run=st.sampled_from([0.001, 0.3, 5]),
         end=st.sampled_from(["Cancelled", "Failed"]),
         choice=st.sampled_from(["closed", "inactive"]),
+        limit=st.sampled_from([None, None, 2, 9, 70]),
     )
-    def begin(self, queue, run, end, choice):
+    def begin(self, queue, run, end, choice, limit):
         rules = Rules(queued_jobs_end=end, at_active_ttl=choice)
         backends = ("ibm_fez", Backend("ibm_torino", status="offline"))
-        self.caller = Caller(Emulator(backends=backends, queue_seconds=queue, run_seconds=run, rules=rules))
+        instances = (Instance(fake_crn(1), usage_limit_seconds=limit),)
+        emulator = Emulator(
+            backends=backends, instances=instances, queue_seconds=queue, run_seconds=run, rules=rules
+        )
+        self.caller, self.limit = Caller(emulator), limit
+        self.opened_before_the_limit: set[str] = set()
         self.run, self.now = round(run * SECOND), 0
         self.seen: dict[str, dict] = {}
         self.deleted: set[str] = set()
@@ -101,7 +108,12 @@ class EmulatorMachine(RuleBasedStateMachine):
         assert (made["state"], made["accepting_jobs"], made["mode"]) == ("open", True, mode)
         assert made["id"] not in self.seen
         self.seen[made["id"]] = made
+        if not self.is_used_up():
+            self.opened_before_the_limit.add(made["id"])
         return made["id"]
+
+    def is_used_up(self) -> bool:
+        return self.read("/instances/usage").get("usage_limit_reached", False)
 
     @rule(target=jobs)
     def submit_alone(self):
@@ -114,13 +126,19 @@ class EmulatorMachine(RuleBasedStateMachine):
         if document["accepting_jobs"] and document["state"] != "closed":
             return self._submitted(session)
         refused = self.ask("POST", "/jobs", submission(session))
+        if self.is_used_up():
+            assert refused.status == 409
+            return multiple()
         assert refused.status == 400
         assert json.loads(refused.body)["errors"][0]["code"] == 1217
         return multiple()
 
     def _submitted(self, session):
+        used_up = self.is_used_up()
         answer = self.ask("POST", "/jobs", submission(session))
-        assert answer.status == 200
+        assert answer.status == (409 if used_up else 200)
+        if used_up:
+            return multiple()
         job = json.loads(answer.body)["id"]
         assert job not in self.seen
         self.homes[job] = session
@@ -245,7 +263,14 @@ class EmulatorMachine(RuleBasedStateMachine):
         used = self.read("/instances/usage")["usage_consumed_seconds"]
         assert used >= self.used
         self.used = used
-        assert self.read("/analytics/usage")["usage"] == round(used * 1000)
+        if self.limit is None:
+            assert self.read("/analytics/usage")["usage"] == round(used * 1000)
+
+    @invariant()
+    def a_reached_limit_ends_what_was_open(self):
+        if self.is_used_up():
+            states = {self.read(f"/sessions/{session}")["state"] for session in self.opened_before_the_limit}
+            assert states <= {"closed"}
 
     @invariant()
     def lists_agree_with_what_was_made(self):
