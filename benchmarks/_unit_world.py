@@ -22,7 +22,6 @@ from qsession.emulator import Emulator, Instance
 from qsession.emulator._backends import calibrated
 from qsession.emulator._course import JobPlan
 from qsession.emulator._devices import Device, documented
-from qsession.emulator._instances import Directory
 from qsession.emulator._programs import RAN_TOO_LONG, Failure, Given, Outcome, unread
 from qsession.emulator._records import Job, Submission
 from qsession.emulator._replies import compact
@@ -102,13 +101,15 @@ class Stage:
         return str(json.loads(self._emulator.answer(request, self._at).body)["access_token"])
 
     def _tell(self) -> None:
+        world = self._emulator._world
         instances = _instances(self._registry)
         if self._is_new("instances", instances):
-            self._set(directory=Directory(instances))
+            world.directory.fill(instances)
         devices = {backend.name: backend for backend in _backends(self._registry)}
         if self._is_new("backends", devices):
-            self._set(devices={name: device_of(backend) for name, backend in devices.items()})
-        self._emulator._world.state.usage_after = usage_after(self._registry)
+            world.devices.clear()
+            world.devices.update({name: device_of(backend) for name, backend in devices.items()})
+        world.state.usage_after = usage_after(self._registry)
         for name, jobs in self._registry.jobs.items():
             crn = self._registry.instances[name].crn
             for place, job in enumerate(jobs.values()):
@@ -123,9 +124,6 @@ class Stage:
         now = repr(entity)
         before, self._told[what] = self._told.get(what), now
         return before != now
-
-    def _set(self, **parts: Any) -> None:
-        self._emulator._world = replace(self._emulator._world, **parts)
 
     def _tell_job(self, crn: str, job: Any, place: int) -> None:
         if job.raw_details is not None:
