@@ -28,7 +28,9 @@ def no_write(
 ) -> ReplayMismatch:
     """A write that was not recorded, or not like this."""
     evidence = [f"asked: {key}" + (f" ({asked.summary})" if asked.summary else "")]
-    for interaction, differences, sent in sorted(rivals, key=lambda rival: len(rival[1]))[:_NEAREST]:
+    if len(rivals) > 1 and all(sent for _, _, sent in rivals):
+        evidence.append(f"each of the {len(rivals)} that were recorded was answered already")
+    for interaction, differences, sent in sorted(rivals, key=_distance)[:_NEAREST]:
         used = ", answered already" if sent else ""
         evidence.append(f"recorded at {_moment(interaction)}{used}, but:")
         evidence += [f"  {line}" for line in differences[:_LINES]]
@@ -43,6 +45,12 @@ def no_write(
         evidence,
         place,
     )
+
+
+def _distance(rival: Rival) -> tuple[int, bool]:
+    """How far a recorded write is from what was asked; of equals, one that is still due is nearer."""
+    _, differences, sent = rival
+    return len(differences), sent
 
 
 def no_read(key: _meaning.Key, others: Iterable[_meaning.Key], place: Place) -> ReplayMismatch:

@@ -258,6 +258,40 @@ def test_write_with_another_body_names_the_difference():
     )
 
 
+def opened(ttl, at=0):
+    body = {"mode": "dedicated", "backend": "b", "max_ttl": ttl}
+    return exchange("sessions.create", "POST", "/sessions", at, {"id": f"s{ttl}"}, body)
+
+
+def test_write_that_is_still_due_counts_as_nearer():
+    """A loop that takes another turn is held against the turn it should have taken."""
+    replay = replaying(opened(60, 1), opened(70, 2))
+    send(replay, opened(60, 1))
+    with pytest.raises(ReplayMismatch) as caught:
+        send(replay, opened(71, 2))
+    lines = str(caught.value).splitlines()[2:6]
+    assert lines == [
+        "  recorded at 0.002 s, but:",
+        "    max_ttl: asked 71, recorded 70",
+        "  recorded at 0.001 s, answered already, but:",
+        "    max_ttl: asked 71, recorded 60",
+    ]
+
+
+def test_write_after_all_that_were_recorded_says_so():
+    """A loop that goes on for longer than it was recorded."""
+    replay = replaying(opened(60, 1), opened(70, 2))
+    send(replay, opened(60, 1))
+    send(replay, opened(70, 2))
+    with pytest.raises(ReplayMismatch) as caught:
+        send(replay, opened(80, 3))
+    assert str(caught.value).splitlines()[1:4] == [
+        '  asked: POST /sessions (backend="b", max_ttl=80, mode="dedicated")',
+        "  each of the 2 that were recorded was answered already",
+        "  recorded at 0.001 s, answered already, but:",
+    ]
+
+
 def test_instance_in_a_session_request_does_not_matter():
     """Another account replays the same recording."""
     replay = replaying(create_session())
