@@ -1,7 +1,7 @@
 """Older and newer releases of the client, each in an environment of its own.
 
-    python -m benchmarks.clients                  # 0.41.1, 0.44.1, 0.48.0 and 0.51.0
-    python -m benchmarks.clients 0.50.0           # another one
+    python -m benchmarks.clients                  # 0.41.1, 0.44.1, 0.48.0, 0.50.0 and 0.51.0
+    python -m benchmarks.clients 0.46.1           # another one
     python -m benchmarks.clients --page FILE      # the page of the docs too
 
 Each runs ``qsession demo``, and the program ``benchmarks/client_program.py``: under ``qsession emulate``, in
@@ -25,7 +25,7 @@ from tempfile import TemporaryDirectory
 from benchmarks._client_homes import Home, home, pythons
 from benchmarks._measuring import stopped
 
-RELEASES = ("0.41.1", "0.44.1", "0.48.0", "0.51.0")
+RELEASES = ("0.41.1", "0.44.1", "0.48.0", "0.50.0", "0.51.0")
 PROGRAM = Path(__file__).with_name("client_program.py")
 RUN = Path(__file__).with_name("_client_run.py")
 WAYS = ("demo", "emulate", "record", "replay")
@@ -196,7 +196,7 @@ Written by `python -m benchmarks.clients --page FILE`; do not edit.
 
     pip install -e '.[emulator]'
     python -m benchmarks.clients            # the releases below
-    python -m benchmarks.clients 0.50.0     # another one
+    python -m benchmarks.clients 0.46.1     # another one
 
 An environment is made for each, once, below `.qsession/clients`: about 40 s and 450 MB each. What runs in one
 takes about 20 s. The newest release runs with each Python at hand.
