@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
 
 from qsession import _meaning
 from qsession._bodies import read_object
@@ -14,6 +15,7 @@ from qsession.errors import ReplayMismatch
 
 _NEAREST = 3
 _LINES = 6
+_ASKING = ("qiskit", "qiskit-ibm-runtime")
 
 Rival = tuple[Interaction, Sequence[str], bool]
 """A recorded write, how it differs from what was asked, whether it was sent already."""
@@ -166,10 +168,24 @@ def _mismatch(
         intended or "the command above records the new behaviour; review the difference before you commit it"
     )
     # What the code under test asked may name an account or an instance, or carry a token.
-    evidence = [Redactor().clean_text(line) for line in evidence]
+    evidence = [Redactor().clean_text(line) for line in (*evidence, *_other_versions(place))]
     return ReplayMismatch(
         code, what, evidence=evidence, fix=place.record, intended=intended, where=_where(place)
     )
+
+
+def _other_versions(place: Place) -> Iterator[str]:
+    """What it was recorded with, where that is not installed: it may read and transpile otherwise."""
+    for name, recorded in sorted(place.versions.items()):
+        if name in _ASKING and recorded != (installed := _installed(name)):
+            yield f"recorded with {name} {recorded}, installed is {installed}"
+
+
+def _installed(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def _nearest(key: _meaning.Key, others: Iterable[_meaning.Key]) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qsession import _explain
 from qsession._discovery import Discovery
 from qsession._model import Interaction, Place, Provenance, Recording, Request, Response
 from qsession._replay import Replay
@@ -66,9 +67,9 @@ def close(at):
     )
 
 
-def replaying(*interactions, **settings):
+def replaying(*interactions, versions=None, **settings):
     recording = Recording(Provenance("emulator", 0), tuple(sorted(interactions, key=lambda i: i.at)))
-    place = Place("bell.yaml", "test_bell.py::test_bell", "pytest -k bell --qsession-record")
+    place = Place("bell.yaml", "test_bell.py::test_bell", "pytest -k bell --qsession-record", versions or {})
     return Replay(recording, Discovery(()), place, **settings)
 
 
@@ -319,6 +320,24 @@ def test_list_of_jobs_with_mocks_is_another_list():
     replay = replaying(exchange("jobs.list", "GET", "/jobs", 0, {"jobs": []}))
     with pytest.raises(ReplayMismatch, match="asked: GET /jobs\\?include_mocks=True"):
         send(replay, exchange("jobs.list", "GET", "/jobs?include_mocks=True", 0, {}))
+
+
+def test_refusal_names_the_versions_that_changed_since(monkeypatch):
+    """After an update the client may read what the older one never asked for."""
+    monkeypatch.setattr(_explain, "version", {"qiskit": "2.6.2", "qiskit-ibm-runtime": "0.51.0"}.__getitem__)
+    recorded = {"qiskit": "2.6.2", "qiskit-ibm-runtime": "0.41.1", "qsession": "0.0.9"}
+    replay = replaying(create_session(), versions=recorded)
+    with pytest.raises(ReplayMismatch) as caught:
+        send(replay, exchange("instances.usage", "GET", "/instances/usage", 1, {}))
+    assert str(caught.value) == (
+        "The code under test reads something that was not recorded. Nothing was sent. [QS301]\n"
+        "  asked: GET /instances/usage\n"
+        "  recorded: nothing like it\n"
+        "  recorded with qiskit-ibm-runtime 0.41.1, installed is 0.51.0\n"
+        "To fix: pytest -k bell --qsession-record\n"
+        "If this is intended: the command above records the new behaviour; review the difference before you commit it\n"
+        "Where: bell.yaml, test_bell.py::test_bell"
+    )
 
 
 def test_unknown_read_names_the_nearest():
