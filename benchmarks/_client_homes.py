@@ -99,4 +99,5 @@ def _make(made: Home, interpreter: str, pip: Sequence[str]) -> None:
     kept = {name: value for name, value in os.environ.items() if name != "PIP_CONSTRAINT"}
     ended = subprocess.run(command, env=kept, capture_output=True, text=True, check=False)
     if ended.returncode:
-        raise RuntimeError(f"pip installs no {CLIENT} {made.release}:\n{ended.stderr[-1500:]}")
+        said = "\n".join(line for line in ended.stderr.splitlines() if line.startswith("ERROR"))
+        raise RuntimeError(f"pip installs no {CLIENT} {made.release}:\n{said or ended.stderr[-1500:]}")

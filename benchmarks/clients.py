@@ -4,10 +4,10 @@
     python -m benchmarks.clients 0.46.1           # another one
     python -m benchmarks.clients --page FILE      # the page of the docs too
 
-Each runs ``qsession demo``, and the program ``benchmarks/client_program.py``: under ``qsession emulate``, in
-a recording, and in a replay. The replay is a process of its own, where the system can without any network,
-and has to print what the recording printed. The newest one runs with each Python at hand. Exit status 1 if
-anything failed, 2 if an environment could not be made.
+Each runs ``qsession demo``, and the program ``benchmarks/client_program.py``: under ``qsession emulate`` with
+and without ``--tls``, in a recording, and in a replay. The replay is a process of its own, where the system
+can without any network, and has to print what the recording printed. The newest one runs with each Python at
+hand. Exit status 1 if anything failed, 2 if an environment could not be made.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from benchmarks._measuring import stopped
 RELEASES = ("0.41.1", "0.44.1", "0.48.0", "0.50.0", "0.51.0")
 PROGRAM = Path(__file__).with_name("client_program.py")
 RUN = Path(__file__).with_name("_client_run.py")
-WAYS = ("demo", "emulate", "record", "replay")
+WAYS = ("demo", "emulate", "tls", "record", "replay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +145,13 @@ def _demo(made: Home, _: Path) -> list[str]:
     return [made.program("qsession"), "demo"]
 
 
-def _emulate(made: Home, _: Path) -> list[str]:
-    emulate = [made.program("qsession"), "emulate", "--instance", "research"]
+def _emulate(made: Home, _: Path, *more: str) -> list[str]:
+    emulate = [made.program("qsession"), "emulate", "--instance", "research", *more]
     return [*emulate, "--", made.program(), str(PROGRAM)]
+
+
+def _tls(made: Home, folder: Path) -> list[str]:
+    return _emulate(made, folder, "--tls")
 
 
 def _record(made: Home, folder: Path) -> list[str]:
@@ -161,6 +165,7 @@ def _replay(made: Home, folder: Path) -> list[str]:
 _COMMANDS: dict[str, Callable[[Home, Path], list[str]]] = {
     "demo": _demo,
     "emulate": _emulate,
+    "tls": _tls,
     "record": _record,
     "replay": _replay,
 }
@@ -178,12 +183,12 @@ def _alone() -> list[str]:
 
 def table(rows: Sequence[Row]) -> list[str]:
     """A line for each row, then what failed."""
-    lines = [f"{'client':8} {'Python':6} {'qiskit':8} {'passed':28} {'details()':9} what the program did"]
+    lines = [f"{'client':8} {'Python':6} {'qiskit':8} {'passed':32} {'details()':9} what the program did"]
     for each in rows:
         passed = " ".join(way for way in WAYS if way not in each.failed) or "nothing"
         keys = f"{len(each.details)} keys"
         lines.append(
-            f"{each.release:8} {each.python:6} {each.qiskit:8} {passed:28} {keys:9} {', '.join(each.did)}"
+            f"{each.release:8} {each.python:6} {each.qiskit:8} {passed:32} {keys:9} {', '.join(each.did)}"
         )
     for each in rows:
         lines += [f"\n{each.release}, {way} failed:\n{said}" for way, said in each.failed.items()]
@@ -199,15 +204,15 @@ Written by `python -m benchmarks.clients --page FILE`; do not edit.
     python -m benchmarks.clients 0.46.1     # another one
 
 An environment is made for each, once, below `.qsession/clients`: about 40 s and 450 MB each. What runs in one
-takes about 20 s. The newest release runs with each Python at hand.
+takes about 25 s. The newest release runs with each Python at hand.
 
 Each release runs, in an environment of its own for which pip resolves the rest:
 
 - `qsession demo`;
-- a program that knows nothing of qsession, `benchmarks/client_program.py`, under `qsession emulate`: token
-  and name of an instance in its code, a session with `details()`, `status()`, `usage()` and `from_id`,
-  sampler, estimator, a batch, the list of jobs and, where the release has them, the executor and the
-  primitives on it;
+- a program that knows nothing of qsession, `benchmarks/client_program.py`, under `qsession emulate` with and
+  without `--tls`: token and name of an instance in its code, a session with `details()`, `status()`,
+  `usage()` and `from_id`, sampler, estimator, a batch, the list of jobs and, where the release has them, the
+  executor and the primitives on it;
 - the same program in `qsession.record`, with the emulator as target;
 - the same program in `qsession.replay`, in a process without any network (`unshare`, on Linux). It has to
   print what it printed when it was recorded.
@@ -216,8 +221,8 @@ Where one fails, the command ends with status 1. That a release runs shows that 
 answers, not that the service would give them. It is no part of `./run test`: with its environment, the
 oldest release alone would take that a minute.
 
-| client | Python | qiskit | demo | emulate | record | replay | on the executor |
-|---|---|---|---|---|---|---|---|""".splitlines()
+| client | Python | qiskit | demo | emulate | emulate --tls | record | replay | on the executor |
+|---|---|---|---|---|---|---|---|---|""".splitlines()
 
 _TAIL = """
 ## Recordings of another release
