@@ -112,7 +112,9 @@ def client_side_primitives(session: Session, backend: object) -> None:
 def main() -> None:
     service = QiskitRuntimeService(**ACCOUNT)
     backend = service.backend("ibm_fez")
-    tell("backend", instances=[each["name"] for each in service.instances()], qubits=backend.num_qubits)
+    instances = [each["name"] for each in service.instances()]
+    least = service.least_busy(operational=True, simulator=False, min_num_qubits=100)
+    tell("backend", instances=instances, qubits=backend.num_qubits, least_busy=least.name)
     in_a_session(service, backend)
     in_a_batch(service, backend)
     if hasattr(qiskit_ibm_runtime, "Executor"):

@@ -194,7 +194,13 @@ def _nearest(key: _meaning.Key, others: Iterable[_meaning.Key]) -> list[str]:
     close = difflib.get_close_matches(str(key), same, n=_NEAREST, cutoff=0.4)
     # Nothing like it under this method: the same thing may be there under another.
     close = close or [name for name, other in names.items() if other.path == key.path][:_NEAREST]
-    return [f"recorded: {name}" for name in close] or ["recorded: nothing like it"]
+    found = [f"recorded: {name}" + _elsewhere(key, names[name]) for name in close]
+    return found or ["recorded: nothing like it"]
+
+
+def _elsewhere(key: _meaning.Key, other: _meaning.Key) -> str:
+    """What tells two requests apart that read the same."""
+    return ", on another instance" if str(key) == str(other) and key.instance != other.instance else ""
 
 
 def _name(interaction: Interaction) -> str:

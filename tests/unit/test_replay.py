@@ -322,6 +322,17 @@ def test_list_of_jobs_with_mocks_is_another_list():
         send(replay, exchange("jobs.list", "GET", "/jobs?include_mocks=True", 0, {}))
 
 
+def test_read_on_another_instance_says_so():
+    """It reads the same, and only the instance tells it apart."""
+    replay = replaying(create_session(), replace(job(1, "Queued"), instance=1))
+    with pytest.raises(ReplayMismatch) as caught:
+        send(replay, job(1, "Queued"))
+    assert str(caught.value).splitlines()[1:3] == [
+        "  asked: GET /jobs/j1?exclude_params=true",
+        "  recorded: GET /jobs/j1?exclude_params=true, on another instance",
+    ]
+
+
 def test_refusal_names_the_versions_that_changed_since(monkeypatch):
     """After an update the client may read what the older one never asked for."""
     monkeypatch.setattr(_explain, "version", {"qiskit": "2.6.2", "qiskit-ibm-runtime": "0.51.0"}.__getitem__)
