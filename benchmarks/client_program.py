@@ -115,6 +115,11 @@ def main() -> None:
     instances = [each["name"] for each in service.instances()]
     least = service.least_busy(operational=True, simulator=False, min_num_qubits=100)
     tell("backend", instances=instances, qubits=backend.num_qubits, least_busy=least.name)
+    # Release 0.41 has the service under another name on this channel.
+    tell(
+        "ibm_cloud",
+        backend=QiskitRuntimeService(**ACCOUNT | {"channel": "ibm_cloud"}).backend("ibm_fez").name,
+    )
     in_a_session(service, backend)
     in_a_batch(service, backend)
     if hasattr(qiskit_ibm_runtime, "Executor"):

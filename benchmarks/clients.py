@@ -210,9 +210,9 @@ Each release runs, in an environment of its own for which pip resolves the rest:
 
 - `qsession demo`;
 - a program that knows nothing of qsession, `benchmarks/client_program.py`, under `qsession emulate` with and
-  without `--tls`: token and name of an instance in its code, `least_busy()`, a session with `details()`,
-  `status()`, `usage()` and `from_id`, sampler, estimator, a batch, the list of jobs and, where the release
-  has them, the executor and the primitives on it;
+  without `--tls`: token and name of an instance in its code, both channels, `least_busy()`, a session with
+  `details()`, `status()`, `usage()` and `from_id`, sampler, estimator, a batch, the list of jobs and, where
+  the release has them, the executor and the primitives on it;
 - the same program in `qsession.record`, with the emulator as target;
 - the same program in `qsession.replay`, in a process without any network (`unshare`, on Linux). It has to
   print what it printed when it was recorded.
