@@ -188,5 +188,5 @@ def _speaks_the_protocol(request: Request, family: str) -> bool:
 
 
 def _region(host: str) -> str:
-    found = re.match(r"^(?:private\.)?([a-z]{2}-[a-z]+)\.quantum\.", host)
+    found = re.match(r"^(?:private\.)?([a-z]{2}-[a-z]+)\.quantum(?:-computing)?\.", host)
     return found[1] if found else "us-east"

@@ -47,6 +47,7 @@ def test_identify_other_families_by_their_paths(method, url, name):
         ("https://eu-de.quantum.cloud.ibm.com/api/v1/backends", "eu-de"),
         ("https://private.eu-de.quantum.cloud.ibm.com/api/v1/backends", "eu-de"),
         ("https://private.us-east.quantum.cloud.ibm.com/api/v1/backends", "us-east"),
+        ("https://eu-de.quantum-computing.cloud.ibm.com/backends", "eu-de"),
     ],
 )
 def test_identify_reads_the_region_from_the_host(url, region):

@@ -10,6 +10,7 @@ from qsession._payload._arrays import tensor
 from qsession._payload._circuit import read_circuit, read_instructions
 from qsession._payload._decode import Unreadable, foreign, inflate, load_circuits, plain
 from qsession._payload._form import Circuit, Node, Tensor
+from qsession._payload._labels import renumbered
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -83,6 +84,7 @@ def instructions(params: Mapping[str, object], reading: Reads) -> dict[str, Node
 
 
 def _item(item: Mapping[str, object], circuit: Node, reading: Reads) -> Node:
+    item = renumbered(item) if "samplex" in item else item
     left = {key: each for key, each in item.items() if key not in {"circuit", "samplex", *_ARGUMENTS}}
     read: dict[str, Node] = {"circuit": circuit}
     if "samplex" in item:

@@ -49,6 +49,7 @@ class World:
         queue: How long a job waits.
         jobs_a_minute: Most submissions within a minute; None for any number.
         noise: Whether results suffer from the errors that backends report.
+        unread_results: What a job comes to that cannot be read; None to refuse it.
     """
 
     directory: Directory
@@ -61,6 +62,7 @@ class World:
     queue: Micros = 0
     jobs_a_minute: int | None = None
     noise: bool = False
+    unread_results: str | None = None
 
     @property
     def instances(self) -> tuple[Instance, ...]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import io
 import json
 import os
 import subprocess
@@ -13,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from payload_jobs import bell, wire
-from qiskit import QuantumCircuit, QuantumRegister
+from qiskit import QuantumCircuit, QuantumRegister, qpy
 from qiskit.circuit import CircuitInstruction, Parameter
 from qiskit.quantum_info import PauliLindbladMap, PauliList
 from qiskit_ibm_runtime.noise_learner_v3.params_converters import NOISE_LEARNER_V3_PARAMS_CONVERTERS
@@ -21,7 +23,9 @@ from qiskit_ibm_runtime.options_models import ExecutorOptions, NoiseLearnerV3Opt
 from qiskit_ibm_runtime.quantum_program import QuantumProgram
 from qiskit_ibm_runtime.quantum_program.params_converters import QUANTUM_PROGRAM_PARAMS_CONVERTERS
 from qiskit_ibm_runtime.results.noise_learner import LayerError, NoiseLearnerResult, PauliLindbladError
-from samplomatic import InjectNoise, Twirl, build
+from samplomatic import ChangeBasis, InjectNoise, Twirl, build
+from samplomatic.serialization import samplex_to_json
+from samplomatic.ssv import SSV
 
 from qsession import _payload
 
@@ -194,6 +198,49 @@ def test_read_of_a_damaged_program(change: Callable[[dict[str, Any]], object], n
     assert meaning.note == f"a part of the program cannot be decoded: {note}"
     assert meaning.digest == _payload.read("executor", copy.deepcopy(params)).digest
     assert meaning.digest != _payload.read("executor", {**params, "more": 1}).digest
+
+
+def _measured_in_a_basis(*references: str, argument: str = "") -> dict[str, object]:
+    """A qubit after the other, each measured in a basis that the arguments of the samplex give."""
+    circuit = QuantumCircuit(len(references), len(references))
+    for place, reference in enumerate(references):
+        with circuit.box([Twirl(), ChangeBasis(ref=reference)]):
+            circuit.measure([place], [place])
+    template, samplex = build(circuit)
+    encoded = {"ssv": SSV, "samplex_json": samplex_to_json(samplex, ssv=SSV)}
+    data = base64.b64encode(b"\x02").decode()
+    values = {
+        f"basis_changes.{reference}": {"data": data, "shape": [1], "dtype": "u8"} for reference in references
+    }
+    chosen = {argument: values[argument]} if argument else values
+    raw = io.BytesIO()
+    qpy.dump(template, raw)
+    circuits = {"b64_data": base64.b64encode(raw.getvalue()).decode(), "qpy_version": 17, "num_programs": 1}
+    items = [{"item_type": "samplex_item", "samplex": encoded, "samplex_arguments": chosen}]
+    return {"quantum_program": {"shots": 1, "circuits": circuits, "items": items}}
+
+
+def test_names_that_a_process_counts_do_not_count() -> None:
+    """The client's estimator on the executor numbers its bases through the life of a process."""
+    first = _payload.read("executor", _measured_in_a_basis("basis0", "basis1"))
+    later = _payload.read("executor", _measured_in_a_basis("basis9", "basis10"))
+    assert first.understood
+    assert later.understood
+    assert _payload.differences(later, first) == ()
+    assert first.digest == later.digest
+
+
+def test_names_that_a_process_counts_stay_apart() -> None:
+    """Another order of the bases is another program."""
+    first = _payload.read("executor", _measured_in_a_basis("basis0", "basis1"))
+    other = _payload.read("executor", _measured_in_a_basis("basis1", "basis0"))
+    assert _payload.differences(other, first)
+    half = _payload.read(
+        "executor", _measured_in_a_basis("basis8", "basis9", argument="basis_changes.basis9")
+    )
+    assert _payload.differences(half, first) == (
+        "item 0: samplex arguments.basis_changes.basis0: asked nothing, recorded array of shape (1,)",
+    )
 
 
 def test_read_of_a_damaged_samplex() -> None:
