@@ -178,3 +178,48 @@ def test_wrong_match_is_refused(tmp_path, value, evidence):
     assert caught.value.fix == (
         'match="routed", or a tuple of aspects such as match=("circuits", "values", "shots")'
     )
+
+
+ORDER = """
+import json
+import os
+from pathlib import Path
+from threading import Thread
+import pytest
+from qiskit import QuantumCircuit
+from qiskit_ibm_runtime import SamplerV2
+
+def submit(session, isa, number, seen):
+    circuit = QuantumCircuit(1)
+    if number:
+        circuit.x(0)
+    circuit.measure_all()
+    job = SamplerV2(mode=session).run([isa(circuit)], shots=10 + number)
+    counts = job.result()[0].data.meas.get_counts()
+    seen[number] = [job.job_id(), counts, job.metrics()["timestamps"], job.usage()]
+
+def test_it(qsession, qsession_isa):
+    seen, started = {}, []
+    for number in [int(each) for each in os.environ["ORDER"].split()]:
+        started.append(Thread(target=submit, args=(qsession, qsession_isa, number, seen)))
+        started[-1].start()
+        if not os.environ.get("AT_ONCE"):
+            started[-1].join()
+    for thread in started:
+        thread.join()
+    Path("seen.json").write_text(json.dumps(seen, sort_keys=True, default=str))
+"""
+
+
+@pytest.mark.parametrize("at_once", ["", "1"])
+def test_two_jobs_in_the_other_order_get_their_own(project, monkeypatch, at_once):
+    """Ids, counts, metrics and usage, one after the other or from two threads at once."""
+    project.write(ORDER)
+    monkeypatch.setenv("ORDER", "0 1")
+    project.record().assert_outcomes(passed=1)
+    recorded = (project.folder / "seen.json").read_text()
+    monkeypatch.setenv("ORDER", "1 0")
+    monkeypatch.setenv("AT_ONCE", at_once)
+    project.run().assert_outcomes(passed=1)
+    assert (project.folder / "seen.json").read_text() == recorded
+    assert '{"1": 11}' in recorded
