@@ -8,11 +8,13 @@ what is asked, and in the tags of what is answered.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from qsession import _invented
 from qsession._clock import SystemClock
+from qsession._drawn import Drawn
 from qsession._endpoints import Call
 from qsession._invented import Part
 from qsession._meaning import MOMENTS, TAGS
@@ -21,6 +23,7 @@ from qsession._model import SECOND, Instant, Micros, Response
 SLACK: Micros = 300 * SECOND
 """By how much a moment may be nearer to now, or farther, than it was when it was recorded."""
 
+_WORD = re.compile(r"(?<![0-9A-Za-z])[0-9a-f]{4,15}(?![0-9A-Za-z])")
 _NEAR: Micros = 86_400 * SECOND
 
 Pair = tuple[Part, Part]
@@ -70,8 +73,10 @@ class Bonds:
 
     Attributes:
         real: The machine's time.
+        drawn: What is known to be random, however short it is.
     """
 
+    drawn: Drawn = field(default_factory=Drawn)
     real: Callable[[], Instant] = field(default_factory=lambda: SystemClock().now)
     _recorded: dict[str, str] = field(default_factory=dict)
     _asked: dict[str, str] = field(default_factory=dict)
@@ -88,19 +93,14 @@ class Bonds:
         left = list(recorded)
         both: list[Pair] = []
         for tag in sorted(asked, key=lambda tag: self._swapped_in(tag) not in recorded):
-            known, shape = self._swapped_in(tag), _invented.shape(tag)
-            found = next((each for each in left if each == known), None) or next(
-                (
-                    each
-                    for each in left
-                    if _invented.shape(each) == shape and self._fit(_beside(tag, each), now)
-                ),
-                None,
-            )
-            if found is None:
+            known = self._swapped_in(tag)
+            first = [known] if known in left else left
+            found = ((each, pairs) for each in first if (pairs := self._beside(tag, each)) is not None)
+            taken = next(((each, pairs) for each, pairs in found if self._fit(pairs, now)), None)
+            if taken is None:
                 return None
-            left.remove(found)
-            both += _beside(tag, found)
+            left.remove(taken[0])
+            both += taken[1]
         pairs = [pair for pair in both if pair[0].text != pair[1].text or pair[0].text in self._recorded]
         return pairs if not left and self._fit(pairs, now) else None
 
@@ -148,6 +148,35 @@ class Bonds:
             found += pairs
         return found if self._fit(found, now) else None
 
+    def draws(self, tags: Iterable[str]) -> bool:
+        """Whether a word in some tags is known to be random, though it is too short to look so."""
+        return any(self._words(tag) for tag in tags)
+
+    def _words(self, tag: str) -> list[Part]:
+        long = [range(part.start, part.start + len(part.text)) for part in _invented.parts(tag)]
+        return [
+            Part("drawn", found[0], found.start())
+            for found in _WORD.finditer(tag)
+            if self.drawn.began(found[0]) and not any(found.start() in part for part in long)
+        ]
+
+    def _beside(self, asked: str, recorded: str) -> list[Pair] | None:
+        """Which parts of two tags stand for which, None if the tags differ in something else."""
+        words = self._words(asked)
+        if not words:
+            same = _invented.shape(asked) == _invented.shape(recorded)
+            both = zip(_invented.parts(asked), _invented.parts(recorded), strict=same)
+            return [*both] if same else None
+        pattern, end = "", 0
+        for word in words:
+            pattern += f"{re.escape(asked[end : word.start])}([0-9a-f]{{{len(word.text)}}})"
+            end = word.start + len(word.text)
+        found = re.fullmatch(pattern + re.escape(asked[end:]), recorded)
+        if found is None:
+            return None
+        others = (Part("drawn", found[i], found.start(i)) for i in range(1, len(words) + 1))
+        return [*zip(words, others, strict=True)]
+
     def _swapped_in(self, text: str) -> str:
         return _swapped(text, self._recorded)
 
@@ -185,16 +214,12 @@ def _members(node: object) -> Iterable[tuple[object, object]]:
     return enumerate(node) if isinstance(node, list) else ()
 
 
-def _beside(asked: str, recorded: str) -> Iterator[Pair]:
-    return zip(_invented.parts(asked), _invented.parts(recorded), strict=True)
-
-
-def _swapped(text: str, table: dict[str, str]) -> str:
-    swapped, end = "", 0
-    for part in _invented.parts(text):
-        swapped += text[end : part.start] + table.get(part.text, part.text)
-        end = part.start + len(part.text)
-    return swapped + text[end:]
+def _swapped(text: str, table: Mapping[str, str]) -> str:
+    present = [known for known in table if known in text]
+    if not present:
+        return text
+    pattern = "|".join(re.escape(known) for known in sorted(present, key=len, reverse=True))
+    return re.sub(rf"(?<![0-9A-Za-z])(?:{pattern})(?![0-9A-Za-z])", lambda found: table[found[0]], text)
 
 
 def _same_value(now: Now) -> Callable[[tuple[str, str], tuple[str, str]], bool]:

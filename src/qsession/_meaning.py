@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache, partial
@@ -224,6 +224,12 @@ def tags(call: Call, request: Request) -> tuple[str, ...]:
         return ()
     given = (_document(request.body) or {}).get("tags")
     return tuple(map(str, given)) if isinstance(given, list) else ()
+
+
+def with_tags(request: Request, given: Sequence[str]) -> Request:
+    """A request that gives other tags to its job."""
+    body = json.dumps({**(_document(request.body) or {}), "tags": list(given)}).encode()
+    return Request(request.method, request.url, request.headers, body)
 
 
 def digest(call: Call, asked: Ask, match: Match) -> str:

@@ -15,6 +15,7 @@ from qsession._answers import Answers, Emulated, Replayed, Served
 from qsession._clock import Schedule, SystemClock, VirtualClock
 from qsession._config import Settings
 from qsession._discovery import STAND_IN_TOKEN, Discovery
+from qsession._drawn import watched
 from qsession._endpoints import Call, identify, is_service_host
 from qsession._model import InstanceShape, Instant, Place, Provenance, Recording, Request, Response
 from qsession._recording import Recorder, in_former_bytes
@@ -260,6 +261,7 @@ class Run:
         self._origin = recording.provenance.target
         self._discovery = Discovery(recording.provenance.instances)
         self._replay = self._replaying(recording)
+        self._undo.enter_context(watched(self._replay.drawn))
 
     def _replaying(self, recording: Recording) -> Replay:
         assert self._discovery is not None

@@ -51,7 +51,7 @@ def test_it(qsession_backend, qsession_service, qsession_isa):
     since = datetime.now() - timedelta(days=7)
     (found,) = qsession_service.jobs(job_tags=tags[:2], created_after=since)
     assert (found.job_id(), set(found.tags)) == (job.job_id(), set(tags))
-    new = [uuid.uuid4().hex, "other"]
+    new = [uuid.uuid4().hex, "other", f"{uuid.uuid4().hex[:5]}_new_tag"]
     job.update_tags(new)
     assert set(job.tags) == set(new)
 """

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
+import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from qsession._discovery import Discovery
+from qsession._drawn import Drawn, watched
 from qsession._model import MEANING, Interaction, Match, Place, Provenance, Recording, Request, Response
 from qsession._replay import Replay
 from qsession.errors import ReplayMismatch
@@ -280,3 +283,64 @@ def test_jobs_in_the_other_order_get_their_own_answers() -> None:
         thread.join()
 
     assert seen == {2: ["k"] * 3, 1: ["j"] * 3}
+
+
+def test_short_word_that_was_drawn_is_bound() -> None:
+    """Five digits look like a literal, but this process has just drawn them."""
+    replay = replaying(
+        retag(0, "j", ["0a1b2_new_tag_0", "cafe1_new_tag_1", "mine"]),
+        read(1, "j", ["0a1b2_new_tag_0", "cafe1_new_tag_1", "mine"]),
+    )
+    with watched(replay.drawn):
+        words = [uuid.uuid4().hex[:5] for _ in range(2)]
+    tags = [f"{words[1]}_new_tag_1", "mine", f"{words[0]}_new_tag_0"]
+
+    assert ask(replay, retag(0, "j", tags)) is None
+    assert ask(replay, read(1, "j", []))["tags"] == [tags[2], tags[0], "mine"]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "made"),
+    [
+        ("{word}_new_tag_0", "{word}_new_tag_1"),
+        ("12345x_new", "{word}_new"),
+        ("1234_new", "{word}_new"),
+        ("ABCDE_new", "{word}_new"),
+    ],
+)
+def test_short_word_that_was_drawn_stands_for_its_like_only(recorded: str, made: str) -> None:
+    """As many hexadecimal digits, and nothing else may differ."""
+    replay = replaying(submit(0, "j", [recorded.format(word="12345")]))
+    with watched(replay.drawn):
+        word = uuid.uuid4().hex[:5]
+
+    assert refused(replay, submit(0, "?", [made.format(word=word)])).code == "QS302"
+
+
+def test_short_word_that_nobody_drew_is_a_literal() -> None:
+    """A UUID that was drawn elsewhere proves nothing."""
+    replay = replaying(submit(0, "j", ["0a1b2_new"]))
+    with watched(replay.drawn):
+        uuid.uuid4()
+
+    assert refused(replay, submit(0, "?", ["fffff_new"])).code == "QS302"
+
+
+def test_watching_ends() -> None:
+    """What the standard library draws with is put back, unless somebody put something over it."""
+    before = os.urandom
+    with watched(Drawn()):
+        assert os.urandom is not before
+    assert os.urandom is before
+
+
+def test_watching_leaves_a_strangers_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is theirs to put back."""
+
+    def theirs(size: int) -> bytes:
+        return bytes(size)
+
+    monkeypatch.setattr(os, "urandom", os.urandom)
+    with watched(Drawn()):
+        os.urandom = theirs
+    assert os.urandom is theirs

@@ -71,6 +71,9 @@ class Choice:
             stand for what stands there.
         """
         ask, tags = _meaning.read(call, request), _meaning.tags(call, request)
+        if not self.match.strict and self.bonds.draws(tags):
+            yield from self._drawn(call, key, request, at)
+            return
         candidates = self.order.candidates(key, call, ask)
         if tags and not self.match.strict:
             inward = self.bonds.tags_inward(tags)
@@ -80,6 +83,17 @@ class Choice:
         for write in candidates:
             if self.order.fits(ask, request, write):
                 yield write, self._pairs(tags, write, at)
+
+    def _drawn(
+        self, call: Call, key: Key, request: Request, at: Instant
+    ) -> Iterator[tuple[Write, Sequence[Pair]]]:
+        """Writes that ask the same under tags that look like other literals, but were drawn."""
+        tags = _meaning.tags(call, request)
+        for write in self.order.writes.get(key, ()):
+            pairs = self._pairs(tags, write, at)
+            told = _meaning.with_tags(request, write.tags)
+            if pairs is not None and self.order.fits(_meaning.read(call, told), told, write):
+                yield write, pairs
 
     def nothing(
         self, key: Key, ask: Ask, request: Request, place: Place, others: Sequence[Key]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from qsession import _explain, _meaning
 from qsession._clock import SHORTEST
 from qsession._discovery import Discovery
+from qsession._drawn import Drawn
 from qsession._endpoints import Call, identify
 from qsession._model import (
     MEANING,
@@ -132,6 +133,11 @@ class Replay:
             answer = self._write if call.endpoint.is_write else self._read
             reply = answer(call, _meaning.key_of(call, instance), request, at)
             return replace(reply, response=bonds.outward(reply.response))
+
+    @property
+    def drawn(self) -> Drawn:
+        """Takes note of UUIDs as they are drawn."""
+        return self._choice.bonds.drawn
 
     def lived_through(self) -> None:
         """This run made the recording itself: every write was sent when it was recorded."""
