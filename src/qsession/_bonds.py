@@ -181,12 +181,12 @@ class Bonds:
         return _swapped(text, self._recorded)
 
     def _fit(self, pairs: Iterable[Pair], now: Now) -> bool:
-        recorded, asked = dict(self._recorded), dict(self._asked)
+        recorded: dict[str, str] = {}
+        asked: dict[str, str] = {}
         for mine, other in pairs:
-            one = recorded.setdefault(mine.text, other.text) == other.text
-            if not one or asked.setdefault(other.text, mine.text) != mine.text:
-                return False
-            if not now.tagged(mine, other):
+            there = self._recorded.get(mine.text) or recorded.setdefault(mine.text, other.text)
+            here = self._asked.get(other.text) or asked.setdefault(other.text, mine.text)
+            if (there, here) != (other.text, mine.text) or not now.tagged(mine, other):
                 return False
         return True
 
@@ -215,11 +215,16 @@ def _members(node: object) -> Iterable[tuple[object, object]]:
 
 
 def _swapped(text: str, table: Mapping[str, str]) -> str:
-    present = [known for known in table if known in text]
-    if not present:
-        return text
-    pattern = "|".join(re.escape(known) for known in sorted(present, key=len, reverse=True))
-    return re.sub(rf"(?<![0-9A-Za-z])(?:{pattern})(?![0-9A-Za-z])", lambda found: table[found[0]], text)
+    swapped, end = "", 0
+    for part in _invented.parts(text):
+        swapped += _words_swapped(text[end : part.start], table) + table.get(part.text, part.text)
+        end = part.start + len(part.text)
+    return swapped + _words_swapped(text[end:], table)
+
+
+def _words_swapped(text: str, table: Mapping[str, str]) -> str:
+    # Only what was drawn is in the table and so short.
+    return _WORD.sub(lambda found: table.get(found[0], found[0]), text)
 
 
 def _same_value(now: Now) -> Callable[[tuple[str, str], tuple[str, str]], bool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from qsession import _explain, _meaning
 from qsession._endpoints import Call
@@ -134,6 +135,8 @@ class Order:
     latest: Write | None = None
     _alike: dict[tuple[_meaning.Key, str], list[Write]] = field(default_factory=dict)
     _looser: dict[tuple[_meaning.Key, str], list[Write]] = field(default_factory=dict)
+    _by_tags: dict[tuple[_meaning.Key, tuple[str, ...]], list[Write]] = field(default_factory=dict)
+    _done: dict[tuple[_meaning.Key, str], int] = field(default_factory=dict)
     _compared: dict[tuple[str, str], bool] = field(default_factory=dict)
     _about: dict[str, list[Write]] = field(default_factory=dict)
     _into: dict[str, list[Write]] = field(default_factory=dict)
@@ -165,13 +168,20 @@ class Order:
     def candidates(self, key: _meaning.Key, call: Call, ask: _meaning.Ask) -> Iterator[Write]:
         """Those that may ask the same, the likeliest first; whether they do, `fits` says."""
         exact = self._alike.get((key, ask.digest), ())
-        yield from exact
+        yield from self._unsent_first((key, ask.digest))
         if self.match.strict or (exact and self.match == MEANING):
             return
         others = self._alike_in_what_counts(key, call, ask) if self.match != MEANING else ()
         # Digests quantise numbers; within the tolerance two sides of a step are equal.
         rest = others or (self.writes.get(key, ()) if not exact else ())
         yield from (write for write in rest if write.ask.digest != ask.digest)
+
+    def tagged(self, key: _meaning.Key, tags: tuple[str, ...]) -> Sequence[Write]:
+        """Those that give a job these tags, which are sorted."""
+        if not self._by_tags:
+            for write in self.every():
+                self._by_tags.setdefault((write.key, tuple(sorted(write.tags))), []).append(write)
+        return self._by_tags.get((key, tags), ())
 
     def fits(self, ask: _meaning.Ask, request: Request, write: Write) -> bool:
         """Whether a write asks what a request asks."""
@@ -183,6 +193,15 @@ class Order:
         if pair not in self._compared:
             self._compared[pair] = not _meaning.differences(ask, write.ask, self.match)
         return self._compared[pair]
+
+    def _unsent_first(self, name: tuple[_meaning.Key, str]) -> Iterator[Write]:
+        """Equal writes, from the first on that was not sent: a long row is not looked through each time."""
+        writes, done = self._alike.get(name, []), self._done.get(name, 0)
+        while done < len(writes) and writes[done].sent:
+            done += 1
+        self._done[name] = done
+        for i in chain(range(done, len(writes)), range(done)):
+            yield writes[i]
 
     def _alike_in_what_counts(self, key: _meaning.Key, call: Call, ask: _meaning.Ask) -> Sequence[Write]:
         if not self._looser:

@@ -15,6 +15,7 @@ import pytest
 from qsession._discovery import Discovery
 from qsession._drawn import Drawn, watched
 from qsession._model import MEANING, Interaction, Match, Place, Provenance, Recording, Request, Response
+from qsession._order import Order
 from qsession._replay import Replay
 from qsession.errors import ReplayMismatch
 
@@ -344,3 +345,23 @@ def test_watching_leaves_a_strangers_function(monkeypatch: pytest.MonkeyPatch) -
     with watched(Drawn()):
         os.urandom = theirs
     assert os.urandom is theirs
+
+
+@pytest.mark.parametrize("kind", ["distinct", "same", "tagged"])
+def test_matching_is_a_lookup(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many writes were recorded, one or two are looked at for each that is asked."""
+    count = 200
+    tags = {"tagged": lambda: [str(uuid.uuid4())]}.get(kind, lambda: [])
+
+    def jobs() -> list[Interaction]:
+        return [submit(i, f"j{i}", tags(), number=i if kind == "distinct" else 0) for i in range(count)]
+
+    replay, looked, fits = replaying(*jobs()), [], Order.fits
+
+    def counting(order: Order, *given: Any) -> bool:
+        looked.append(given)
+        return fits(order, *given)
+
+    monkeypatch.setattr(Order, "fits", counting)
+    assert [ask(replay, each)["id"] for each in jobs()] == [f"j{i}" for i in range(count)]
+    assert len(looked) == count

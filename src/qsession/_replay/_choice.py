@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
-from qsession import _explain, _meaning
+from qsession import _explain, _invented, _meaning
 from qsession._bonds import Bonds, Pair, invents
 from qsession._endpoints import Call
 from qsession._meaning import Ask, Key
@@ -74,15 +75,17 @@ class Choice:
         if not self.match.strict and self.bonds.draws(tags):
             yield from self._drawn(call, key, request, at)
             return
-        candidates = self.order.candidates(key, call, ask)
-        if tags and not self.match.strict:
-            inward = self.bonds.tags_inward(tags)
-            candidates = iter(
-                sorted(candidates, key=lambda write: write.sent or tuple(sorted(write.tags)) != inward)
-            )
-        for write in candidates:
+        first = self._with_these_tags(key, tags)
+        rest = (write for write in self.order.candidates(key, call, ask) if write not in first)
+        for write in chain(first, rest):
             if self.order.fits(ask, request, write):
-                yield write, self._pairs(tags, write, at)
+                yield write, () if write.sent else self._pairs(tags, write, at)
+
+    def _with_these_tags(self, key: Key, tags: Sequence[str]) -> Sequence[Write]:
+        """Writes with just these tags, as far as they are bound, that are left."""
+        if self.match.strict or not any(map(_invented.parts, tags)):
+            return ()
+        return [write for write in self.order.tagged(key, self.bonds.tags_inward(tags)) if not write.sent]
 
     def _drawn(
         self, call: Call, key: Key, request: Request, at: Instant
