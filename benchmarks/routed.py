@@ -29,6 +29,7 @@ ROOT = Path(__file__).parent.parent
 PROGRAM = Path(__file__).with_name("_routed_program.py")
 OTHER = "2.3.1"
 PROCESSES, FEW = 20, 3
+NOTHING = -1
 _LEFT_OUT = ("QISKIT_IBM", "QSESSION_", "PYTHONPATH", "CI")
 
 Seen = Mapping[str, Any]
@@ -104,15 +105,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def record(folder: Path) -> Mapping[str, int]:
     """Record the circuit in a process of its own; its counts."""
-    counts: Mapping[str, int] = _run(Path(sys.executable), "record", folder, -1)["counts"]
+    counts: Mapping[str, int] = _run(Path(sys.executable), "record", folder, NOTHING)["counts"]
     return counts
+
+
+def replay(python: Path, folder: Path, change: int) -> Seen:
+    """Replay in a process of its own, with one gate changed or `NOTHING`; what that saw."""
+    return _run(python, "replay", folder, change)
 
 
 def tally(folder: Path, counts: Mapping[str, int], qiskit: str, python: Path, number: int) -> Tally:
     """Replay in processes of their own, with the recorded circuit and with changed ones."""
-    same = [_run(python, "replay", folder, -1) for _ in range(number)]
+    same = [replay(python, folder, NOTHING) for _ in range(number)]
     # Spread over all of the circuit: every 3rd gate is of another kind.
-    changed = [_run(python, "replay", folder, 3 * i) for i in range(number)]
+    changed = [replay(python, folder, 3 * i) for i in range(number)]
     return Tally(qiskit, same, changed, counts)
 
 

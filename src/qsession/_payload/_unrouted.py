@@ -126,8 +126,10 @@ def _pulled(circuit: Circuit) -> _Pulled:
     gates: list[Operation] = []
     measured: dict[int, int] = {}
     for each in circuit.operations:
-        if each.name == "barrier":
+        if each.name in ("barrier", "global_phase"):
             continue
+        if not each.qubits:
+            raise Undecided(f"the operation {each.name}")
         if busy := measured.keys() & set(each.qubits):
             raise Undecided(f"{each.name} on qubit {min(busy)} after its measurement")
         if each.name == "measure":
@@ -173,7 +175,7 @@ def _clifford(pulled: _Pulled, qubits: Sequence[int]) -> Clifford | None:
 
     index = {place: i for i, place in enumerate(_places(pulled, qubits))}
     circuit = QuantumCircuit(len(index))
-    for each in (each for each in pulled.gates if each.qubits):
+    for each in pulled.gates:
         if each.details or any(isinstance(param, Formula) for param in each.params):
             return None
         try:

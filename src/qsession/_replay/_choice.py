@@ -15,6 +15,7 @@ from qsession._order import Order, Read, Write
 from qsession._timeline import Timeline
 from qsession.errors import ReplayMismatch
 
+_SHOWN = 3
 _Found = tuple[Key, Read, Sequence[Pair]]
 
 
@@ -111,6 +112,9 @@ class Choice:
             others: The names of all that was recorded.
         """
         writes = self.order.writes.get(key, [])
+        if self.match.routed:
+            # To compare circuits before their layouts takes long: only what will be shown.
+            writes = sorted(writes, key=lambda write: len(_meaning.differences(ask, write.ask)))[:_SHOWN]
         rivals = [(write.interaction, self._lines(ask, request, write), write.sent) for write in writes]
         if (near := self._routed(ask, writes, rivals)) is not None:
             return _explain.only_routing(key, ask, near, place)
