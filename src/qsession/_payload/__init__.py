@@ -10,13 +10,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
+from typing import cast
 
 from qsession._model import MEANING, Match
 from qsession._payload._form import Node, fingerprint
 
-__all__ = ["Meaning", "differences", "digest", "read", "stable_seed"]
+__all__ = ["Meaning", "differences", "digest", "json_differences", "read", "stable_seed"]
 
 _MOST_LINES = 20
+_FEW = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,6 +118,19 @@ def differences(ours: Meaning, theirs: Meaning, match: Match = MEANING) -> tuple
         kept = _MOST_LINES - 1
         found[kept:] = [f"and {len(found) - kept} more differences"]
     return tuple(found)
+
+
+def json_differences(ours: Mapping[str, object], theirs: Mapping[str, object]) -> tuple[str, ...]:
+    """The first places where two JSON documents differ, nothing in them decoded."""
+    from qsession._payload._difference import compare
+
+    return tuple(islice(compare("", _frozen(ours), _frozen(theirs)), _FEW))
+
+
+def _frozen(value: object) -> Node:
+    if isinstance(value, Mapping):
+        return {str(key): _frozen(each) for key, each in value.items()}
+    return tuple(map(_frozen, value)) if isinstance(value, list) else cast("Node", value)
 
 
 def _is_whole(match: Match) -> bool:

@@ -15,10 +15,17 @@ from qiskit.circuit.library import UnitaryGate
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.quantum_info import SparsePauliOp
 from qiskit.transpiler import CouplingMap
+from qiskit_ibm_runtime.options_models import ExecutorOptions
+from qiskit_ibm_runtime.quantum_program import QuantumProgram
+from qiskit_ibm_runtime.quantum_program.params_converters import QUANTUM_PROGRAM_PARAMS_CONVERTERS
+from samplomatic import build
+from samplomatic.serialization import samplex_to_json
+from samplomatic.ssv import SSV
 
 from qsession import _payload
 from qsession._model import ROUTED, Match
 
+_SAMPLEX = samplex_to_json(build(QuantumCircuit(1))[1], ssv=SSV)
 BASIS = ["cz", "rz", "sx", "x"]
 LINE = CouplingMap.from_line(7)
 
@@ -246,6 +253,29 @@ def test_observables_are_pulled_back_too() -> None:
     assert _payload.differences(ours, _estimator([6, 4, 2], label="XIY"), ROUTED) == (
         "PUB 0: observables before the layout.Y0 X2: asked nothing, recorded 0.5",
         "PUB 0: observables before the layout.Z0 X2: asked 0.5, recorded nothing",
+    )
+
+
+def test_items_of_a_quantum_program_are_pulled_back_too() -> None:
+    """A circuit with arguments may be routed otherwise; one with a samplex may not."""
+
+    def job(places: list[int], value: float = 0.5, *, samplex: bool = False) -> _payload.Meaning:
+        program = QuantumProgram(shots=10)
+        isa = placed(everybody(3, free=True), places)
+        program.append_circuit_item(isa, circuit_arguments=np.full(isa.num_parameters, value))
+        encoder = QUANTUM_PROGRAM_PARAMS_CONVERTERS["v2.0"].encoder
+        params = encoder(program, ExecutorOptions()).model_dump(mode="json")
+        if samplex:
+            params["quantum_program"]["items"][0]["samplex"] = {"ssv": 4, "samplex_json": _SAMPLEX}
+        return _payload.read("executor", params)
+
+    assert _payload.differences(job([0, 1, 2]), job([6, 5, 4]), ROUTED) == ()
+    assert _payload.differences(job([0, 1, 2]), job([6, 5, 4], 0.6), ROUTED) == (
+        "item 0: circuit arguments of p10: asked 0.5, recorded 0.6",
+    )
+    assert _payload.differences(job([0, 1, 2], samplex=True), job([6, 5, 4], samplex=True), ROUTED)[0] == (
+        "item 0: not the same circuit with another layout and routing: "
+        "cannot be decided: a samplex belongs to it"
     )
 
 
