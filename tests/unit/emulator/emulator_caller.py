@@ -36,8 +36,11 @@ class Caller:
         extra = {name.replace("_", "-"): value for name, value in headers.items()}
         request = Request(method, url, self.headers | extra, raw)
         response = self.emulator.answer(request, T0 + round(at * SECOND))
-        assert problems(request, response) == []
+        self.told(request, response)
         return response
+
+    def told(self, request: Request, response: Response) -> None:
+        assert problems(request, response) == []
 
     def json(self, method: str, path: str, body: object = None, *, at: float = 0.0, **headers):
         response = self.send(method, path, body, at=at, **headers)
