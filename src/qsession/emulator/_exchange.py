@@ -149,8 +149,9 @@ class Exchange:
             Refused: If it is none.
         """
         try:
-            # Python's own NaN and Infinity are no JSON, and would make our answers none.
-            found = json.loads(self.request.body, parse_constant=_no_constant)
+            # Python would read UTF-16 and 32 too, and its NaN and Infinity are no JSON, and would
+            # make our answers none.
+            found = json.loads(self.request.body.decode(), parse_constant=_no_constant)
         except (ValueError, RecursionError) as problem:
             raise Refused("invalid", "the body is not valid JSON") from problem
         if not isinstance(found, dict):

@@ -196,8 +196,11 @@ def delete(world: World, exchange: Exchange) -> Response:
 
 
 def tag(world: World, exchange: Exchange) -> Response:
-    """``PUT /jobs/{id}/tags``."""
-    tags = labels(exchange.document())
+    """``PUT /jobs/{id}/tags``; a body without them is refused, so that a slip clears none (ours)."""
+    body = exchange.document()
+    if "tags" not in body:
+        raise Refused("invalid", "tags is required")
+    tags = labels(body)
     world.state.tag_job(exchange.instance.crn, exchange.call.ids["job"], tags)
     return nothing()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import jsonschema
 import yaml
 
-from qsession._endpoints import identify
+from qsession._endpoints import understand
 from qsession._model import Request, Response
 
 PATH = Path(__file__).parents[3] / "schemas" / "emulator.openapi.yaml"
@@ -43,7 +43,7 @@ def resolved(node: dict) -> dict:
 
 def problems(request: Request, response: Response) -> list[str]:
     """Where an answer is not as the description has it; empty if it is."""
-    call = identify(request)
+    call = understand(request)
     if call is None or call.endpoint.name == "unknown":
         return deviations("#/components/schemas/error", json.loads(response.body))
     responses = operations()[call.endpoint.name][2]["responses"]

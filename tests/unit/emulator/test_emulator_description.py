@@ -13,7 +13,7 @@ import pytest
 from emulator_caller import BASE, GRANT, Caller, bell_circuit
 from emulator_description import component, description, deviations, operations, problems, resolved
 
-from qsession._endpoints import BY_NAME, identify
+from qsession._endpoints import BY_NAME, understand
 from qsession._model import Request, Response
 from qsession._refusals import SPELLINGS, Refused, refusal
 from qsession.emulator import Backend, Emulator, Instance
@@ -169,7 +169,7 @@ def test_operation_leads_to_its_line_of_the_grammar(name):
     ids = re.findall(r"\{(\w+)\}", path)
     url = "http://127.0.0.1:8000" + re.sub(r"\{\w+\}", "x", path)
     headers = {"ibm-api-version": "2026-04-15", "authorization": "Bearer x"}
-    call = identify(Request(method, url, headers, b"grant_type=urn"))
+    call = understand(Request(method, url, headers, b"grant_type=urn"))
     assert call is not None
     assert (call.endpoint.name, list(call.ids)) == (name, ids)
     parameters = [*description()["paths"][path].get("parameters", []), *operation.get("parameters", [])]
@@ -242,7 +242,7 @@ def test_every_call_was_answered_well_and_refused(exchanges):
     seen = {
         (call.endpoint.name, response.status)
         for request, response in exchanges
-        if (call := identify(request))
+        if (call := understand(request))
     }
     for name, (_, _, operation) in operations().items():
         good = {int(status) for status in operation["responses"] if status < "300"}
@@ -257,7 +257,7 @@ def test_every_described_field_and_word_was_given(exchanges):
     """Nothing is described that the emulator never says."""
     given: set[str] = set()
     for request, response in exchanges:
-        call = identify(request)
+        call = understand(request)
         if call is None or call.endpoint.name == "unknown" or not response.body:
             continue
         if response.headers["content-type"] == "application/json":
