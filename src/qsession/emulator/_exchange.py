@@ -28,6 +28,9 @@ MOST_TAGS = 8
 LONGEST_TAG = 86
 """Characters that a tag may have (documented)."""
 
+LONGEST_BODY = 1_000_000
+"""Bytes of a body, but for a job's: read, megabytes take many times their size in memory (ours)."""
+
 IamState = Literal["works", "unknown key", "unavailable"]
 """How IAM takes requests for tokens: grants them, knows no key, or is down."""
 
@@ -142,12 +145,17 @@ class Exchange:
         except (ValueError, OverflowError) as problem:
             raise Refused("invalid query", f"{name} must be a date and time with its zone") from problem
 
-    def document(self) -> dict[str, Json]:
+    def document(self, *, longest: int = LONGEST_BODY) -> dict[str, Json]:
         """The body as a JSON object.
 
+        Args:
+            longest: Bytes that it may have.
+
         Raises:
-            Refused: If it is none.
+            Refused: If it is none, or longer.
         """
+        if len(self.request.body) > longest:
+            raise Refused("too large")
         try:
             # Python would read UTF-16 and 32 too, and its NaN and Infinity are no JSON, and would
             # make our answers none.

@@ -38,9 +38,7 @@ _LOG_LEVELS = frozenset({"critical", "error", "warning", "info", "debug"})
 
 def create(world: World, exchange: Exchange) -> Response:
     """``POST /jobs``: 200, not 201 (documented)."""
-    if len(exchange.request.body) > MAX_BODY:
-        raise Refused("too large")
-    body = exchange.document()
+    body = exchange.document(longest=MAX_BODY)
     asked = _asked(body, exchange)
     asked = _admission.admitted(world, exchange, asked)
     if asked.program not in _programs.PROGRAMS:

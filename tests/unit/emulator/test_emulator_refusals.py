@@ -141,7 +141,20 @@ def test_every_call_of_the_grammar_has_a_handler():
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000, b"9" * 5000, b'{"a": NaN}', b'{"a": -Infinity}'],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff",
+        b"[" * 100_000,
+        b"9" * 5000,
+        b'{"a": NaN}',
+        b'{"a": -Infinity}',
+        b'\xef\xbb\xbf{"tags": []}',
+        '{"tags": []}'.encode("utf-16"),
+        '{"tags": []}'.encode("utf-32-le"),
+    ],
 )
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "/sessions"), ("POST", "/jobs"), ("PUT", "/jobs/x/tags")]
@@ -150,6 +163,25 @@ def test_malformed_body_is_400(caller, method, path, body):
     """A body that is no JSON object is refused, whatever it is."""
     status, error = caller.refusal(method, path, body)
     assert (status, error["code"]) == (400, 1208)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/sessions"),
+        ("PATCH", "/sessions/x"),
+        ("PUT", "/jobs/x/tags"),
+        ("PUT", "/instances/configuration"),
+        ("POST", "https://api.global-search-tagging.cloud.ibm.com/v3/resources/search"),
+    ],
+)
+def test_body_of_megabytes_is_413_but_for_a_job(caller, method, path):
+    """Read, it would take many times its size in memory; what is just short enough is read."""
+    body = b'{"a": "' + b"x" * 999_991 + b'"}'
+    assert len(body) == 1_000_000
+    assert caller.send(method, path, body).status != 413
+    assert caller.refusal(method, path, body + b" ")[0] == 413
+    assert caller.refusal("POST", "/jobs", body + b" ")[0] == 400
 
 
 def test_errors_are_compact_json(caller):
