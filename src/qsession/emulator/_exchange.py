@@ -31,6 +31,12 @@ LONGEST_TAG = 86
 LONGEST_BODY = 1_000_000
 """Bytes of a body, but for a job's: read, megabytes take many times their size in memory (ours)."""
 
+MOST_CONTAINERS = 300_000
+"""Lists and objects that a body may hold (ours)."""
+
+MOST_VALUES = 2_000_000
+"""Values that a body may hold (ours)."""
+
 IamState = Literal["works", "unknown key", "unavailable"]
 """How IAM takes requests for tokens: grants them, knows no key, or is down."""
 
@@ -154,17 +160,29 @@ class Exchange:
         Raises:
             Refused: If it is none, or longer.
         """
-        if len(self.request.body) > longest:
+        body = self.request.body
+        if len(body) > longest:
             raise Refused("too large")
+        _check_count(body)
         try:
             # Python would read UTF-16 and 32 too, and its NaN and Infinity are no JSON, and would
             # make our answers none.
-            found = json.loads(self.request.body.decode(), parse_constant=_no_constant)
+            found = json.loads(body.decode(), parse_constant=_no_constant)
         except (ValueError, RecursionError) as problem:
             raise Refused("invalid", "the body is not valid JSON") from problem
         if not isinstance(found, dict):
             raise Refused("invalid", "the body must be a JSON object")
         return found
+
+
+def _check_count(body: bytes) -> None:
+    # Python takes many seconds to read millions of values, and keeps everybody else waiting. Counted
+    # in the bytes, those within strings too; base64, of which large jobs consist, has none.
+    containers = body.count(b"[") + body.count(b"{")
+    if containers > MOST_CONTAINERS:
+        raise Refused("invalid", f"the body must not hold more than {MOST_CONTAINERS} lists and objects")
+    if containers + body.count(b",") > MOST_VALUES:
+        raise Refused("invalid", f"the body must not hold more than {MOST_VALUES} values")
 
 
 def _no_constant(name: str) -> Json:

@@ -184,6 +184,27 @@ def test_body_of_megabytes_is_413_but_for_a_job(caller, method, path):
     assert caller.refusal("POST", "/jobs", body + b" ")[0] == 400
 
 
+@pytest.mark.parametrize(
+    ("entries", "reason"),
+    [
+        (b",".join([b"[]"] * 299_997), None),
+        (b",".join([b"[]"] * 299_998), "the body must not hold more than 300000 lists and objects"),
+        (b",".join([b'"{"'] * 300_000), "the body must not hold more than 300000 lists and objects"),
+        (b",".join([b"1"] * 1_999_995), None),
+        (b",".join([b"1"] * 1_999_996), "the body must not hold more than 2000000 values"),
+    ],
+)
+def test_body_of_millions_of_values_is_refused_unread(caller, entries, reason):
+    """Reading them takes many seconds and gigabytes; what is just few enough is read."""
+    body = b'{"program_id":"nope","backend":"ibm_fez","params":{"pubs":[%s]}}' % entries
+    status, error = caller.refusal("POST", "/jobs", body)
+    if reason is None:
+        assert (status, error["message"]) == (404, "program not found")
+    else:
+        assert (status, error["code"]) == (400, 1208)
+        assert error["message"].endswith(reason)
+
+
 def test_errors_are_compact_json(caller):
     """Bodies are written as the service does: programs search them for "code":1217."""
     body = caller.send("GET", "/jobs/nope").body

@@ -1,4 +1,4 @@
-"""What the fuzzer aims at: an emulator behind its real server, and what must be there afterwards as it was before."""
+"""What the fuzzer aims at: an emulator behind its real server, and what must stay there as it was."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter, sleep
+from typing import Any
 
 import requests
 
 from qsession.emulator import Backend, Emulator, EmulatorServer, Instance
 from qsession.emulator._instances import fake_crn
 
-DESCRIPTION = Path(__file__).parent.parent / "schemas" / "emulator.openapi.yaml"
+DESCRIPTION = Path(__file__).parents[2] / "schemas" / "emulator.openapi.yaml"
 KEY = "fuzzed-key-that-opens-nothing"
 BOUND = 10.0
 """Seconds that an answer may take; more is a hang."""
@@ -50,7 +51,7 @@ assert session.usage() > 0
 
 
 def emulator() -> Emulator:
-    """An emulator as `qsession serve` has one: strict, with one key; a paused backend and one of class mock."""
+    """An emulator as `qsession serve` has one: strict, with one key; one backend is paused, one a mock."""
     backends = (
         Backend("ibm_fez"),
         Backend("ibm_torino", status="paused", reason="calibration"),
@@ -103,16 +104,17 @@ class Tally:
 
 
 @functools.cache
-def bell_params() -> dict[str, object]:
-    """The parameters of a job that works."""
+def bell_params(*, measured: bool = True) -> dict[str, Any]:
+    """The parameters of a job that works: one qubit, put half-way."""
     from qiskit import QuantumCircuit
     from qiskit_ibm_runtime import RuntimeEncoder
 
     circuit = QuantumCircuit(1, 1, name="kept")
     circuit.sx(0)
-    circuit.measure(0, 0)
+    if measured:
+        circuit.measure(0, 0)
     inputs = {"pubs": [[circuit, None, 50]], "options": {}, "version": 2, "support_qiskit": True}
-    params: dict[str, object] = json.loads(json.dumps(inputs, cls=RuntimeEncoder))
+    params: dict[str, Any] = json.loads(json.dumps(inputs, cls=RuntimeEncoder))
     return params
 
 

@@ -1,12 +1,13 @@
-"""Bad input for the emulator: requests that schemathesis makes out of our description, and some made by hand.
+"""Bad input for the emulator: what schemathesis makes out of our description, and requests made by hand.
 
     python -m benchmarks.fuzz_emulator                    # 1,000 generated requests, and all made by hand
+    python -m benchmarks.fuzz_emulator --quick            # 200, and some of the others; what ./run test does
     python -m benchmarks.fuzz_emulator --requests 20000   # more of the first
     python -m benchmarks.fuzz_emulator --seed 7           # others
 
-A real server on this machine is asked. No answer may be a failure of the emulator, hold a traceback, take more than
-ten seconds or be other than the description says; what was there before must be there afterwards, byte by byte,
-and the real client must work. Exit status 1 if anything is found.
+A real server on this machine is asked. No answer may be a failure of the emulator, hold a traceback, take
+more than ten seconds or be other than the description says; what was there before must be there afterwards,
+byte by byte, and the real client must work. Exit status 1 if anything is found. Needs the extra `suite`.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ import sys
 from collections.abc import Sequence
 from time import perf_counter
 
-from benchmarks._fuzz_by_hand import ByHand
-from benchmarks._fuzz_generated import Described, Fuzzer
-from benchmarks._fuzz_target import FUZZED, Caller, Findings, Kept, Tally, client_runs, emulator
+from benchmarks.fuzz_emulator._by_hand import ByHand
+from benchmarks.fuzz_emulator._generated import Described, Fuzzer
+from benchmarks.fuzz_emulator._target import FUZZED, Caller, Findings, Kept, Tally, client_runs, emulator
 from qsession.emulator import EmulatorServer
 
 
@@ -32,8 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         kept, caller = Kept(server), Caller(server, FUZZED)
         by_hand = ByHand(caller, described, tally, findings)
         by_hand.stall()
-        Fuzzer(caller, described, tally, findings).run(options.requests, options.seed)
-        by_hand.run()
+        Fuzzer(caller, described, tally, findings).run(
+            options.requests or (200 if options.quick else 1000), options.seed
+        )
+        by_hand.run(quick=options.quick)
         by_hand.part()
         kept.check(findings)
         client_runs(server, findings)
@@ -51,10 +54,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example:\n  python -m benchmarks.fuzz_emulator --requests 5000 --seed 7",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--requests", type=int, default=1000, metavar="N", help="generated requests at least (default: 1000)"
-    )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="which ones (default: 0)")
+    add = parser.add_argument
+    add("--requests", type=int, metavar="N", help="generated requests at least (default: 1000, or 200)")
+    add("--seed", type=int, default=0, metavar="N", help="which ones (default: 0)")
+    add("--quick", action="store_true", help="fewer requests by hand too: twenty seconds")
     return parser
 
 

@@ -24,7 +24,16 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from benchmarks._fuzz_target import BACKENDS, BOUND, DESCRIPTION, FUZZED, Caller, Findings, Tally, bell_params
+from benchmarks.fuzz_emulator._target import (
+    BACKENDS,
+    BOUND,
+    DESCRIPTION,
+    FUZZED,
+    Caller,
+    Findings,
+    Tally,
+    bell_params,
+)
 
 _CHECKS = [
     not_a_server_error,
