@@ -85,7 +85,18 @@ def _junit(way: str) -> Path:
 
 
 def _run(home: Path, files: Sequence[str], junit: Path, *, tls: bool, more: str) -> int:
-    pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:qsession", "-p", "no:randomly"]
+    pytest = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:qsession",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:schemathesis",
+    ]
     pytest += ["-p", "no:cacheprovider", f"--junitxml={junit}", f"--ignore={LEFT_OUT}", *more.split()]
     pytest += _paths(home, files) if files else PARTS
     emulate = [sys.executable, "-m", "qsession.cli", "emulate", "--config", "ibm-suite"]

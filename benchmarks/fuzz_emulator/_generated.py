@@ -123,6 +123,7 @@ class Fuzzer:
                 for mode in _MODES:
                     self._some(operation, mode, each, number + turn)
             turn += 1
+        self._line.close()
 
     def _refresh(self) -> None:
         # What was fuzzed before may have limited the instance, and closed and deleted everything.

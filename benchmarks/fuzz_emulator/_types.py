@@ -41,7 +41,7 @@ class Body:
 def bodies() -> Iterator[Body]:
     """Bodies of sessions, jobs, instances and discovery that are taken as they stand."""
     session: dict[str, object] = {"mode": "batch", "backend": "ibm_fez", "instance": FUZZED.crn}
-    yield Body("session_create", "POST", "/api/v1/sessions", session | _limits())
+    yield Body("session_create", "POST", "/api/v1/sessions", session | _limits() | {"backend_name": "x"})
     named: dict[str, object] = {"mode": "dedicated", "backend_name": "ibm_fez"}
     yield Body("session_create", "POST", "/api/v1/sessions", named)
     yield Body("session_update", "PATCH", "/api/v1/sessions/{session}", {"accepting_jobs": True})

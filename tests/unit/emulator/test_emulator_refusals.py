@@ -190,8 +190,8 @@ def test_body_of_megabytes_is_413_but_for_a_job(caller, method, path):
         (b",".join([b"[]"] * 299_997), None),
         (b",".join([b"[]"] * 299_998), "the body must not hold more than 300000 lists and objects"),
         (b",".join([b'"{"'] * 300_000), "the body must not hold more than 300000 lists and objects"),
-        (b",".join([b"1"] * 1_999_995), None),
-        (b",".join([b"1"] * 1_999_996), "the body must not hold more than 2000000 values"),
+        (b",".join([b"1"] * 1_999_996), None),
+        (b",".join([b"1"] * 1_999_997), "the body must not hold more than 2000000 values"),
     ],
 )
 def test_body_of_millions_of_values_is_refused_unread(caller, entries, reason):
