@@ -72,7 +72,7 @@ class ByHand:
 
     def run(self, *, quick: bool) -> None:
         """All that there is; in a quick run nothing huge, and some of the wrong types."""
-        parts = [_requests.unknown, _requests.malformed, _requests.framed]
+        parts = [_requests.unknown, _requests.malformed, _requests.framed, _requests.unfinished]
         for part in [*parts, *([] if quick else [_requests.huge])]:
             for each in part(self._caller):
                 self._send(each)

@@ -42,6 +42,9 @@ _CHECKS = [
     response_schema_conformance,
 ]
 _OPEN = frozenset({"iam.token", "versions.list", "catalog.entry"})
+_BEFORE = frozenset({408, 414, 417, 421, 431, 501, 505})
+"""What is refused before it is read as a call: headers may be generated that mean something to HTTP."""
+
 _VERSIONS = ("2024-01-01", "2025-05-01", "2026-03-15", "2026-04-15")
 _MODES = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
 
@@ -200,22 +203,39 @@ class Fuzzer:
         if throw < 0.5:
             case.headers["IBM-API-Version"] = dice.choice(_VERSIONS)
 
+    def _read(self, body: bytes, what: str) -> None:
+        try:
+            json.loads(body, parse_constant=_no_constant)
+        except ValueError as problem:
+            self._findings.add(f"{what}: an answer that is no JSON", str(problem))
+
     def _judge(self, case: Any, answer: Any, what: str) -> None:
         path, method = case.operation.path, case.operation.method
         if urlsplit(answer.request.url).path.count("/") != path.count("/"):
             return  # A path parameter that a client takes for a step in the path.
+        if answer.status_code in _BEFORE:
+            wrong = self._described.errors("error", json.loads(answer.content))
+            if wrong:
+                self._findings.add(f"{what}: an error in another form", wrong[0])
+            return
         try:
             case.validate_response(answer, checks=_CHECKS)
         except FailureGroup as problem:
             self._findings.add(f"{what}: {answer.status_code} is not as described", str(problem))
         if b"Traceback" in answer.content:
             self._findings.add(f"{what}: a traceback in the answer", repr(case))
+        if answer.status_code == 200 and answer.headers["content-type"] == ["application/json"]:
+            self._read(answer.content, what)
         pointer = self._described.body_schema(path, method)
         wrong = pointer and _wrong(self._described, pointer, answer.request.body)
         if wrong and answer.status_code < 400:
             self._findings.add(
                 f"{what}: a body that breaks the description is taken", f"{wrong[0]} in {case.body!r}"
             )
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _wrong(described: Described, pointer: str, body: bytes | str | None) -> list[str]:

@@ -92,6 +92,10 @@ def unknown(caller: Caller) -> Iterator[Raw]:
             start = head("GET /api/v1/backends", None, *lines, f"{name}: {value}")
             yield raw(f"{name} {value[:12]!r}", start, status=status)
 
+    for name, status in (("authorization", 401), ("service-crn", 404), ("ibm-api-version", 200)):
+        lines = [line for line in _presented(caller) if not line.startswith(f"{name}:")]
+        yield raw(f"no {name}", head("GET /api/v1/backends", None, *lines), status=status)
+
 
 def _presented(caller: Caller) -> list[str]:
     return [f"{name.lower()}: {value}" for name, value in caller.headers.items()]
@@ -118,6 +122,7 @@ MALFORMED = {
     "NaN": b'{"mode":NaN}',
     "infinity": b'{"max_ttl":-Infinity,"mode":"batch","backend":"ibm_fez"}',
     "a huge exponent": b'{"mode":"batch","backend":"ibm_fez","max_ttl":1e400}',
+    "the same in a job": b'{"program_id":"sampler","backend":"ibm_fez","params":{"pubs":["x"],"y":1e400}}',
     "a number of 10,000 digits": b'{"mode":"batch","backend":"ibm_fez","max_ttl":' + b"9" * 10_000 + b"}",
     "no UTF-8": b'{"mode":"\xff\xfe"}',
     "UTF-16": '{"mode":"x"}'.encode("utf-16"),
@@ -152,7 +157,7 @@ def malformed(caller: Caller) -> Iterator[Raw]:
 
 
 def framed(caller: Caller) -> Iterator[Raw]:
-    """What is no request, too large, cut off, declared wrongly, from a web page or for another host."""
+    """What is no request, framed or declared wrongly, from a web page or for another host."""
     good = head("GET /api/v1/versions")
     declared = head("POST /api/v1/jobs", caller, "content-type: application/json", "content-length: 900")
     yield raw("garbage", b"\x00\x01\x02 garbage\r\n\r\n", status=400)
@@ -194,6 +199,12 @@ def framed(caller: Caller) -> Iterator[Raw]:
     )
     yield raw("a header of 100 kB", head("GET /api/v1/versions", None, "a: " + "b" * 100_000), status=431)
     yield raw("a path of 100 kB", head("GET /api/v1/" + "a" * 100_000), status=414)
+
+
+def unfinished(caller: Caller) -> Iterator[Raw]:
+    """What is cut off, slow, or begun before the other is answered."""
+    good = head("GET /api/v1/versions")
+    declared = head("POST /api/v1/jobs", caller, "content-type: application/json", "content-length: 900")
     yield raw("a head cut off", good[:40], status=(400, None), ends=True)
     yield raw("a body cut off", declared + b'{"program_id"', status=(400, None), ends=True)
     yield raw("nothing at all", status=None, ends=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -165,9 +166,9 @@ class Exchange:
             raise Refused("too large")
         _check_count(body)
         try:
-            # Python would read UTF-16 and 32 too, and its NaN and Infinity are no JSON, and would
-            # make our answers none.
-            found = json.loads(body.decode(), parse_constant=_no_constant)
+            # Python would read UTF-16 and 32 too, and its NaN and Infinity, which is also what 1e400
+            # is to it, are no JSON and would make our answers none.
+            found = json.loads(body.decode(), parse_constant=_no_constant, parse_float=_finite)
         except (ValueError, RecursionError) as problem:
             raise Refused("invalid", "the body is not valid JSON") from problem
         if not isinstance(found, dict):
@@ -187,6 +188,13 @@ def _check_count(body: bytes) -> None:
 
 def _no_constant(name: str) -> Json:
     raise ValueError(f"{name} is no JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits[:20]} is too large a number")
+    return number
 
 
 def words(document: Mapping[str, Json], name: str, *, longest: int) -> str | None:

@@ -151,6 +151,7 @@ def test_every_call_of_the_grammar_has_a_handler():
         b"9" * 5000,
         b'{"a": NaN}',
         b'{"a": -Infinity}',
+        b'{"tags": [], "program_id": "sampler", "backend": "ibm_fez", "params": {"pubs": ["x"], "y": [1e400]}}',
         b'\xef\xbb\xbf{"tags": []}',
         '{"tags": []}'.encode("utf-16"),
         '{"tags": []}'.encode("utf-32-le"),
