@@ -115,6 +115,23 @@ def test_changed_gate_is_found(ours: QuantumCircuit, theirs: QuantumCircuit) -> 
     assert lines[1].startswith("PUB 0: operation ")
 
 
+@pytest.mark.parametrize("gate", ["rx", "ry", "rz", "p", "rzz", "rxx"])
+@pytest.mark.parametrize("angle", [0.0, np.pi / 2, np.pi])
+def test_angle_that_is_nearly_clifford_is_found(gate: str, angle: float) -> None:
+    """qiskit makes a tableau of some of them."""
+
+    def run(angle: float, places: list[int]) -> QuantumCircuit:
+        circuit = QuantumCircuit(3)
+        circuit.h(range(3))
+        circuit.cz(0, 1)
+        getattr(circuit, gate)(angle, *range(2 if gate in ("rzz", "rxx") else 1))
+        circuit.measure_all()
+        return transpile(circuit, coupling_map=LINE, initial_layout=places, optimization_level=0)
+
+    assert apart(run(angle, [0, 1, 2]), run(angle, [5, 4, 3])) == ()
+    assert reason(run(angle, [0, 1, 2]), run(angle + 1e-5, [5, 4, 3])) == "the gates do something else"
+
+
 def test_layout_of_other_qubits_is_found() -> None:
     """The same gates, but the layout says that they belong to other qubits of the circuit."""
     circuit = everybody()
