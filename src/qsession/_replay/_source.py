@@ -132,7 +132,8 @@ class Replay:
             call = bonds.inward(call)
             answer = self._write if call.endpoint.is_write else self._read
             reply = answer(call, _meaning.key_of(call, instance), request, at)
-            return replace(reply, response=bonds.outward(reply.response))
+            response = bonds.outward(reply.response)
+            return reply if response is reply.response else replace(reply, response=response)
 
     @property
     def drawn(self) -> Drawn:
