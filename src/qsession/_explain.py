@@ -36,6 +36,8 @@ def no_write(
 ) -> ReplayMismatch:
     """A write that was not recorded, or not like this."""
     evidence = [_asked(key, asked)]
+    if asked.job is not None and not asked.job.understood:
+        evidence.append(f"compared byte by byte, in whole or in part: {asked.job.note}")
     if len(rivals) > 1 and all(sent for _, _, sent in rivals):
         evidence.append(f"each of the {len(rivals)} that were recorded was answered already")
     nearest = sorted(rivals, key=_distance)[:_NEAREST]

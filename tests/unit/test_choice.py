@@ -245,6 +245,7 @@ def test_strict_names_the_first_difference() -> None:
     assert str(refused(replay, submit(0, "?", [OLD], number=2))) == (
         "A request is not value by value what was recorded (match='strict'). Nothing was sent. [QS311]\n"
         "  asked: POST /jobs (other (not fully understood))\n"
+        "  compared byte by byte, in whole or in part: the program 'other' is not known\n"
         "  recorded at 0.000 s, but:\n"
         "    x: asked 2, recorded 1\n"
         "To fix: pytest --qsession-record\n"

@@ -113,7 +113,7 @@ def differences(ours: Meaning, theirs: Meaning, match: Match = MEANING) -> tuple
     from qsession._payload._aspects import lines
 
     understood = ours.understood and theirs.understood
-    found = list(lines(ours.form, theirs.form, match if understood else MEANING))
+    found = lines(ours.form, theirs.form, match if understood else MEANING)
     if len(found) > _MOST_LINES:
         kept = _MOST_LINES - 1
         found[kept:] = [f"and {len(found) - kept} more differences"]

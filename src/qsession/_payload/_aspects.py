@@ -54,8 +54,12 @@ def _unit(unit: Node, match: Match) -> Node:
     return unit if match.compares("circuits") else None
 
 
-def lines(ours: Mapping[str, Node], theirs: Mapping[str, Node], match: Match) -> Iterator[str]:
+def lines(ours: Mapping[str, Node], theirs: Mapping[str, Node], match: Match) -> list[str]:
     """What sets two forms apart, the first difference of each unit first."""
+    return [*_lines(ours, theirs, match)] or [*compare("params", ours.get("exact"), theirs.get("exact"))]
+
+
+def _lines(ours: Mapping[str, Node], theirs: Mapping[str, Node], match: Match) -> Iterator[str]:
     key = next((key for key in _UNITS if key in ours or key in theirs), "pubs")
     mine, other = ours.get(key, ()), theirs.get(key, ())
     found: list[list[str]] = []

@@ -47,7 +47,8 @@ class Reading:
         if program == "noise-learner":
             return self._noise_learner(params)
         self.notes.append(f"the program {program!r} is not known")
-        return {"params": self.value(params)}
+        # Which of its numbers may differ a little, and which names say nothing, nobody knows.
+        return {"params": self.value(params), "exact": Opaque("program", raw_digest(params))}
 
     def opaque(self, kind: str, value: object, why: str) -> Opaque:
         """Keep a part as the JSON it is, and say why."""

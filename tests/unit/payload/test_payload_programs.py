@@ -189,14 +189,16 @@ def test_shape_of_observables_counts() -> None:
 
 
 def test_read_of_an_unknown_program() -> None:
-    """What is not known is compared as plain JSON, and says so."""
-    meaning = _payload.read("mystery", {"x": [1, 2.0, None]})
+    """What is not known is compared byte by byte but for spaces and the order of keys, and says so."""
+    meaning = _payload.read("mystery", {"x": [1, 2.0, None], "y": 0})
 
     assert (meaning.understood, meaning.note) == (False, "the program 'mystery' is not known")
-    assert meaning.digest == _payload.read("mystery", {"x": [1.0, 2, None]}).digest
-    assert _payload.differences(meaning, _payload.read("mystery", {"x": [1, 3, None]})) == (
+    assert meaning.digest == _payload.read("mystery", {"y": 0, "x": [1, 2.0, None]}).digest
+    assert _payload.differences(meaning, _payload.read("mystery", {"x": [1, 3, None], "y": 0})) == (
         "x[1]: asked 2, recorded 3",
     )
+    (line,) = _payload.differences(meaning, _payload.read("mystery", {"x": [1, 2.0 + 1e-12, None], "y": 0}))
+    assert line.startswith("params: asked undecoded program ")
 
 
 def test_large_integers_are_exact() -> None:
