@@ -183,6 +183,8 @@ def _head(provenance: Provenance) -> dict[str, Any]:
     for name in ("seed", "isa_seed"):
         if (number := getattr(provenance, name)) is not None:
             head[name] = number
+    if provenance.paused:
+        head["paused_us"] = provenance.paused
     head["qpu_seconds"] = provenance.qpu_seconds
     head["contracts"] = []
     head["instances"] = [asdict(shape) for shape in provenance.instances]
@@ -205,6 +207,7 @@ def _provenance(head: Mapping[str, Any]) -> Provenance:
         qpu_seconds=float(head["qpu_seconds"]),
         instances=tuple(InstanceShape(**shape) for shape in head["instances"]),
         literal_ids=tuple(str(item) for item in head["literal_ids"]),
+        paused=int(head.get("paused_us", 0)),
     )
 
 
