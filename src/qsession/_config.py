@@ -205,6 +205,17 @@ def check_park(option: Option) -> Micros | None:
         ) from None
 
 
+def nothing_to_resume(where: str = "") -> UsageError:
+    """The emulator of a process dies with it, and its queues take no real time."""
+    return UsageError(
+        "QS165",
+        "On the emulator there is nothing to resume and nothing to park: its jobs end with the process.",
+        fix="leave out --qsession-resume and --qsession-park; recording on the emulator again costs nothing",
+        intended="a run against the service, or a served emulator, needs --qsession-target=ibm",
+        where=where,
+    )
+
+
 def did_you_mean(name: str, known: Sequence[str]) -> str:
     """A sentence that names the nearest known word, or lists all."""
     near = difflib.get_close_matches(name, known, n=1)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
-from emulated_service import SECRETS, EmulatedService, Outcome
-from planted import found_below
+from emulated_service import EmulatedService, Outcome
 
 CASSETTE = "cassettes/queued.yaml"
 

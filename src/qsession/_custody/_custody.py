@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qsession import _setup
-from qsession._config import Settings
+from qsession._config import Settings, nothing_to_resume
 from qsession._custody._rejected import keep
 from qsession._journal import Journal, Past, new_head, other_test, read, withheld
 from qsession._lock import Lock
@@ -52,7 +52,7 @@ class Custody:
         if settings.path is None or settings.mode != "record":
             return
         if settings.target == "emulator" and (settings.resume or settings.park is not None):
-            raise _nothing_to_resume(settings.test)
+            raise nothing_to_resume(settings.test)
         self._lock = Lock(settings.scratch / "locks", settings.path)
         self._lock.take()
         path = journal_path(settings.scratch, settings.path)
@@ -171,17 +171,6 @@ class Custody:
         money.park(command)
         self.parked = Parked(f"parked: a job is still queued. Collect it later with {command}")
         raise self.parked
-
-
-def _nothing_to_resume(where: str) -> UsageError:
-    """The emulator of a process dies with it, and its queues take no real time."""
-    return UsageError(
-        "QS165",
-        "On the emulator there is nothing to resume and nothing to park: its jobs end with the process.",
-        fix="leave out --qsession-resume and --qsession-park; recording on the emulator again costs nothing",
-        intended="a run against the service, or a served emulator, needs --qsession-target=ibm",
-        where=where,
-    )
 
 
 def _fit(past: Past, settings: Settings) -> Past:
