@@ -42,9 +42,9 @@ class Resumed(Served):
             reply = playback.reply(call, request, instance)
             if isinstance(reply, Answered):
                 return self._again(call, outgoing, reply.interaction)
-            self._catch_up()
             if isinstance(reply, Unanswered):
                 return self._settle(reply.asked, call, request, send)
+            self._catch_up()
             self.playback = None
         return self.serve(call, request, send)
 
@@ -59,6 +59,8 @@ class Resumed(Served):
         if self._caught_up:
             return
         problems = self.money.catch_up()
+        if self.past.parked:
+            self.journal.taken_up()
         if problems:
             raise lost(problems, self.record, where=self.where)
         self._caught_up = True
@@ -74,10 +76,13 @@ class Resumed(Served):
         answer = arrived(asked, outgoing, known, send, where=self.where)
         if answer is None:
             # It did not arrive.
+            self._catch_up()
             self.journal.answering(asked.number)
             self.journal.failed()
             return self.serve(call, request, send)
         real = identify(outgoing) or call
         self.money.resumed(real, outgoing, answer, asked.at, began)
+        self._catch_up()
+        began = self.clock.now()
         self.journal.answering(asked.number)
         return self.recorder.incoming(call, request, answer, began, self.clock.now())

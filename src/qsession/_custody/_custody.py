@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qsession import _setup
 from qsession._config import Settings, nothing_to_resume
 from qsession._custody._rejected import keep
-from qsession._journal import Journal, Past, new_head, other_test, read, withheld
+from qsession._journal import Journal, Past, discard, new_head, other_test, read, withheld
 from qsession._lock import Lock
 from qsession._model import Instant, Provenance
 from qsession._naming import journal_path, relative
@@ -46,7 +47,7 @@ class Custody:
             UsageError: If resuming is asked of the emulator (QS165), or a parked
                 recording would be made anew (QS166).
             CassetteError: If another process records this cassette (QS219), or the
-                journal cannot be gone on with (QS211, QS212, QS217, QS218).
+                journal cannot be gone on with (QS211, QS212, QS216, QS218).
         """
         settings = self.settings
         if settings.path is None or settings.mode != "record":
@@ -171,6 +172,11 @@ class Custody:
         money.park(command)
         self.parked = Parked(f"parked: a job is still queued. Collect it later with {command}")
         raise self.parked
+
+
+def forget(scratch: Path, cassette: Path) -> None:
+    """Drop the journal of a cassette: there is nothing to go on with."""
+    discard(journal_path(scratch, cassette))
 
 
 def _fit(past: Past, settings: Settings) -> Past:

@@ -199,6 +199,10 @@ class Journal:
             self._try({"k": "parked", "command": command}, sync=True)
             self._refuse_when_stopped()
 
+    def taken_up(self) -> None:
+        """What was parked is this run's again, or is gone."""
+        self._try({"k": "resumed"}, sync=True)
+
     def close(self) -> None:
         """Say no more."""
         with self._lock:

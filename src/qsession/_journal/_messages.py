@@ -99,9 +99,9 @@ def other_instance(path: Path) -> CassetteError:
 
 
 def other_test(path: Path, wanted: str, found: str) -> CassetteError:
-    """QS217: a journal of another test."""
+    """QS216: a journal of another test."""
     return CassetteError(
-        "QS217",
+        "QS216",
         "The journal is that of another test. Nothing was sent.",
         evidence=[f"it is of {found or 'a recording without a test'}, resumed is {wanted or 'none'}"],
         fix="undo the renaming, or record the test anew with --qsession-record",

@@ -185,6 +185,7 @@ class _Reader:
             "said": self._take_said,
             "again": self._take_again,
             "parked": self._take_parked,
+            "resumed": self._take_resumed,
             "withheld": self._take_withheld,
         }[str(record["k"])](record)
 
@@ -211,7 +212,6 @@ class _Reader:
         )
 
     def _take_asking(self, record: Record) -> None:
-        self._parked = ""
         self._numbers = _whole(record["n"])
         asked = Asked(
             self._numbers,
@@ -263,6 +263,9 @@ class _Reader:
 
     def _take_parked(self, record: Record) -> None:
         self._parked = str(record["command"])
+
+    def _take_resumed(self, _record: Record) -> None:
+        self._parked = ""
 
     def _take_withheld(self, record: Record) -> None:
         kinds = record["kinds"]
