@@ -8,6 +8,7 @@ import os
 import tempfile
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -64,6 +65,7 @@ class Store:
                 body that was changed, when it is asked for.
         """
         bodies = _Bodies(self.folder.absolute(), path.absolute())
+        _only_one(path)
         try:
             size, key = _measure(path)
             recording = _opened.get((self, path.absolute(), key)) or self._kept(key, bodies)
@@ -178,6 +180,20 @@ class _Bodies:
         for reference in sorted(references - self.found.keys()):
             path = display(_body_path(self.folder, reference))
             raise _bad_body(display(self.cassette), path, "it is missing")
+
+
+def _only_one(path: Path) -> None:
+    """Make sure that no other file is the same cassette where case does not count in names.
+
+    Raises:
+        CassetteError: If there is one (QS212).
+    """
+    own = path.name.casefold()
+    with suppress(OSError):
+        with os.scandir(path.parent) as entries:
+            alike = [entry.name for entry in entries if entry.name.casefold() == own]
+        if len(alike) > 1 and not all(path.samefile(path.with_name(name)) for name in alike):
+            raise _two_files(display(path), sorted(alike))
 
 
 def _understood(interaction: Interaction) -> Interaction:
@@ -316,11 +332,22 @@ def _missing(where: str, record: str) -> CassetteError:
 
 
 def _no_text(where: str, broken: UnicodeDecodeError) -> CassetteError:
+    lines = broken.object.count(b"\n", 0, broken.start)
     return CassetteError(
         "QS202",
         "The file is not a cassette that qsession wrote. It was left as it is.",
         evidence=[f"it is not UTF-8: byte {broken.start} is {broken.object[broken.start]:#04x}"],
         fix=_cassette.RESTORE,
+        where=f"{where}, line {lines + 1}",
+    )
+
+
+def _two_files(where: str, names: list[str]) -> CassetteError:
+    return CassetteError(
+        "QS212",
+        "There are two cassettes for one test, whose names differ in case only. Nothing was changed.",
+        evidence=names,
+        fix="delete the one that is not the test's: where case does not count in names, one hides the other",
         where=where,
     )
 

@@ -47,7 +47,7 @@ class Custody:
             UsageError: If resuming is asked of the emulator (QS165), or a parked
                 recording would be made anew (QS166).
             CassetteError: If another process records this cassette (QS219), or the
-                journal cannot be gone on with (QS211, QS212, QS216, QS218).
+                journal cannot be gone on with (QS211, QS216, QS218).
         """
         settings = self.settings
         if settings.path is None or settings.mode != "record":

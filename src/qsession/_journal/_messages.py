@@ -37,13 +37,13 @@ def damaged(path: Path, number: int, why: str) -> CassetteError:
 
 
 def other_format(path: Path, number: object) -> CassetteError:
-    """QS212: a journal of another version of qsession."""
+    """QS211: a journal of another version of qsession."""
     return CassetteError(
-        "QS212",
+        "QS211",
         f"The journal has format {number}, which this version of qsession does not read. Nothing was sent.",
         fix="resume with the version of qsession that wrote it",
         intended=_ANEW,
-        where=str(path),
+        where=f"{path}, line 1",
     )
 
 

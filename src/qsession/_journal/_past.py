@@ -132,8 +132,8 @@ def read(path: Path) -> Past:
         path: The file.
 
     Raises:
-        CassetteError: If it is damaged but for its last line (QS211), or of another
-            format (QS212). It was left as it is.
+        CassetteError: If it is damaged but for its last line, or of another format
+            (QS211). It was left as it is.
         FileNotFoundError: If there is none.
     """
     try:
