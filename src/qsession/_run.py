@@ -255,6 +255,8 @@ class Run:
 
     def _open(self) -> None:
         if self.mode != "replay":
+            if self.target == "ibm":
+                _setup.refuse_ci(self._settings)
             # Only here: a replay has no use for it.
             from qsession._custody import Custody
 
@@ -265,7 +267,6 @@ class Run:
         elif self.target == "emulator":
             self._open_emulator()
         else:
-            _setup.refuse_ci(self._settings)
             self._money = self._undo.enter_context(_setup.money_guard(self._settings))
         if self.target != "ibm":
             self._undo.enter_context(_guard.guarded(self._may_pass, self._refuse_host))

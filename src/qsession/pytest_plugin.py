@@ -330,7 +330,7 @@ def _tell_outcome(run: Run, item: pytest.Item) -> None:
     # Without an outcome the test was interrupted: Ctrl-C makes no report.
     outcome = item.stash.get(_outcome_key, "failed")
     if run.parked is not None:
-        return
+        return run.fail()
     if outcome == "skipped":
         run.check()
     if outcome != "passed":

@@ -136,7 +136,8 @@ def _note_path(kept: Path) -> Path:
 
 
 def _one_line(redactor: Redactor, failed: str) -> str:
-    line = " ".join(redactor.clean_text(failed).split())[:_LONGEST]
+    first = next(iter(redactor.clean_text(failed).strip().splitlines()), "")
+    line = " ".join(first.split())[:_LONGEST]
     return "(not shown: it holds a secret)" if redactor.find(line.encode()) else line
 
 
