@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-import tempfile
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from qsession import _cassette, _meaning
 from qsession._endpoints import identify
+from qsession._files import remove_torn, write_whole
 from qsession._kept import Kept, Recent, StoredRequest, references
 from qsession._model import Interaction, Recording
 from qsession._naming import ATTRIBUTES, attributes, is_ours
@@ -127,6 +127,8 @@ class Store:
             if not _holds(target, body):
                 write_whole(target, gzip.compress(body, mtime=0))
         self._keep_line_endings()
+        for folder in (path.parent, self.folder, self.folder / _cassette.BODIES):
+            remove_torn(folder)
         write_whole(path, text.encode())
         return path
 
@@ -258,29 +260,6 @@ def _holds(path: Path, body: bytes) -> bool:
         return False
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part.
-
-    Raises:
-        OSError: If the disk refuses; the old content stays.
-    """
-    # What a link points to is written, not the link replaced.
-    path = path.resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes files for their owner only; a cassette is as public as its folder.
-        Path(name).chmod(0o666 & ~_umask())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
 def display(path: Path) -> str:
     """A path as messages show it: relative to where we are, when below it."""
     try:
@@ -311,12 +290,6 @@ def _unpack(packed: bytes) -> bytes:
     # They are not to be trusted, but nothing becomes longer than 1032 times itself.
     told = int.from_bytes(packed[-4:], "little")
     return zlib.decompress(packed, 16 + zlib.MAX_WBITS, max(1, min(told, 1032 * len(packed))))
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _missing(where: str, record: str) -> CassetteError:

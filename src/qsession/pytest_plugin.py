@@ -329,9 +329,7 @@ def _remember(item: pytest.Item, report: pytest.TestReport) -> None:
 def _tell_outcome(run: Run, item: pytest.Item) -> None:
     # Without an outcome the test was interrupted: Ctrl-C makes no report.
     outcome = item.stash.get(_outcome_key, "failed")
-    if run.parked is not None:
-        return run.fail()
-    if outcome == "skipped":
+    if outcome == "skipped" and run.parked is None:
         run.check()
     if outcome != "passed":
         run.fail(item.stash.get(_reason_key, "interrupted"))

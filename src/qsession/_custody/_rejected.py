@@ -10,11 +10,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from qsession._clock import SystemClock, isoformat
+from qsession._files import write_whole
 from qsession._model import Recording
 from qsession._naming import relative
 from qsession._recording import in_former_bytes
 from qsession._redaction import Redactor
-from qsession._store import Store, write_whole
+from qsession._store import Store
 from qsession.errors import CassetteError
 
 FOLDER = "rejected"

@@ -172,7 +172,8 @@ class Journal:
         """A session or job was made by the request that this thread asked."""
         with self._lock:
             number = self._under_way.get(threading.get_ident())
-            self._try({"k": "made", "n": number, "kind": kind, "real": real, "meaning": meaning}, sync=True)
+            # What is said next is flushed, and this with it.
+            self._try({"k": "made", "n": number, "kind": kind, "real": real, "meaning": meaning})
 
     def said(self, interaction: Interaction) -> None:
         """An exchange that is a new interaction of the recording."""
@@ -252,8 +253,9 @@ class Journal:
 
     def _append(self, record: Record, *, sync: bool = False) -> None:
         data, chain = line(record, self._chain)
-        self._prove(data)
-        self._prove_the_rest()
+        if record.keys() - {"k", "n", "i", "at"}:  # else there are only numbers in it
+            self._prove(data)
+            self._prove_the_rest()
         rest, at = memoryview(data), self._size
         while rest:
             written = os.pwrite(self._file, rest, at) if hasattr(os, "pwrite") else self._write(rest, at)
