@@ -270,9 +270,9 @@ def main(arguments: list[str]) -> int:
     with TemporaryDirectory() as name:
         folder = Path(name).resolve()
         for what, campaign, kills in (
-            ("killed while recording over a cassette", recordings, 30 if quick else 1000),
-            ("the same with stock vcrpy, killed while saving", vcrpy, 30 if quick else 1000),
-            ("killed between submission and result, then resumed", resumed, 6 if quick else 100),
+            ("killed while recording over a cassette", recordings, 10 if quick else 1000),
+            ("the same with stock vcrpy, killed while saving", vcrpy, 10 if quick else 1000),
+            ("killed between submission and result, then resumed", resumed, 3 if quick else 100),
         ):
             began = Real.now()
             tally = campaign(folder, kills, seed)

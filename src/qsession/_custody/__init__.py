@@ -4,7 +4,7 @@ The lock on its cassette, its journal, what becomes of it when its test failed, 
 a run is left until later.
 """
 
-from qsession._custody._custody import Custody, forget
+from qsession._custody._custody import Custody, abandon, forget
 from qsession._custody._rejected import Rejected, listed
 
-__all__ = ["Custody", "Rejected", "forget", "listed"]
+__all__ = ["Custody", "Rejected", "abandon", "forget", "listed"]

@@ -179,6 +179,14 @@ def forget(scratch: Path, cassette: Path) -> None:
     discard(journal_path(scratch, cassette))
 
 
+def abandon(scratch: Path, command: str) -> None:
+    """Drop the journal that a command would collect: what was parked is cancelled."""
+    for path in (scratch / "journal").glob("*.jsonl"):
+        with suppress(CassetteError, OSError):
+            if read(path).parked == command:
+                discard(path)
+
+
 def _fit(past: Past, settings: Settings) -> Past:
     if past.head.test != settings.test:
         raise other_test(past.path, settings.test, past.head.test)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from qsession._config import Settings
+from qsession._custody import abandon
 from qsession._money import OpenNote, forget, leftovers, parked
 from qsession.errors import UsageError
 
@@ -112,6 +113,8 @@ def _close(arguments: argparse.Namespace) -> tuple[list[str], list[_Finding]]:
             )
         else:
             forget(arguments.folder, note.id)
+            if note.parked:
+                abandon(arguments.folder, note.parked)
             closed.append(note.id)
     return closed, findings
 
