@@ -30,6 +30,7 @@ class Lock:
         name = str(cassette.resolve()).casefold()
         self._path = folder / f"{sha256(name.encode()).hexdigest()[:32]}.lock"
         self._file = -1
+        self._owner = 0
 
     def take(self) -> None:
         """Take the lock, or say who holds it.
@@ -54,7 +55,7 @@ class Lock:
 
     def drop(self) -> None:
         """Give the lock back and leave no file behind."""
-        if self._file >= 0 and sys.platform != "win32":
+        if self._file >= 0 and self._owner == os.getpid() and sys.platform != "win32":
             with suppress(OSError):
                 self._path.unlink()
         self.release()
@@ -67,6 +68,7 @@ class Lock:
             raise _held(self._cassette, holder.decode("ascii", "replace").strip())
         if not _is_at(self._file, self._path):
             return False
+        self._owner = os.getpid()
         os.ftruncate(self._file, 0)
         os.write(self._file, f"{os.getpid()}\n".encode())
         return True

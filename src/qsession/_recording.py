@@ -111,14 +111,15 @@ class Recorder:
                 self._latest[_meaning.key_of(call, interaction.instance)] = len(self._interactions)
             self._interactions.append(interaction)
 
-    def go_on(self, at: Instant, end: Micros) -> None:
+    def go_on(self, at: Instant) -> None:
         """What comes now follows upon what was recorded, however long ago that was.
 
         Args:
             at: Now.
-            end: How long the recording is so far.
         """
-        self.paused = max(0, at - end - self._start)
+        with self._lock:
+            end = max((max(i.at, i.last) + i.took for i in self._interactions), default=0)
+            self.paused = max(0, at - end - self._start)
 
     def asking(self, call: Call, request: Request, at: Instant) -> None:
         """A request is about to be sent.

@@ -64,7 +64,7 @@ class Resumed(Served):
         if problems:
             raise lost(problems, self.record, where=self.where)
         self._caught_up = True
-        self.recorder.go_on(self.clock.now(), self.past.end)
+        self.recorder.go_on(self.clock.now())
 
     def _settle(
         self, asked: Asked, call: Call, request: Request, send: Callable[[Request], Response]

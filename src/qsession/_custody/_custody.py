@@ -79,6 +79,8 @@ class Custody:
             return recorder
         if past is not None:
             recorder.restore(past.interactions, ((m.kind, m.real, m.meaning) for m in past.settled))
+            # Tokens are asked for before the journal is at its end.
+            recorder.go_on(started)
             self.journal = Journal.go_on(past, recorder.redactor)
         else:
             path = journal_path(settings.scratch, settings.path)

@@ -58,6 +58,7 @@ class Journal:
         self._under_way: dict[int, int] = {}
         self._known = -1
         self._stopped: OSError | tuple[str, ...] | None = None
+        self._owner = os.getpid()
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         # A torn last line goes.
         os.ftruncate(self._file, self._size)
@@ -214,8 +215,9 @@ class Journal:
     def remove(self) -> None:
         """The recording is a cassette now, or holds nothing worth going on with."""
         self.close()
-        with suppress(OSError):
-            discard(self.path)
+        if self._owner == os.getpid():
+            with suppress(OSError):
+                discard(self.path)
 
     def _exchange(self, interaction: Interaction, number: int | None) -> Record:
         sync = number is not None
@@ -237,7 +239,8 @@ class Journal:
 
     def _say(self, make: Callable[[], Record], *, sync: bool = False) -> None:
         with self._lock:
-            if self._stopped is not None or self._file < 0:
+            # A forked child has a recording of its own, which nobody wants.
+            if self._stopped is not None or self._file < 0 or self._owner != os.getpid():
                 return
             try:
                 self._append(make(), sync=sync)

@@ -58,6 +58,8 @@ class Asked:
         request: Cleaned, with pseudonyms.
         at: When, on the clock of the machine.
         made: What came of it, if that is known although the answer is not.
+        failed: Whether the code under test was told that there was no answer. It may have
+            arrived all the same; the client sends again.
     """
 
     number: int
@@ -66,6 +68,7 @@ class Asked:
     request: Request
     at: Instant
     made: Made | None = None
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +227,8 @@ class _Reader:
         self._order.append(asked)
 
     def _take_failed(self, record: Record) -> None:
-        place, _ = self._asked.pop(_whole(record["n"]))
-        self._order[place] = None
+        place, asked = self._asked.pop(_whole(record["n"]))
+        self._order[place] = replace(asked, failed=True)
 
     def _take_made(self, record: Record) -> None:
         made = Made(str(record["kind"]), str(record["real"]), str(record["meaning"]))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 
 import pytest
+import requests
 from served_run import OTHER_CRN, Killed, cut, killed
 
 import qsession
+from qsession import _answers, _store
 from qsession.errors import CassetteError, ReplayMismatch, UsageError
 
 
@@ -272,6 +275,87 @@ def test_times_leave_the_pause_out(make_service):
         assert run.clock.monotonic() < 1.0
 
 
+def test_token_of_a_resumed_run_belongs_to_its_time(service):
+    """It is asked for before the journal is at its end, long after what stands there."""
+    grant = "grant_type=urn%3Aibm%3Aparams%3Aoauth%3Agrant-type%3Aapikey&apikey=FAKE-api-key-0000000001"
+
+    def code():
+        requests.post(f"{service.server.url}/identity/token", data=grant, timeout=5)
+        return service.submit()
+
+    with killed(service), service.record():
+        code()
+        cut(service)
+    for _ in range(2):
+        threading.Event().wait(0.7)
+        with killed(service), service.record(resume=True):
+            service.state(code())
+            cut(service)
+    with service.record(resume=True):
+        service.until_done(code())
+    recording = _store.Store(service.cassette.parent, service.scratch).load(service.cassette)
+    assert recording.provenance.paused > 1_400_000
+    assert max(i.last for i in recording.interactions) < 1_000_000
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_submission_that_failed_on_its_way_is_looked_for(service, arrives):
+    """The code was told that it failed, and was killed before it tried again: it may have arrived."""
+    real = _answers.Service.answer
+
+    def answer(self, request, at):
+        if not request.url.endswith("/jobs") or arrives:
+            real(self, request, at)
+        raise ConnectionError("cut off")
+
+    with killed(service), service.record():
+        service.send("GET", "/backends")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(_answers.Service, "answer", answer)
+            with pytest.raises(ConnectionError):
+                service.submit()
+        cut(service)
+    with service.record(resume=True):
+        service.send("GET", "/backends")
+        assert service.until_done(service.submit()) == "Completed"
+    assert service.platform.count("jobs.create") == 1
+
+
+def test_submission_that_failed_and_was_sent_again_is_answered(service):
+    """The answer is that of the second try."""
+    real = _answers.Service.answer
+    with killed(service), service.record():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(_answers.Service, "answer", lambda *_: (_ for _ in ()).throw(ConnectionError()))
+            with pytest.raises(ConnectionError):
+                service.submit()
+        assert _answers.Service.answer is real
+        first = service.submit()
+        cut(service)
+    with service.record(resume=True):
+        assert service.submit() == first
+        service.state(first)
+    assert service.platform.count("jobs.create") == 1
+
+
+def test_forked_child_does_not_write_into_the_journal(service):
+    """It has a copy of the recording, and must not write where its parent does."""
+    with killed(service), service.record():
+        first = service.submit()
+        if (child := os.fork()) == 0:
+            try:
+                for _ in range(5):
+                    service.state(first)
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        service.state(first)
+        cut(service)
+    with service.record(resume=True):
+        assert service.submit() == first
+        service.until_done(first)
+
+
 def test_submission_without_an_answer_is_looked_for_in_its_session(service):
     """The request arrived, the process died before the answer was written: it is not sent again."""
     _unanswered(service, lambda: service.submit(session_id=service.open("batch")))
@@ -316,8 +400,6 @@ def test_submission_that_may_be_one_of_two_is_refused(service):
 
 def _unanswered(service, act, *, arrives: bool = True) -> None:
     """Be killed after a submission was sent, before its answer was written down."""
-    from qsession import _answers
-
     real = _answers.Service.answer
 
     def answer(self, request, at):
