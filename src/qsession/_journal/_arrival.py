@@ -86,11 +86,13 @@ class _Look:
                 yield job["id"]
 
     def means_the_same(self, job: str) -> bool:
-        """Whether a job has the same program and parameters, on the same backend."""
+        """Whether a job has the same program, parameters and tags, on the same backend."""
         found = self._get(f"{self._base}/{quote(job, safe='')}?exclude_params=false")
         program = found.get("program")
         name = program.get("id") if isinstance(program, Mapping) else program
         if name != self._fields.get("program_id") or found.get("backend") != self._fields.get("backend"):
+            return False
+        if _tags(found) != _tags(self._fields):
             return False
         params = found.get("params")
         if isinstance(params, str):
@@ -111,6 +113,11 @@ class _Look:
         if answer.status != 200:
             raise self.doubt([f"asked for it, the service answered {answer.status} {answer.reason}"])
         return read_object(answer.body)
+
+
+def _tags(fields: Mapping[str, object]) -> list[str]:
+    tags = fields.get("tags")
+    return sorted(str(tag) for tag in tags) if isinstance(tags, list) else []
 
 
 def _answer(real: str, fields: Mapping[str, object]) -> Response:

@@ -122,11 +122,6 @@ class Past:
         open_ends = {each.made for each in self.order if isinstance(each, Asked)}
         return tuple(made for made in self.made if made not in open_ends)
 
-    @property
-    def end(self) -> Micros:
-        """How long the recording is so far."""
-        return max((max(i.at, i.last) + i.took for i in self.interactions), default=0)
-
 
 def read(path: Path) -> Past:
     """Read a journal.

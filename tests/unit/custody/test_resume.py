@@ -312,7 +312,7 @@ def test_submission_that_failed_on_its_way_is_looked_for(service, arrives):
         service.send("GET", "/backends")
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(_answers.Service, "answer", answer)
-            with pytest.raises(ConnectionError):
+            with pytest.raises(requests.ConnectionError):
                 service.submit()
         cut(service)
     with service.record(resume=True):
@@ -327,7 +327,7 @@ def test_submission_that_failed_and_was_sent_again_is_answered(service):
     with killed(service), service.record():
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(_answers.Service, "answer", lambda *_: (_ for _ in ()).throw(ConnectionError()))
-            with pytest.raises(ConnectionError):
+            with pytest.raises(requests.ConnectionError):
                 service.submit()
         assert _answers.Service.answer is real
         first = service.submit()
@@ -369,11 +369,12 @@ def test_submission_without_an_answer_is_looked_for_among_all_jobs(service):
     """Outside of a session it is found by what it asks for, not by who asked."""
     with service.record():
         service.submit(7)
+        service.submit(100, tags=["of another test"])
     service.cassette.unlink()
     _unanswered(service, lambda: service.submit(100))
     with service.record(resume=True):
         assert service.until_done(service.submit(100)) == "Completed"
-    assert service.platform.count("jobs.create") == 2
+    assert service.platform.count("jobs.create") == 3
 
 
 def test_submission_that_never_arrived_is_sent(service):
