@@ -216,6 +216,15 @@ def nothing_to_resume(where: str = "") -> UsageError:
     )
 
 
+def nothing_recorded() -> UsageError:
+    """A live run leaves nothing that could be gone on with."""
+    return UsageError(
+        "QS165",
+        "In the mode live nothing is recorded, so there is nothing to resume and nothing to park.",
+        fix="leave out --qsession-resume and --qsession-park, or record: --qsession-record",
+    )
+
+
 def did_you_mean(name: str, known: Sequence[str]) -> str:
     """A sentence that names the nearest known word, or lists all."""
     near = difflib.get_close_matches(name, known, n=1)

@@ -22,6 +22,7 @@ from qsession._config import (
     check_polls,
     check_target,
     did_you_mean,
+    nothing_recorded,
     nothing_to_resume,
 )
 from qsession._model import Micros
@@ -233,8 +234,11 @@ def plan(
     hosts = ini.get("allowed_hosts")
     target, resume = check_target(options.get("target", "ibm")), bool(command_line.get("resume"))
     asked_to_park, park = options.get("park"), check_park(options.get("park"))
+    insists = resume or asked_to_park.origin == "command line"
+    if insists and mode == "live":
+        raise nothing_recorded()
     if target == "emulator":
-        if resume or asked_to_park.origin == "command line":
+        if insists:
             raise nothing_to_resume()
         park = None  # the ini file speaks of runs against the service
     return Plan(

@@ -90,6 +90,18 @@ def test_option_with_the_emulator_is_a_usage_error(project, option):
     )
 
 
+@pytest.mark.parametrize("option", ["--qsession-resume", "--qsession-park=1h"])
+def test_option_in_mode_live_is_a_usage_error(project, option):
+    """Nothing is recorded, so nobody could go on with it."""
+    project.write(QUEUED.format(shots=100))
+    result = project.run("--qsession-mode=live", option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert message(result, "QS165") == (
+        "In the mode live nothing is recorded, so there is nothing to resume and nothing to park. [QS165]\n"
+        "To fix: leave out --qsession-resume and --qsession-park, or record: --qsession-record"
+    )
+
+
 def test_park_of_the_ini_file_does_not_concern_the_emulator(project):
     """It speaks of runs against the service."""
     project.write("def test_it(qsession_service): assert qsession_service.usage()", ini="qsession_park = 1h")

@@ -293,7 +293,7 @@ class Journal:
         if isinstance(self._stopped, OSError):
             raise _messages.unwritable(self.path, self._stopped)
         if self._stopped is not None:
-            raise _messages.secret(self.path, self._stopped)
+            raise _messages.secret(self.head.cassette, self._stopped)
 
 
 def new_head(*, test: str, cassette: str, recorded_at: Instant) -> Head:

@@ -120,7 +120,7 @@ def withheld(path: Path, kinds: Sequence[str]) -> CassetteError:
     )
 
 
-def secret(path: Path, kinds: Sequence[str]) -> CassetteError:
+def secret(cassette: str, kinds: Sequence[str]) -> CassetteError:
     """QS207, before anything is paid for: this request could never become a cassette."""
     return CassetteError(
         "QS207",
@@ -129,5 +129,5 @@ def secret(path: Path, kinds: Sequence[str]) -> CassetteError:
             f"the journal would hold: {', '.join(kinds)} (the value is not shown); nothing was submitted"
         ],
         fix="keep the value out of what the test sends: circuit names, tags, options",
-        where=str(path),
+        where=cassette,
     )
