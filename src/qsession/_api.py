@@ -13,6 +13,7 @@ from qsession._config import (
     check_beyond,
     check_budget,
     check_match,
+    check_park,
     check_polls,
     check_target,
 )
@@ -31,6 +32,8 @@ def record(
     allow_ci: bool = False,
     emulator: Emulator | None = None,
     polls: str = "default",
+    resume: bool = False,
+    park: str | float | None = None,
 ) -> Run:
     """Record what the client does, while it does it.
 
@@ -50,6 +53,12 @@ def record(
         polls: On the emulator, where time is virtual: ``"leap"`` lets every wait between
             two polls go on to the next known event, ``"exact"`` none; by default those
             in the client's own ``result`` and ``wait_for_final_state`` do.
+        resume: Go on with a recording of the service that was cut off or parked, if
+            there is one: what it has is answered from its journal, nothing is
+            submitted twice.
+        park: How long a batch or a job without a session may be queued, in seconds or
+            as a text such as ``"10m"``; then the block ends with `Parked`, and
+            ``resume`` collects it later. None waits on.
 
     Returns:
         The run, to be used in a ``with`` statement.
@@ -57,7 +66,10 @@ def record(
     Raises:
         UsageError: If an argument is wrong, or, on entering, if a run is on already,
             credentials or the ``emulator`` extra are missing.
-        CassetteError: On leaving, if the cassette cannot be written.
+        CassetteError: On entering, if another process records this cassette (QS219)
+            or the journal cannot be gone on with; on leaving, if the cassette cannot
+            be written.
+        Parked: If a job is queued for longer than ``park``.
         BudgetError: If the budget would be exceeded.
     """
     settings = Settings(
@@ -71,6 +83,8 @@ def record(
         allow_ci=allow_ci,
         emulator=emulator,
         polls=check_polls(Option(polls, "the argument polls")),
+        resume=resume,
+        park=check_park(Option(None if park is None else str(park), "the argument park")),
         record_command=f"qsession.record({os.fspath(path)!r}, target='{{target}}')",
     )
     return Run(settings)

@@ -37,6 +37,9 @@ RESTORE = "restore it from version control, or delete it and record again with p
 
 _YAML = "tag:yaml.org,2002:"
 _TEXT, _LIST, _MAPPING = (f"{_YAML}str", "scalar"), (f"{_YAML}seq", "sequence"), (f"{_YAML}map", "mapping")
+_HEAD = ("metadata", "qsession")
+# git's, and those of its style diff3; the middle one is also how a heading is underlined.
+_MERGE = re.compile(r"^(<{7}|>{7}|\|{7})( |$)", re.MULTILINE)
 _REFERENCE = re.compile(r"sha256:[0-9a-f]{64}")
 
 FetchBody: TypeAlias = Callable[[str], bytes]
@@ -78,20 +81,31 @@ def decode(text: str, fetch: FetchBody, *, where: str) -> Recording:
     if not head or not isinstance(document.get("interactions"), list):
         raise _no_cassette(where, "it has no metadata.qsession and interactions, which qsession writes")
     if head.get("format") != FORMAT:
-        raise _other_format(where, head.get("format"))
+        raise _other_format(_at(where, text, *_HEAD, "format"), head.get("format"))
     entries: list[Any] = document["interactions"]
     if len(entries) != head.get("interactions"):
-        raise _cut(where, len(entries), head.get("interactions"))
+        line = _at(where, text, *_HEAD, "interactions")
+        raise _cut(line, len(entries), head.get("interactions"))
+    place: tuple[str | int, ...] = _HEAD
     try:
-        interactions = tuple(_interaction(e, i, fetch, where) for i, e in enumerate(entries))
-        provenance = _provenance(head)
-        told = {name: value for name, value in head.items() if name != "digest"}
+        provenance, interactions = _provenance(head), []
+        for index, entry in enumerate(entries):
+            place = ("interactions", index)
+            interactions.append(_interaction(entry, fetch))
+        place, told = _HEAD, {name: value for name, value in head.items() if name != "digest"}
         whole = head.get("digest") == _hash([told, [entry["qsession"]["digest"] for entry in entries]])
+    except _Edited as edited:
+        raise _edited(_at(where, text, *place), f"interaction {index + 1} ({edited})") from None
     except (KeyError, TypeError, ValueError, AttributeError) as broken:
-        raise _no_cassette(where, f"a field is missing or of the wrong type: {broken!r}") from broken
+        why = f"a field is missing or of the wrong type: {broken!r}"
+        raise _no_cassette(_at(where, text, *place), why) from broken
     if not whole:
-        raise _edited(where, "the head, or the order or the set of interactions")
-    return Recording(provenance, interactions)
+        raise _edited(_at(where, text, *_HEAD), "the head, or the order or the set of interactions")
+    return Recording(provenance, tuple(interactions))
+
+
+class _Edited(Exception):
+    """An interaction does not fit its digest."""
 
 
 def _entry(interaction: Interaction, bodies: dict[str, bytes]) -> dict[str, Any]:
@@ -139,10 +153,10 @@ def _body(body: bytes, name: str, ours: dict[str, Any], bodies: dict[str, bytes]
     return text if text.isprintable() or not re.search(r"[^\t\n -~\u00a0-\ud7ff]", text) else body
 
 
-def _interaction(entry: Any, index: int, fetch: FetchBody, where: str) -> Interaction:
+def _interaction(entry: Any, fetch: FetchBody) -> Interaction:
     ours, asked, answered = entry["qsession"], entry["request"], entry["response"]
     if ours.get("digest") != _digest(entry):
-        raise _edited(where, f"interaction {index + 1} ({asked.get('method')} {asked.get('uri')})")
+        raise _Edited(f"{asked.get('method')} {asked.get('uri')}")
     request = StoredRequest(
         str(asked["method"]),
         str(asked["uri"]),
@@ -183,6 +197,8 @@ def _head(provenance: Provenance) -> dict[str, Any]:
     for name in ("seed", "isa_seed"):
         if (number := getattr(provenance, name)) is not None:
             head[name] = number
+    if provenance.paused:
+        head["paused_us"] = provenance.paused
     head["qpu_seconds"] = provenance.qpu_seconds
     head["contracts"] = []
     head["instances"] = [asdict(shape) for shape in provenance.instances]
@@ -205,6 +221,7 @@ def _provenance(head: Mapping[str, Any]) -> Provenance:
         qpu_seconds=float(head["qpu_seconds"]),
         instances=tuple(InstanceShape(**shape) for shape in head["instances"]),
         literal_ids=tuple(str(item) for item in head["literal_ids"]),
+        paused=int(head.get("paused_us", 0)),
     )
 
 
@@ -254,10 +271,13 @@ def _load(text: str, where: str) -> Mapping[str, Any]:
         with uncollected():
             document = _parse(text)
     except yaml.YAMLError as broken:
+        if found := _MERGE.search(text):
+            line = text.count("\n", 0, found.start()) + 1
+            raise _no_cassette(f"{where}, line {line}", "a merge left its markers in it") from broken
         problem = str(getattr(broken, "problem", None) or broken)
         mark = getattr(broken, "problem_mark", None)
-        line = f" in line {mark.line + 1}" if mark is not None else ""
-        raise _no_cassette(where, f"it is not YAML{line}: {problem}") from broken
+        line_of = f", line {mark.line + 1}" if mark is not None else ""
+        raise _no_cassette(where + line_of, f"it is not YAML: {problem}") from broken
     except ValueError as broken:
         # A date that is none, a number with thousands of digits.
         raise _no_cassette(where, f"it holds a value that cannot be read: {broken}") from broken
@@ -266,6 +286,17 @@ def _load(text: str, where: str) -> Mapping[str, Any]:
     if not isinstance(document, dict):
         raise _no_cassette(where, f"it holds {_kind(document)}, not a mapping")
     return document
+
+
+def _at(where: str, text: str, *path: str | int) -> str:
+    """A file and the line in which something of it stands; that of what holds it, if it is missing."""
+    node = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    for step in path:
+        if isinstance(step, int) and isinstance(node, yaml.SequenceNode):
+            node = node.value[step]
+        elif isinstance(node, yaml.MappingNode):
+            node = next((value for name, value in node.value if name.value == step), node)
+    return where if node is None else f"{where}, line {node.start_mark.line + 1}"
 
 
 def _parse(text: str) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from qsession import _options
-from qsession._model import ASPECTS, MEANING, Match
+from qsession._model import ASPECTS, MEANING, Match, Micros
 from qsession.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ class Settings:
         scenario: Name of the scenario that answers, or empty.
         polls: ``leap`` where every wait between two polls may leap, ``exact`` where none
             may; by default those of the client itself do.
+        resume: Whether to go on with a recording that was cut off or parked.
+        park: How long a job may be queued before the run is parked, in microseconds; None for ever.
         beyond: Who answers past the end of the recording where the test only waited:
             nobody (``error``) or the ``model``.
         match: How alike a job must be to a recorded one.
@@ -77,7 +79,16 @@ class Settings:
     polls: Polls = "default"
     beyond: BeyondMode = "error"
     match: Match = MEANING
+    resume: bool = False
+    park: Micros | None = None
     record_command: str = "pytest --qsession-record --qsession-target={target}"
+
+    @property
+    def resume_command(self) -> str:
+        """The command that goes on with this recording."""
+        if self.test:
+            return f"pytest '{self.test}' --qsession-resume"
+        return f"qsession.record({str(self.path)!r}, resume=True)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +219,49 @@ def check_budget(option: Option) -> float:
             fix="--qsession-budget=60",
         )
     return seconds
+
+
+def check_park(option: Option) -> Micros | None:
+    """How long a job may be queued, in microseconds; None when nobody says.
+
+    Raises:
+        UsageError: If it is no length of time (QS167).
+    """
+    if option.value is None:
+        return None
+    # Only here: the clock's room is not needed to read options.
+    from qsession._clock import read_length
+
+    try:
+        text = option.value.strip()
+        return read_length(float(text) if text.replace(".", "", 1).isdecimal() else text)
+    except UsageError:
+        raise UsageError(
+            "QS167",
+            "This is no length of time after which a test can be parked.",
+            evidence=[f"{option.value!r} (from {option.origin})"],
+            fix="--qsession-park=60s, or 10m, or a number of seconds",
+        ) from None
+
+
+def nothing_to_resume(where: str = "") -> UsageError:
+    """The emulator of a process dies with it, and its queues take no real time."""
+    return UsageError(
+        "QS165",
+        "On the emulator there is nothing to resume and nothing to park: its jobs end with the process.",
+        fix="leave out --qsession-resume and --qsession-park; recording on the emulator again costs nothing",
+        intended="a run against the service, or a served emulator, needs --qsession-target=ibm",
+        where=where,
+    )
+
+
+def nothing_recorded() -> UsageError:
+    """A live run leaves nothing that could be gone on with."""
+    return UsageError(
+        "QS165",
+        "In the mode live nothing is recorded, so there is nothing to resume and nothing to park.",
+        fix="leave out --qsession-resume and --qsession-park, or record: --qsession-record",
+    )
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:

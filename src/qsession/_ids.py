@@ -64,6 +64,10 @@ class Ids:
         table = dict(self._real)
         return replace(request, url=_swap(request.url, table), body=_swap_bytes(request.body, table))
 
+    def real(self, response: Response) -> Response:
+        """A response as the service gave it, from one as the code under test saw it."""
+        return replace(response, body=_swap_bytes(response.body, dict(self._real)))
+
     def incoming(self, response: Response) -> Response:
         """The response as the code under test may see it: with pseudonyms."""
         table = dict(self._pseudonym)

@@ -176,6 +176,8 @@ class Provenance:
         qpu_seconds: QPU time that the recording used, as far as its answers tell.
         instances: The instances used, in the order of first use.
         literal_ids: Ids that the code under test brought along.
+        paused: How long it stood still between being left and being resumed, all in all:
+            no part of the times of its interactions.
     """
 
     target: str
@@ -190,6 +192,7 @@ class Provenance:
     qpu_seconds: float = 0.0
     instances: tuple[InstanceShape, ...] = ()
     literal_ids: tuple[str, ...] = ()
+    paused: Micros = 0
 
 
 @dataclass(frozen=True, slots=True)

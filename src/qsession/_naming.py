@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,6 +51,26 @@ def cassette_path(
     """
     parts = [_plain(part) for part in Path(test_file).with_suffix("").parts if part not in ("..", "/")]
     return folder.joinpath(*parts, _file_name(test_name, sorted(parameters)) + ".yaml")
+
+
+def journal_path(scratch: Path, cassette: Path) -> Path:
+    """Where the journal of a cassette lies while it is recorded against the service.
+
+    Args:
+        scratch: Folder such as ``.qsession``.
+        cassette: The file that it will become.
+    """
+    mark = hashlib.sha256(relative(scratch, cassette).encode()).hexdigest()[:16]
+    return scratch / "journal" / f"{_plain(cassette.stem)[:60]}-{mark}.jsonl"
+
+
+def relative(scratch: Path, cassette: Path) -> str:
+    """A cassette's path as notes name it: relative to the folder that holds ours."""
+    try:
+        return Path(os.path.relpath(cassette.absolute(), scratch.absolute().parent)).as_posix()
+    except ValueError:
+        # Another drive of Windows.
+        return cassette.absolute().as_posix()
 
 
 def _file_name(name: str, parameters: Sequence[tuple[str, str]]) -> str:

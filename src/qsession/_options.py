@@ -24,6 +24,10 @@ OPTIONS: Mapping[str, tuple[str, str]] = {
         "SECONDS",
         f"QPU seconds that a run against ibm may use (default {BUDGET_SECONDS:.0f}), shared by all workers",
     ),
+    "park": (
+        "SECONDS",
+        "leave a test whose batch or single job is still queued after that long, such as 60s",
+    ),
     "cassettes": ("DIR", f"folder of the cassettes (default: {CASSETTES}, beside the configuration)"),
 }
 """Placeholder and help of each option that takes a value, by stem."""

@@ -19,12 +19,16 @@ from qsession._config import (
     check_budget,
     check_match,
     check_mode,
+    check_park,
     check_polls,
     check_target,
     did_you_mean,
+    nothing_recorded,
+    nothing_to_resume,
     wrong_match,
 )
-from qsession._naming import cassette_path
+from qsession._model import Micros
+from qsession._naming import cassette_path, journal_path
 from qsession._options import CASSETTES
 from qsession.errors import ReplayMismatch, UsageError
 
@@ -89,6 +93,8 @@ class Plan:
         root: Folder of the configuration.
         allow_ci: Whether the service may be reached where ``CI`` is set.
         allowed_hosts: Hosts that a replay may reach.
+        resume: Whether tests that have a journal go on from it, whatever the mode.
+        park: How long a job may be queued before its test is left, in microseconds.
     """
 
     options: Options
@@ -98,11 +104,18 @@ class Plan:
     root: Path
     allow_ci: bool
     allowed_hosts: frozenset[str]
+    resume: bool = False
+    park: Micros | None = None
 
     @property
     def keeps_off_the_service(self) -> bool:
         """Whether no test of this run may reach IBM."""
-        return self.mode == "replay" or self.target == "emulator"
+        return (self.mode == "replay" and not self.resume) or self.target == "emulator"
+
+    @property
+    def scratch(self) -> Path:
+        """Where runs keep what is not for the repository."""
+        return self.root / ".qsession"
 
     def settings(self, test: Item, *, spent: float = 0.0) -> Settings:
         """What the run of a test is made of.
@@ -125,7 +138,7 @@ class Plan:
             target="emulator" if scenario else self.target,
             path=None if mode in ("live", "scenario") else path,
             folder=folder,
-            scratch=self.root / ".qsession",
+            scratch=self.scratch,
             test=test.nodeid,
             backend=str(backend) if backend else None,
             account=self.options.get("account").value,
@@ -138,6 +151,8 @@ class Plan:
             beyond=check_beyond(Option(str(test.marks.get("beyond", "error")), "marker")),
             match=check_match(test.marks.get("match", "meaning")),
             allowed_hosts=self.allowed_hosts,
+            resume=self.resume,
+            park=self.park,
             record_command=f"pytest '{test.nodeid}' --qsession-record --qsession-target={{target}}",
         )
 
@@ -150,7 +165,7 @@ class Plan:
         Raises:
             UsageError: If two would write the same one (QS109).
         """
-        if self.mode not in ("record", "missing"):
+        if self.mode not in ("record", "missing") and not self.resume:
             return
         folder = self._folder()
         first: dict[str, Item] = {}
@@ -176,6 +191,8 @@ class Plan:
     def _mode(self, path: Path) -> Mode:
         if self.mode == "live":
             return "live"
+        if self.resume and journal_path(self.scratch, path).exists():
+            return "record"
         replays = self.mode == "replay" or (self.mode == "missing" and path.exists())
         return "replay" if replays else "record"
 
@@ -201,7 +218,7 @@ def plan(
         workers: Processes that share the budget; none knows what the others spend.
 
     Raises:
-        UsageError: If a value is wrong (QS101, QS102, QS105) or two contradict (QS108).
+        UsageError: If a value is wrong (QS101, QS102, QS105, QS167) or two contradict (QS108, QS165).
     """
     options = Options((("command line", command_line), ("ini", ini)))
     mode = check_mode(options.get("mode", "replay"))
@@ -218,16 +235,27 @@ def plan(
             )
         mode = "record"
     hosts = ini.get("allowed_hosts")
+    target, resume = check_target(options.get("target", "ibm")), bool(command_line.get("resume"))
+    asked_to_park, park = options.get("park"), check_park(options.get("park"))
+    insists = resume or asked_to_park.origin == "command line"
+    if insists and mode == "live":
+        raise nothing_recorded()
+    if target == "emulator":
+        if insists:
+            raise nothing_to_resume()
+        park = None  # the ini file speaks of runs against the service
     return Plan(
         options=options,
         mode=mode,
-        target=check_target(options.get("target", "ibm")),
+        target=target,
         budget=check_budget(options.get("budget", str(BUDGET_SECONDS))) / workers,
         root=root,
         allow_ci=options.get("allow_ci").value is not None,
         allowed_hosts=frozenset(str(host).lower() for host in hosts)
         if isinstance(hosts, list)
         else frozenset(),
+        resume=resume,
+        park=park,
     )
 
 

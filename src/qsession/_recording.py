@@ -6,18 +6,57 @@ The recorder stands between the client and a source. Nothing is written here.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Protocol
 
 from qsession import _meaning, _usage
 from qsession._bodies import read_object
 from qsession._discovery import region_of
 from qsession._endpoints import BY_NAME, Call, identify
 from qsession._ids import Ids
-from qsession._model import InstanceShape, Instant, Interaction, Provenance, Recording, Request, Response
+from qsession._model import (
+    InstanceShape,
+    Instant,
+    Interaction,
+    Micros,
+    Provenance,
+    Recording,
+    Request,
+    Response,
+)
 from qsession._redaction import Redactor
 
-_CREATES = {"sessions.create": "session", "jobs.create": "job"}
+CREATES = {"sessions.create": "session", "jobs.create": "job"}
+"""The calls that make something, and what."""
+
+
+class Notes(Protocol):
+    """Is told what is recorded, as it happens."""
+
+    def instance(self, index: int, crn: str) -> None:
+        """An instance is used for the first time."""
+        ...
+
+    def asking(self, endpoint: str, instance: int, request: Request, at: Instant) -> None:
+        """A creating request is about to be sent."""
+        ...
+
+    def failed(self) -> None:
+        """What this thread was about to send had no answer, and the code under test knows."""
+        ...
+
+    def made(self, kind: str, real: str, meaning: str) -> None:
+        """A session or job was made."""
+        ...
+
+    def said(self, interaction: Interaction) -> None:
+        """An exchange that is a new interaction."""
+        ...
+
+    def again(self, index: int, at: Micros) -> None:
+        """The same answer as before, to the same read."""
+        ...
 
 
 class Recorder:
@@ -25,10 +64,18 @@ class Recorder:
 
     Args:
         start: When the recording begins.
+
+    Attributes:
+        ids: Real ids and pseudonyms.
+        redactor: What must not be written.
+        notes: Whoever takes down what is recorded as it happens, or None.
+        paused: How long the recording stood still between two runs: no part of its times.
     """
 
     def __init__(self, start: Instant) -> None:
         self._start = start
+        self.notes: Notes | None = None
+        self.paused: Micros = 0
         self._lock = threading.Lock()
         self._interactions: list[Interaction] = []
         self._latest: dict[_meaning.Key, int] = {}
@@ -43,6 +90,58 @@ class Recorder:
         self.redactor.learn_request(call, request)
         self.ids.mentioned(call.ids)
         return self.ids.outgoing(request)
+
+    @property
+    def start(self) -> Instant:
+        """When the recording began."""
+        return self._start
+
+    def restore(self, interactions: Iterable[Interaction], made: Iterable[tuple[str, str, str]]) -> None:
+        """Take up a recording where it was left.
+
+        Args:
+            interactions: What was recorded.
+            made: Kind, real id and meaning of what was made, in its order.
+        """
+        for kind, real, meaning in made:
+            self.ids.created(kind, real, meaning)
+        for interaction in interactions:
+            call = identify(interaction.request)
+            if call is not None:
+                self._latest[_meaning.key_of(call, interaction.instance)] = len(self._interactions)
+            self._interactions.append(interaction)
+
+    def go_on(self, at: Instant) -> None:
+        """What comes now follows upon what was recorded, however long ago that was.
+
+        Args:
+            at: Now.
+        """
+        with self._lock:
+            end = max((max(i.at, i.last) + i.took for i in self._interactions), default=0)
+            self.paused = max(0, at - end - self._start)
+
+    def asking(self, call: Call, request: Request, at: Instant) -> None:
+        """A request is about to be sent.
+
+        Args:
+            call: The request, understood.
+            request: As the code under test sent it.
+            at: Now.
+        """
+        if self.notes is not None and call.endpoint.name in CREATES:
+            instance = self._learn_instances(call, request)
+            cleaned = self.redactor.clean_request(call, request)
+            self.notes.asking(call.endpoint.name, instance, cleaned, at)
+
+    def failed(self) -> None:
+        """What this thread has sent had no answer."""
+        if self.notes is not None:
+            self.notes.failed()
+
+    def instance_of(self, call: Call, request: Request) -> int:
+        """Which instance a request goes to, in the order of first use."""
+        return self._learn_instances(call, request)
 
     def incoming(
         self, call: Call, request: Request, response: Response, began: Instant, ended: Instant
@@ -60,17 +159,19 @@ class Recorder:
             The response as the code under test may see it.
         """
         self.redactor.learn_response(call, response)
-        instance = self._learn_instances(call, request, response)
+        self._learn_discovery(call, response)
+        instance = self._learn_instances(call, request)
         self._name_created(call, request, response)
         seen = self.ids.incoming(response)
+        at = began - self._start - self.paused
         interaction = Interaction(
             call.endpoint.name,
             instance,
             self.redactor.clean_request(call, request),
             self.redactor.clean_response(call, seen),
-            began - self._start,
+            at,
             ended - began,
-            last=began - self._start,
+            last=at,
         )
         with self._lock:
             self._append(_meaning.key_of(call, instance), interaction, merge=not call.endpoint.is_write)
@@ -98,6 +199,7 @@ class Recorder:
                 qpu_seconds=_usage.qpu_seconds(interactions),
                 instances=shapes,
                 literal_ids=self.ids.literal,
+                paused=self.paused,
             ),
             interactions,
         )
@@ -121,21 +223,32 @@ class Recorder:
             if former.response == interaction.response:
                 last = max(former.last, interaction.at)
                 self._interactions[index] = replace(former, seen=former.seen + 1, last=last)
+                if self.notes is not None:
+                    self.notes.again(index, interaction.at)
                 return
         self._latest[key] = len(self._interactions)
         self._interactions.append(interaction)
+        if self.notes is not None:
+            self.notes.said(interaction)
 
     def _name_created(self, call: Call, request: Request, response: Response) -> None:
-        kind = _CREATES.get(call.endpoint.name)
+        kind = CREATES.get(call.endpoint.name)
         real = _field(response.body, "id") if kind and response.status < 300 else None
         if kind and isinstance(real, str) and real:
-            self.ids.created(kind, real, _meaning.read(call, request).digest)
+            meaning = _meaning.read(call, request).digest
+            # In one step: pseudonyms follow from the order, and the notes must tell that order.
+            with self._lock:
+                if self.notes is not None:
+                    self.notes.made(kind, real, meaning)
+                self.ids.created(kind, real, meaning)
 
-    def _learn_instances(self, call: Call, request: Request, response: Response) -> int:
+    def _learn_discovery(self, call: Call, response: Response) -> None:
         if call.endpoint.name == "search.resources":
             self._learn_search(response)
         elif call.endpoint.name == "catalog.entry":
             self._learn_plan(call.ids["plan"], response)
+
+    def _learn_instances(self, call: Call, request: Request) -> int:
         crn = request.headers.get("service-crn", "")
         if not crn or call.endpoint.family != "runtime":
             return 0
@@ -143,6 +256,8 @@ class Recorder:
             if crn not in self._used:
                 self._used.append(crn)
                 self.redactor.learn_crn(crn)
+                if self.notes is not None:
+                    self.notes.instance(len(self._used) - 1, crn)
             return self._used.index(crn)
 
     def _learn_search(self, response: Response) -> None:
@@ -222,7 +337,7 @@ def _chooses(endpoint: str) -> bool:
 
 def _backend(interactions: tuple[Interaction, ...]) -> str:
     for interaction in interactions:
-        if interaction.endpoint in _CREATES and interaction.response.status < 400:
+        if interaction.endpoint in CREATES and interaction.response.status < 400:
             name = _field(interaction.request.body, "backend")
             if isinstance(name, str):
                 return name

@@ -45,6 +45,11 @@ class Redactor:
         self._substitutes: dict[str, str] = {}
         self._crns: list[str] = []
 
+    @property
+    def known(self) -> int:
+        """How many secrets are known: with each new one, what was proven before must be again."""
+        return len(self._secrets)
+
     def learn(self, kind: str, value: str, *, substitute: str = "REDACTED") -> None:
         """Remember a value that must never be written.
 

@@ -20,6 +20,7 @@ class Summary:
         qpu_seconds: QPU time of the recording; used for real when the target is ``ibm``.
         spent: QPU seconds that the money guard counted on the service, an upper bound.
         written: Cassette written, or empty.
+        parked: The command that collects it, if the test was left until later.
         unused: Recorded writes that were not sent.
         refused: Requests that had no answer.
         leaps: Waits between two polls that were left out.
@@ -35,6 +36,7 @@ class Summary:
     qpu_seconds: float = 0.0
     spent: float = 0.0
     written: str = ""
+    parked: str = ""
     unused: int = 0
     refused: int = 0
     leaps: int = 0
@@ -62,6 +64,7 @@ def lines(summaries: Iterable[Summary], *, mode: str) -> Sequence[str]:
     unused, refused = sum(run.unused for run in runs), sum(run.refused for run in runs)
     if unused or refused:
         block.append(f"recorded writes not sent: {unused}, requests refused: {refused}")
+    block += [f"parked, its job waits in the queue: {run.parked}" for run in runs if run.parked]
     if leaps := sum(run.leaps for run in runs):
         block.append(f"waits that leapt to the next event: {leaps}")
     if modelled := sum(run.modelled for run in runs):

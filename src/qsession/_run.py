@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -18,18 +18,18 @@ from qsession._discovery import STAND_IN_TOKEN, Discovery
 from qsession._drawn import watched
 from qsession._endpoints import Call, identify, is_service_host
 from qsession._model import InstanceShape, Instant, Place, Provenance, Recording, Request, Response
-from qsession._recording import Recorder, in_former_bytes
 from qsession._replay import Replay
 from qsession._report import Summary
 from qsession._sources import Embedded
-from qsession._store import display
 from qsession._usage import Usage
-from qsession.errors import BudgetError, CassetteError, QSessionError, ReplayMismatch
+from qsession.errors import BudgetError, CassetteError, Parked, QSessionError, ReplayMismatch
 
 if TYPE_CHECKING:
     from qiskit_ibm_runtime import QiskitRuntimeService
 
+    from qsession._custody import Custody
     from qsession._money import MoneyGuard
+    from qsession._recording import Recorder
 
 _slot_lock = threading.Lock()
 _active: Run | None = None
@@ -58,6 +58,8 @@ class Run:
         self._refusals: list[QSessionError] = []
         self._answered = self._sessions = self._live = 0
         self._over = self._failed = False
+        self._reason = ""
+        self._custody: Custody | None = None
         self._written = ""
         self._origin: str = settings.target
         self._seed: int | None = None
@@ -135,6 +137,7 @@ class Run:
             self._open()
         except BaseException:
             self._leave()
+            self._release()
             raise
         return self
 
@@ -142,9 +145,14 @@ class Run:
         self, kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self._failed = self._failed or kind is not None
+        if kind is not None and not self._reason:
+            self._reason = f"{kind.__name__}: {error}"
         try:
             self._leave()
-            self._keep_recording()
+            try:
+                self._keep_recording()
+            finally:
+                self._release()
         except (QSessionError, OSError) as trouble:
             if error is None:
                 raise
@@ -167,8 +175,9 @@ class Run:
         if self._replay is not None:
             recorded = self._replay.recording.provenance.isa_seed
             return proposed if recorded is None else recorded
-        self._isa_seed = proposed
-        return proposed
+        told = self._custody.recall("isa_seed", proposed) if self._custody is not None else proposed
+        self._isa_seed = told if isinstance(told, int) else proposed
+        return self._isa_seed
 
     def backend_name(self, proposed: str) -> str:
         """The backend that the fixtures give.
@@ -182,16 +191,27 @@ class Run:
         """
         if self._replay is not None:
             return self._replay.recording.provenance.backend or proposed
-        self._backend = proposed
-        return proposed
+        told = self._custody.recall("backend", proposed) if self._custody is not None else proposed
+        self._backend = str(told)
+        return self._backend
 
     def refusals(self) -> tuple[QSessionError, ...]:
         """What had no answer so far, in order."""
         return tuple(self._refusals)
 
-    def fail(self) -> None:
-        """Say that the test failed: its recording is kept aside and replaces nothing."""
+    def fail(self, reason: str = "") -> None:
+        """Say that the test failed: its recording is kept aside and replaces nothing.
+
+        Args:
+            reason: What failed, for whoever looks at what was kept aside.
+        """
         self._failed = True
+        self._reason = self._reason or reason
+
+    @property
+    def parked(self) -> Parked | None:
+        """Why the test was left until later, or None."""
+        return self._custody.parked if self._custody is not None else None
 
     def check(self) -> None:
         """Raise the first refusal of this run, if there was one.
@@ -203,7 +223,10 @@ class Run:
             ReplayMismatch: What was refused first.
             BudgetError: What was refused first.
             ClockError: What ended a wait that had no end.
+            Parked: If the test was left until later and went on regardless.
         """
+        if self.parked is not None:
+            raise self.parked
         if self._money is not None and self._money.exceeded is not None:
             raise self._money.exceeded
         stuck = self._schedule.errors if self._schedule is not None else ()
@@ -224,6 +247,7 @@ class Run:
             qpu_seconds=self.usage.qpu_seconds,
             spent=self._money.spent(SystemClock().now()) if self._money else 0.0,
             written=self._written,
+            parked=self._settings.resume_command if self.parked is not None else "",
             unused=unused,
             refused=len(self._refusals),
             leaps=self.clock.leaps,
@@ -231,12 +255,19 @@ class Run:
         )
 
     def _open(self) -> None:
+        if self.mode != "replay":
+            if self.target == "ibm":
+                _setup.refuse_ci(self._settings)
+            # Only here: a replay has no use for it.
+            from qsession._custody import Custody
+
+            self._custody = Custody(self._settings)
+            self._custody.take()
         if self.mode == "replay":
             self._open_recording()
         elif self.target == "emulator":
             self._open_emulator()
         else:
-            _setup.refuse_ci(self._settings)
             self._money = self._undo.enter_context(_setup.money_guard(self._settings))
         if self.target != "ibm":
             self._undo.enter_context(_guard.guarded(self._may_pass, self._refuse_host))
@@ -290,11 +321,13 @@ class Run:
             self._answers = Replayed(self._replay, self._go_virtual(self._started))
             return
         self._started = SystemClock().now() if self._money else _setup.EMULATED_START
-        self._recorder = Recorder(self._started)
+        assert self._custody is not None
+        self._recorder = self._custody.recorder(self._started)
+        self._started = self._recorder.start
         if self._embedded is not None:
             self._answers = Emulated(self._embedded, self._recorder, self._go_virtual(self._started))
         elif self._money is not None:
-            self._answers = Served(self._recorder, self._money)
+            self._answers = self._custody.answers(self._recorder, self._money)
             _clock.on_first_move(self.clock, self._end_recorded_part)
 
     def _go_virtual(self, at: Instant) -> Schedule:
@@ -338,6 +371,8 @@ class Run:
             if self.target != "ibm" and not self._may_pass(urlsplit(request.url).hostname or ""):
                 self._refuse(_explain.stranger(request, self._place()))
             return send(request)
+        if self.parked is not None:
+            raise self.parked
         try:
             assert self._answers is not None
             answer = self._answers.answer(call, request, send)
@@ -373,18 +408,17 @@ class Run:
         return STAND_IN_TOKEN, self._discovery.default_crn
 
     def _keep_recording(self) -> None:
-        if self.mode != "record" or self._recorder is None or self._settings.path is None:
+        if self._custody is None or self._recorder is None:
             return
-        recording = self._recorder.finished(self._provenance())
-        store = _setup.store(self._settings)
-        if self._failed or self._refusals or (self._money and self._money.exceeded):
-            if recording.interactions:
-                store.reject(self._settings.path, recording, self._recorder.redactor)
-            return
-        with suppress(CassetteError):
-            recording = in_former_bytes(recording, store.load(self._settings.path))
-        store.save(self._settings.path, recording, self._recorder.redactor)
-        self._written = display(self._settings.path)
+        wrong = (
+            self._money.exceeded if self._money and self._money.exceeded else next(iter(self._refusals), None)
+        )
+        failed = self._reason or (wrong.what if wrong else "") if self._failed or wrong else None
+        self._written = self._custody.finish(self._recorder, self._provenance(), failed=failed)
+
+    def _release(self) -> None:
+        if self._custody is not None:
+            self._custody.release()
 
     def _check_unused(self) -> None:
         if self._replay is None or self._settings.allow_unused:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-import tempfile
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from qsession import _cassette, _meaning
 from qsession._endpoints import identify
+from qsession._files import remove_torn, write_whole
 from qsession._kept import Kept, Recent, StoredRequest, references
 from qsession._model import Interaction, Recording
 from qsession._naming import ATTRIBUTES, attributes, is_ours
@@ -74,6 +75,7 @@ class Store:
                 body that was changed, when it is asked for.
         """
         bodies = _Bodies(self.folder.absolute(), path.absolute())
+        _only_one(path)
         try:
             size, key = _measure(path)
             recording = _opened.get((self, path.absolute(), key)) or self._kept(key, bodies)
@@ -135,6 +137,8 @@ class Store:
             if not _holds(target, body):
                 write_whole(target, gzip.compress(body, mtime=0))
         self._keep_line_endings()
+        for folder in (path.parent, self.folder, self.folder / _cassette.BODIES):
+            remove_torn(folder)
         write_whole(path, text.encode())
         return path
 
@@ -188,6 +192,20 @@ class _Bodies:
         for reference in sorted(references - self.found.keys()):
             path = display(_body_path(self.folder, reference))
             raise _bad_body(display(self.cassette), path, "it is missing")
+
+
+def _only_one(path: Path) -> None:
+    """Make sure that no other file is the same cassette where case does not count in names.
+
+    Raises:
+        CassetteError: If there is one (QS212).
+    """
+    own = path.name.casefold()
+    with suppress(OSError):
+        with os.scandir(path.parent) as entries:
+            alike = [entry.name for entry in entries if entry.name.casefold() == own]
+        if len(alike) > 1 and not all(path.samefile(path.with_name(name)) for name in alike):
+            raise _two_files(display(path), sorted(alike))
 
 
 def _understood(interaction: Interaction) -> Interaction:
@@ -252,29 +270,6 @@ def _holds(path: Path, body: bytes) -> bool:
         return False
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part.
-
-    Raises:
-        OSError: If the disk refuses; the old content stays.
-    """
-    # What a link points to is written, not the link replaced.
-    path = path.resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes files for their owner only; a cassette is as public as its folder.
-        Path(name).chmod(0o666 & ~_umask())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
 def display(path: Path) -> str:
     """A path as messages show it: relative to where we are, when below it."""
     try:
@@ -307,12 +302,6 @@ def _unpack(packed: bytes) -> bytes:
     return zlib.decompress(packed, 16 + zlib.MAX_WBITS, max(1, min(told, 1032 * len(packed))))
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def _missing(where: str, record: str) -> CassetteError:
     return CassetteError(
         "QS201",
@@ -326,11 +315,22 @@ def _missing(where: str, record: str) -> CassetteError:
 
 
 def _no_text(where: str, broken: UnicodeDecodeError) -> CassetteError:
+    lines = broken.object.count(b"\n", 0, broken.start)
     return CassetteError(
         "QS202",
         "The file is not a cassette that qsession wrote. It was left as it is.",
         evidence=[f"it is not UTF-8: byte {broken.start} is {broken.object[broken.start]:#04x}"],
         fix=_cassette.RESTORE,
+        where=f"{where}, line {lines + 1}",
+    )
+
+
+def _two_files(where: str, names: list[str]) -> CassetteError:
+    return CassetteError(
+        "QS212",
+        "There are two cassettes for one test, whose names differ in case only. Nothing was changed.",
+        evidence=names,
+        fix="delete the one that is not the test's: where case does not count in names, one hides the other",
         where=where,
     )
 

@@ -9,6 +9,8 @@
     +-- ClockError                (also AssertionError) time cannot go on: a wait without an end
     +-- ReplayMismatch            (also AssertionError) the recording has no answer
 
+and, beside these, ``Parked``: no error, but the end of a test that is left until later.
+
 None derives from an exception of ``requests``, because the client wraps those
 into its own and the message would be lost.
 """
@@ -17,7 +19,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["BudgetError", "CassetteError", "ClockError", "QSessionError", "ReplayMismatch", "UsageError"]
+__all__ = [
+    "BudgetError",
+    "CassetteError",
+    "ClockError",
+    "Parked",
+    "QSessionError",
+    "ReplayMismatch",
+    "UsageError",
+]
 
 
 class QSessionError(Exception):
@@ -91,3 +101,13 @@ class ReplayMismatch(QSessionError, AssertionError):
 
 class ClockError(QSessionError, AssertionError):
     """Virtual time cannot go on: the code under test waits without an end."""
+
+
+class Parked(BaseException):
+    """The test is left, its batch or job waits in the queue, and a later run collects it.
+
+    No error, and none that code under test should handle: nothing of it runs on.
+
+    Args:
+        message: What waits, and the command that collects it.
+    """

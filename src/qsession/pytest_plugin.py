@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from qsession._options import MARKER, OPTIONS, in_use
-from qsession.errors import BudgetError, QSessionError, ReplayMismatch, UsageError
+from qsession.errors import BudgetError, Parked, QSessionError, ReplayMismatch, UsageError
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -36,6 +36,7 @@ _plan_key = pytest.StashKey["Plan"]()
 _summaries_key = pytest.StashKey[list["Summary"]]()
 _run_key = pytest.StashKey["Run"]()
 _outcome_key = pytest.StashKey[str]()
+_reason_key = pytest.StashKey[str]()
 _strays_key = pytest.StashKey[list[ReplayMismatch]]()
 _settled_key = pytest.StashKey[bool]()
 _guarded_key = pytest.StashKey[bool]()
@@ -50,15 +51,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for stem, (metavar, text) in OPTIONS.items():
         group.addoption(f"--qsession-{stem}", default=None, metavar=metavar, help=text)
         parser.addini(f"qsession_{stem}", text, default=None)
+    resume = "go on with recordings that were cut off or parked; other tests as the mode says"
+    group.addoption("--qsession-resume", action="store_true", default=False, help=resume)
     ci = "reach the service although CI is set"
     group.addoption("--qsession-allow-ci", action="store_true", default=False, help=ci)
     parser.addini("qsession_allow_ci", ci, type="bool", default=False)
-    parser.addini(
-        "qsession_allowed_hosts",
-        "hosts besides this machine that a replay may reach",
-        type="args",
-        default=[],
-    )
+    hosts = "hosts besides this machine that a replay may reach"
+    parser.addini("qsession_allowed_hosts", hosts, type="args", default=[])
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -117,6 +116,7 @@ def pytest_runtest_makereport(
     """Remember how the test went, and show the first refusal before anything else."""
     if call.excinfo is not None and not item.config.getoption("fulltrace"):
         _shorten(call.excinfo)
+    _skip_parked(item, call)
     report = yield
     if call.excinfo is not None and isinstance(call.excinfo.value, QSessionError):
         _fail(report)
@@ -225,7 +225,7 @@ def qsession(request: pytest.FixtureRequest, qsession_backend: IBMBackend) -> It
     yield session
     if not session.ended:
         # What is refused here the run raises at its end, once, unless the test failed already.
-        with suppress(ReplayMismatch, BudgetError):
+        with suppress(ReplayMismatch, BudgetError, Parked):
             session.close()
 
 
@@ -275,6 +275,7 @@ def _command_line(config: pytest.Config) -> dict[str, object]:
     values = {stem: config.getoption(f"--qsession-{stem}") for stem in OPTIONS}
     values["allow_ci"] = config.getoption("--qsession-allow-ci")
     values["record"] = config.getoption("--qsession-record")
+    values["resume"] = config.getoption("--qsession-resume")
     return values
 
 
@@ -294,10 +295,10 @@ def _is_ours(item: pytest.Item) -> bool:
 
 def _forget(item: pytest.Item) -> None:
     # A plugin that repeats failed tests sets the same item up again.
-    if _run_key in item.stash:
-        del item.stash[_run_key]
-    if _outcome_key in item.stash:
-        del item.stash[_outcome_key]
+    keys: tuple[pytest.StashKey[Any], ...] = (_run_key, _outcome_key, _reason_key)
+    for key in keys:
+        if key in item.stash:
+            del item.stash[key]
 
 
 def _fail(report: pytest.TestReport) -> None:
@@ -307,9 +308,20 @@ def _fail(report: pytest.TestReport) -> None:
         report.outcome = "failed"
 
 
+def _skip_parked(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    # Whatever the test made of its end: it is left until later.
+    run = item.stash.get(_run_key, None)
+    parked = run.parked if run is not None else None
+    if call.excinfo is None or (parked is None and not isinstance(call.excinfo.value, Parked)):
+        return
+    skipped = pytest.skip.Exception(str(parked or call.excinfo.value), _use_item_location=True)
+    call.excinfo = pytest.ExceptionInfo.from_exception(skipped.with_traceback(call.excinfo.tb))
+
+
 def _remember(item: pytest.Item, report: pytest.TestReport) -> None:
     if item.stash.get(_outcome_key, "") == "failed" or (report.when == "setup" and report.passed):
         return
+    item.stash[_reason_key] = str(getattr(getattr(report.longrepr, "reprcrash", None), "message", ""))
     # An expected failure is what its recording is about.
     item.stash[_outcome_key] = "passed" if hasattr(report, "wasxfail") else report.outcome
 
@@ -317,10 +329,10 @@ def _remember(item: pytest.Item, report: pytest.TestReport) -> None:
 def _tell_outcome(run: Run, item: pytest.Item) -> None:
     # Without an outcome the test was interrupted: Ctrl-C makes no report.
     outcome = item.stash.get(_outcome_key, "failed")
-    if outcome == "skipped":
+    if outcome == "skipped" and run.parked is None:
         run.check()
     if outcome != "passed":
-        run.fail()
+        run.fail(item.stash.get(_reason_key, "interrupted"))
 
 
 def _first_refusal(item: pytest.Item) -> QSessionError | None:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import qsession
 from qsession import _run
-from qsession.errors import QSessionError
+from qsession.errors import Parked, QSessionError
 
 _EVENTS: Counter[str] = Counter()
 
@@ -116,6 +116,33 @@ def moving() -> dict[str, object]:
     return seen
 
 
+def queued(mode: str = "job", shots: int = 100, stop: str = "") -> dict[str, object]:
+    """A job on its own, in a batch or in a session; at a word of the code it waits to be killed."""
+    from qiskit_ibm_runtime import Batch, QiskitRuntimeService, SamplerV2, Session
+
+    backend = QiskitRuntimeService().backend("ibm_fez")
+    kinds = {"batch": Batch, "session": Session}
+    where = kinds[mode](backend=backend, max_time="50s") if mode in kinds else backend
+    _stop("opened", stop)
+    job = SamplerV2(mode=where).run([_bell(backend)], shots=shots)
+    _stop("submitted", stop)
+    seen: dict[str, object] = {"job": job.job_id(), "first": str(job.status())}
+    _stop("asked", stop)
+    seen["counts"] = job.result()[0].data.meas.get_counts()
+    _stop("done", stop)
+    if mode in kinds:
+        where.close()
+        seen["session"] = where.session_id
+    return seen
+
+
+def _stop(here: str, where: str) -> None:
+    if here == where:
+        print(here, flush=True)
+        sys.stdin.read()
+        raise RuntimeError("the code under test broke on purpose")
+
+
 def _again(session) -> None:
     from qiskit_ibm_runtime import SamplerV2
 
@@ -144,15 +171,22 @@ def _bell(backend):
 
 
 STEPS: dict[str, Callable[..., dict[str, object]]] = {
-    each.__name__: each for each in (whole, account, failing, leaking, waiting, overspending, moving)
+    each.__name__: each for each in (whole, account, failing, leaking, waiting, overspending, moving, queued)
 }
 
 
 def _one(
-    mode: str, *, steps: str, cassette: str, budget: float = 60, **arguments: object
+    mode: str,
+    *,
+    steps: str,
+    cassette: str,
+    budget: float = 60,
+    resume: bool = False,
+    park: str | None = None,
+    **arguments: object,
 ) -> dict[str, object]:
     if mode == "record":
-        run = qsession.record(cassette, target="ibm", budget=budget)
+        run = qsession.record(cassette, target="ibm", budget=budget, resume=resume, park=park)
     else:
         run = qsession.replay(cassette)
     # Not above: a run must work for code that imports the client inside of it, too.
@@ -163,7 +197,7 @@ def _one(
     try:
         with run:
             seen = STEPS[steps](**arguments)
-    except (QSessionError, QiskitError) as problem:
+    except (QSessionError, QiskitError, Parked) as problem:
         error = str(problem)
     told = {"requests": run.requests, "live": run.live_requests, "spent": run.summary().spent}
     return {"seen": seen, "error": error, **told}

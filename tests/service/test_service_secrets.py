@@ -71,9 +71,10 @@ def test_recording_with_a_key_inside_of_a_circuit_is_not_written(
     (run,) = outcome.runs
     assert run["error"] == (
         "A secret would have been written. Nothing was. [QS207]\n"
-        "  cassettes/leaking.yaml holds: API key (the value is not shown)\n"
+        "  the journal would hold: API key (the value is not shown); nothing was submitted\n"
         "To fix: keep the value out of what the test sends: circuit names, tags, options\n"
         "Where: cassettes/leaking.yaml"
     )
+    assert outcome.statuses("jobs.create") == []
     assert not (tmp_path / "cassettes").exists()
     assert _leaks(service, outcome) == []

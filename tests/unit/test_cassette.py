@@ -132,7 +132,7 @@ def test_decode_hand_edit_is_found(old, new, evidence):
         "The cassette was changed after it was recorded, by hand or by a merge. It was left as it is. [QS205]\n"
         f"  {evidence}\n"
         f"To fix: {RESTORE}\n"
-        "Where: some.yaml"
+        "Where: some.yaml, line 15"
     )
 
 
@@ -173,7 +173,7 @@ def test_decode_cut_at_an_interaction_is_found():
         "The cassette is not whole. It was left as it is. [QS204]\n"
         "  its head promises 2 interactions, it holds 1\n"
         f"To fix: {RESTORE}\n"
-        "Where: some.yaml"
+        "Where: some.yaml, line 12"
     )
 
 
@@ -182,7 +182,7 @@ def test_decode_cut_at_an_interaction_is_found():
     [
         ("", "it holds nothing, not a mapping"),
         ("- 1\n", "it holds a list, not a mapping"),
-        ("a: [1\n", "it is not YAML in line 2: did not find expected ',' or ']'"),
+        ("a: [1\n", "it is not YAML: did not find expected ',' or ']'"),
         (
             "interactions: []\nversion: 1\n",
             "it has no metadata.qsession and interactions, which qsession writes",
@@ -207,8 +207,33 @@ def test_decode_newer_format_says_what_to_upgrade():
         "The cassette has format 99; this version of qsession reads format 1. [QS203]\n"
         "To fix: pip install --upgrade qsession\n"
         "If this is intended: delete the file and record again with pytest --qsession-record\n"
-        "Where: some.yaml"
+        "Where: some.yaml, line 4"
     )
+
+
+def test_decode_markers_of_a_merge_are_named():
+    """Not as the YAML that they break, but as what they are, with their line."""
+    text, _ = _cassette.encode(small())
+    place = text.index("- request", text.index("- request") + 1)
+    merged = f"{text[:place]}<<<<<<< HEAD\n{text[place:]}=======\n>>>>>>> other\n"
+    with pytest.raises(CassetteError) as caught:
+        decode(merged)
+    line = text.count("\n", 0, place) + 1
+    assert str(caught.value) == (
+        "The file is not a cassette that qsession wrote. It was left as it is. [QS202]\n"
+        "  a merge left its markers in it\n"
+        f"To fix: {RESTORE}\n"
+        f"Where: some.yaml, line {line}"
+    )
+
+
+def test_decode_says_in_which_line_a_field_is_missing():
+    """Of which interaction it is."""
+    text, _ = _cassette.encode(small())
+    second = text.rindex("- request")
+    with pytest.raises(CassetteError) as caught:
+        decode(text[:second] + text[second:].replace("  response:", "  reply:"))
+    assert caught.value.where == f"some.yaml, line {text.count(chr(10), 0, second) + 1}"
 
 
 @given(st.data())

@@ -7,7 +7,9 @@ import sys
 import pytest
 
 from qsession._clock import SystemClock
+from qsession._journal import Journal, new_head
 from qsession._money import OpenNote, _notes, leftovers
+from qsession._redaction import Redactor
 from qsession.cli import main
 from qsession.emulator import Emulator, EmulatorServer
 
@@ -25,8 +27,9 @@ def folder(tmp_path):
     return tmp_path
 
 
-def note(folder, pid, session, kind="dedicated"):
-    _notes.add(folder, OpenNote(session, kind, "ibm_fez", "https://quantum.cloud.ibm.com/api/v1", 7, pid))
+def note(folder, pid, session, kind="dedicated", parked=""):
+    base = "https://quantum.cloud.ibm.com/api/v1"
+    _notes.add(folder, OpenNote(session, kind, "ibm_fez", base, 7, pid, parked=parked))
 
 
 @pytest.fixture
@@ -101,4 +104,62 @@ def test_doctor_names_a_freezegun_that_makes_the_clock_slow(folder, capsys, monk
     assert capsys.readouterr().out == (
         "freezegun 9.9: its search cannot be left out\n"
         "  To fix: pip install 'freezegun==1.5.5', with which qsession was tried\n"
+    )
+
+
+COLLECT = "pytest 'test_it.py::test_it' --qsession-resume"
+
+
+def test_doctor_lists_what_is_parked_and_finds_nothing_wrong(folder, dead, capsys):
+    """Somebody meant it: how to collect it is what there is to say."""
+    note(folder, dead, "batch-1", "batch", COLLECT)
+    assert main(["doctor", "--folder", str(folder)]) == 0
+    assert capsys.readouterr().out == (
+        f"parked on ibm_fez, a batch\n  To collect it: {COLLECT}\n"
+        "nothing to report: the emulator can run, and no session was left open\n"
+    )
+    assert main(["doctor", "--folder", str(folder), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == {
+        "closed": [],
+        "findings": [],
+        "parked": [{"kind": "batch", "backend": "ibm_fez", "collect": COLLECT}],
+    }
+
+
+def test_doctor_close_leaves_what_is_parked_unless_told(served, folder, dead, capsys):
+    """Then a batch and a job are cancelled, and their journals go: nothing is left to collect."""
+    from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
+    from qiskit_ibm_runtime import Batch, QiskitRuntimeService, SamplerV2
+
+    backend = QiskitRuntimeService().backend("ibm_fez")
+    circuit = QuantumCircuit(QuantumRegister(156, "q"), ClassicalRegister(1, "meas"))
+    circuit.measure(1, 0)
+    batch = Batch(backend=backend)
+    job = SamplerV2(mode=backend).run([circuit])
+    note(folder, dead, batch.session_id, "batch", COLLECT)
+    note(folder, dead, job.job_id(), "job", COLLECT)
+    journal = Journal.begin(
+        folder / "journal" / "a.jsonl", Redactor(), new_head(test="t", cassette="a.yaml", recorded_at=0)
+    )
+    journal.parked(COLLECT)
+    journal.close()
+    assert main(["doctor", "--close", "--folder", str(folder)]) == 0
+    assert len(_notes.parked(folder)) == 2
+    capsys.readouterr()
+    assert main(["doctor", "--close", "--parked", "--json", "--folder", str(folder)]) == 0
+    assert sorted(json.loads(capsys.readouterr().out)["closed"]) == sorted([batch.session_id, job.job_id()])
+    assert _notes.parked(folder) == ()
+    assert job.in_final_state()
+    assert served.open_sessions(SystemClock().now()) == ()
+    assert not journal.path.exists()
+
+
+def test_doctor_parked_alone_is_a_usage_error(folder, capsys):
+    """It would do nothing."""
+    assert main(["doctor", "--parked", "--folder", str(folder)]) == 2
+    assert capsys.readouterr().err == (
+        "qsession: --parked says what --close cancels as well; alone it does nothing. [QS168]\n"
+        "To fix: qsession doctor --close --parked\n"
+        "If this is intended: qsession doctor lists what is parked\n"
     )

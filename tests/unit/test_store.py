@@ -121,7 +121,32 @@ def test_load_wrong_encoding_is_refused_and_left_alone(store):
     with pytest.raises(CassetteError) as caught:
         store.load(path)
     assert caught.value.evidence == ("it is not UTF-8: byte 11 is 0xff",)
+    assert caught.value.where == f"{path}, line 2"
     assert path.read_bytes() == b"version: 1\n\xff\xfe"
+
+
+def test_load_two_files_that_differ_in_case_is_refused(store, tmp_path):
+    """On another file system one of them would not be there."""
+    path = store.save(store.folder / "a.yaml", recording(), Redactor())
+    if path.with_name("A.yaml").exists():
+        pytest.skip("case does not count here")
+    path.with_name("A.yaml").write_bytes(path.read_bytes())
+    with pytest.raises(CassetteError) as caught:
+        store.load(path)
+    assert str(caught.value) == (
+        "There are two cassettes for one test, whose names differ in case only. Nothing was changed. [QS212]\n"
+        "  A.yaml\n"
+        "  a.yaml\n"
+        "To fix: delete the one that is not the test's: where case does not count in names, one hides the other\n"
+        f"Where: {path}"
+    )
+
+
+def test_load_two_names_of_one_file_is_fine(store):
+    """A link hides nothing."""
+    path = store.save(store.folder / "a.yaml", recording(), Redactor())
+    path.with_name("A.yaml").symlink_to(path)
+    assert store.load(path) == recording()
 
 
 def bad_body(body, evidence, path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qsession._clock._members import SHORTEST
-from qsession._clock._moments import from_datetime, isoformat, spell, to_datetime
+from qsession._clock._moments import from_datetime, isoformat, read_length, spell, to_datetime
 from qsession._clock._real import Clock, SystemClock
 from qsession._clock._schedule import Schedule
 from qsession._clock._virtual import VirtualClock, begin, end, findings, leaping, moved_to, on_first_move
@@ -22,6 +22,7 @@ __all__ = [
     "leaping",
     "moved_to",
     "on_first_move",
+    "read_length",
     "spell",
     "to_datetime",
 ]

@@ -15,6 +15,6 @@ without the id; the service closes it after 30 minutes without a job (documented
 """
 
 from qsession._money._guard import MoneyGuard
-from qsession._money._notes import OpenNote, forget, leftovers
+from qsession._money._notes import OpenNote, forget, leftovers, parked
 
-__all__ = ["MoneyGuard", "OpenNote", "forget", "leftovers"]
+__all__ = ["MoneyGuard", "OpenNote", "forget", "leftovers", "parked"]

@@ -68,6 +68,7 @@ class Book:
         self._keys = Keyring()
         self._where: dict[str, Address] = {}
         self._noted: set[str] = set()
+        self._left: set[str] = set()
         self._unanswered: dict[str, Instant] = {}
         self._count = 0
 
@@ -107,6 +108,13 @@ class Book:
                 self._where.setdefault(job.session, address_of(request, call.path))
             self.ledger = self.ledger.with_job(job)
         return Flight(at, key)
+
+    def taken_up(self, job_id: str) -> None:
+        """Enter that a job outside of a session may have been parked: its note goes when it is over."""
+        with self.lock:
+            job = self.ledger.jobs.get(job_id)
+            if job is not None and not job.session:
+                self._left.add(job_id)
 
     def answered(self, flight: Flight, call: Call, request: Request, response: Response, at: Instant) -> None:
         """Enter an answer; a session that it created is noted when this returns.
@@ -149,6 +157,29 @@ class Book:
         """Keep the credentials that the last request about an item worked with."""
         with self.lock:
             self._keys.put(self._where[item_id], access)
+
+    def park(self, command: str) -> None:
+        """Leave the open batches and the unfinished jobs outside of sessions until somebody collects them.
+
+        The notes come first: where they cannot be written nothing is left.
+
+        Args:
+            command: Collects them.
+
+        Raises:
+            OSError: If a note could not be written.
+        """
+        with self.lock:
+            batches = self.ledger.open_sessions()
+            for session in batches:
+                _notes.add(self.folder, replace(self._note(session), parked=command))
+            for job in self.ledger.unfinished_jobs():
+                if not job.session:
+                    _notes.add(self.folder, replace(self._job_note(job), parked=command))
+            for session in batches:
+                self._noted.discard(session.id)
+                self.ledger = self.ledger.with_session(replace(session, own=False))
+            self._sync()
 
     def targets(self) -> tuple[Target, ...]:
         """The open sessions, with what it takes to cancel them. Takes no lock."""
@@ -216,6 +247,16 @@ class Book:
         for session_id in self._noted - still_open.keys():
             _notes.forget(self.folder, session_id)
             self._noted.discard(session_id)
+
+        for job_id in [j for j in self._left if self.ledger.jobs[j].finished is not None]:
+            _notes.forget(self.folder, job_id)
+            self._left.discard(job_id)
+
+    def _job_note(self, job: Job) -> _notes.OpenNote:
+        pid = os.getpid()
+        return _notes.OpenNote(
+            job.id, "job", job.backend, self._where[job.id].base, job.looked, pid, _notes.born(pid)
+        )
 
     def _note(self, session: Session) -> _notes.OpenNote:
         pid, base = os.getpid(), self._where[session.id].base

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import _thread
 import queue
+from collections.abc import Mapping, Set
 from types import MappingProxyType
 
+from qsession._bodies import read_object
 from qsession._clock import Clock
 from qsession._endpoints import BY_NAME, Call
-from qsession._model import SECOND
+from qsession._model import SECOND, Response
 from qsession._money._access import Access, Send, ask, cancel_session, job_url, session_url
 from qsession._money._book import Book
 from qsession._money._ledger import Job, Session
@@ -18,12 +20,17 @@ from qsession._money._pipe import Target
 _PAUSES = (0, 1 * SECOND, 3 * SECOND)
 _SIGTERM_TIME = 8 * SECOND
 _GONE = frozenset({404, 409})
+_LIVING_JOB = frozenset({"queued", "running", "completed", "failed"})
+_LIVING_SESSION = frozenset({"open", "active", "inactive"})
 
 
-def ask_about(book: Book, item: Session | Job, clock: Clock, send: Send) -> None:
+def ask_about(book: Book, item: Session | Job, clock: Clock, send: Send) -> Response | None:
     """Ask the service how a session or job is doing, and enter the answer.
 
     No answer is no news: the bound then goes on growing with the wall clock.
+
+    Returns:
+        The answer, or None.
     """
     sent = clock.now()
     book.looked(item, sent)
@@ -35,10 +42,52 @@ def ask_about(book: Book, item: Session | Job, clock: Clock, send: Send) -> None
     try:
         response, access = ask(book.access(item.id), "GET", url, send)
     except Exception:  # noqa: BLE001 - a transport may raise anything; see above
-        return
+        return None
     book.renewed(item.id, access)
     call = Call(BY_NAME[name], MappingProxyType(ids), "", (), "")
     book.seen(call, response, Sighting(sent, clock.now()))
+    return response
+
+
+def gone(book: Book, clock: Clock, send: Send, *, given_up: Set[str]) -> tuple[str, ...]:
+    """Ask about everything that is not known to be over.
+
+    Args:
+        book: What is known.
+        clock: What time it is.
+        send: Sends a request to the service.
+        given_up: Jobs and sessions that the code under test cancelled itself.
+
+    Returns:
+        Lines about jobs that will give no result any more, or of which nothing can be learned,
+        and about closed sessions that never had a job.
+    """
+    problems = []
+    for job in book.ledger.unfinished_jobs():
+        state = _state(ask_about(book, job, clock, send))
+        if state not in _LIVING_JOB and given_up.isdisjoint({job.id, job.session}):
+            problems.append(f"job {job.id}: {state}")
+    for session in book.ledger.open_sessions():
+        state = _state(ask_about(book, session, clock, send))
+        if state == "closed":
+            used = any(job.session == session.id for job in book.ledger.jobs.values())
+            problems += [] if used else [f"{session.mode} {session.id}: closed, and no job was submitted"]
+        elif state not in _LIVING_SESSION:
+            problems.append(f"{session.mode} {session.id}: {state}")
+    return tuple(problems)
+
+
+def _state(answer: Response | None) -> str:
+    """What an answer says of a thing, in small letters, or why it says nothing."""
+    if answer is None:
+        return "the service could not be asked"
+    if not is_success(answer):
+        return f"the service answered {answer.status} {answer.reason}".rstrip()
+    fields = read_object(answer.body)
+    state = fields.get("state")
+    if isinstance(state, Mapping):
+        state = state.get("status")
+    return str(state or fields.get("status")).lower()
 
 
 def cancel_open(book: Book, clock: Clock, send: Send) -> tuple[tuple[str, str], ...]:

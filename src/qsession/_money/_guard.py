@@ -17,7 +17,7 @@ from qsession._money import _errands, _messages
 from qsession._money._access import Send
 from qsession._money._book import Book, Flight
 from qsession._money._ledger import DEFAULT_JOB_SECONDS
-from qsession._money._observe import number, text
+from qsession._money._observe import is_success, number, text
 from qsession._money._pace import OF_THIS_PROCESS, Pace
 from qsession._money._termination import Termination
 from qsession._money._watcher import Watcher
@@ -29,6 +29,7 @@ others). What one without ``cost`` in a dedicated session is held against: such 
 is charged through the wall clock of its session, which is watched."""
 
 _ENDINGS = frozenset({"sessions.update", "sessions.cancel", "jobs.cancel", "jobs.delete"})
+_GIVEN_UP = frozenset({"sessions.cancel", "jobs.cancel", "jobs.delete"})
 _LOOKS_AT_ONCE = 5
 _FRESH, _OLD = 1.0, 10.0  # seconds
 _JOIN_SECONDS = 10.0
@@ -77,6 +78,7 @@ class MoneyGuard:
         self._book = Book(folder, self._watcher)
         self._pace = pace or OF_THIS_PROCESS
         self._flights: dict[int, Flight] = {}
+        self._given_up: set[str] = set()
         self._stopped = False
         self._exceeded: BudgetError | None = None
         self._over = threading.Event()
@@ -160,6 +162,69 @@ class MoneyGuard:
             # This answer may have brought a session that the stop did not know of.
             self._cancel_open("limit reached")
             self._refuse_when_stopped(at)
+
+    def resumed(self, call: Call, request: Request, response: Response, sent: Instant, at: Instant) -> None:
+        """Enter an exchange of an earlier process, whose run goes on here.
+
+        What it opened is this run's from here on: watched, counted, cancelled at the end.
+
+        Args:
+            call: What the request asked for.
+            request: The request as the service would see it now.
+            response: The answer that it had.
+            sent: When it was sent.
+            at: When it was answered.
+
+        Raises:
+            BudgetError: QS605 or QS606 when an open session cannot be noted.
+        """
+        name, flight = call.endpoint.name, Flight(sent)
+        if name == "sessions.create":
+            self._book.prepare()
+            flight = self._book.session_asked(sent)
+        elif name == "jobs.create":
+            flight = self._book.job_asked(call, request, sent)
+        try:
+            self._book.answered(flight, call, request, response, at)
+        except (BudgetError, OSError) as error:
+            self._cancel_open("not noted")
+            raise self._as_budget_error(error) from error
+        if name == "jobs.create" and is_success(response):
+            self._book.taken_up(text(read_object(response.body), "id"))
+        elif name in _GIVEN_UP:
+            self._given_up |= set(call.ids.values())
+
+    def catch_up(self) -> tuple[str, ...]:
+        """Ask what became of everything meanwhile, before it is counted by the wall clock.
+
+        Returns:
+            What the run waits for in vain, line by line.
+        """
+        problems = _errands.gone(self._book, self._clock, self._send, given_up=self._given_up)
+        self._start_thread()
+        return problems
+
+    def may_be_left(self, job_id: str) -> bool:
+        """Whether a run that waits for a job can be parked: nothing goes on costing meanwhile."""
+        ledger = self._book.ledger
+        job, dedicated = ledger.jobs.get(job_id), [s for s in ledger.open_sessions() if s.mode != "batch"]
+        session = ledger.sessions.get(job.session) if job is not None else None
+        return job is not None and not dedicated and (session is None or session.mode == "batch")
+
+    def park(self, command: str) -> None:
+        """Leave what is queued: note it as parked, and let neither this process nor the watcher cancel it.
+
+        Args:
+            command: Collects it.
+
+        Raises:
+            BudgetError: QS606 if that cannot be noted; then it is cancelled at the end, as ever.
+        """
+        try:
+            self._book.prepare()
+            self._book.park(command)
+        except OSError as error:
+            raise self._as_budget_error(error) from error
 
     def close_all(self, reason: str) -> None:
         """Cancel every session and batch of this run that is not known to be closed.

@@ -25,17 +25,18 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 @dataclass(frozen=True, slots=True)
 class OpenNote:
-    """A session or batch that was open when the note was written.
+    """A session or batch that was open when the note was written, or a job that was parked.
 
     Attributes:
         id: Id of the service.
-        kind: ``dedicated`` or ``batch``.
+        kind: ``dedicated``, ``batch`` or ``job``.
         backend: Name of the backend.
         base: Base URL of the API that it was created at.
         created: When it was created, microseconds since the epoch.
         pid: The process that created it.
         born: Start time of that process in the system's own count, to tell it from
             a later one with the same number; empty where the system does not say.
+        parked: The command that collects it, if it is meant to be left; else empty.
     """
 
     id: str
@@ -45,6 +46,7 @@ class OpenNote:
     created: Instant
     pid: int
     born: str = ""
+    parked: str = ""
 
 
 def prepare(folder: Path) -> None:
@@ -98,7 +100,16 @@ def leftovers(folder: Path) -> tuple[OpenNote, ...]:
     Raises:
         BudgetError: QS607 if a note cannot be understood.
     """
-    return tuple(note for note in read(folder) if not _is_alive(note))
+    return tuple(note for note in read(folder) if not note.parked and not _is_alive(note))
+
+
+def parked(folder: Path) -> tuple[OpenNote, ...]:
+    """The notes of what was left on purpose, to be collected later.
+
+    Raises:
+        BudgetError: QS607 if a note cannot be understood.
+    """
+    return tuple(note for note in read(folder) if note.parked)
 
 
 def born(pid: int) -> str:
@@ -178,4 +189,7 @@ def _note(fields: Mapping[str, object], path: Path) -> OpenNote:
         raise _messages.unreadable_note(path)
     session_id, kind, backend, base, start = (str(t) for t in texts)
     created, pid = (int(str(n)) for n in numbers)
-    return OpenNote(session_id, kind, backend, base, created, pid, start)
+    command = fields.get("parked", "")
+    if not isinstance(command, str):
+        raise _messages.unreadable_note(path)
+    return OpenNote(session_id, kind, backend, base, created, pid, start, command)

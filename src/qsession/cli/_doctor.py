@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from qsession._config import Settings
-from qsession._money import OpenNote, forget, leftovers
+from qsession._custody import abandon
+from qsession._money import OpenNote, forget, leftovers, parked
+from qsession.errors import UsageError
 
 if TYPE_CHECKING:
     from qiskit_ibm_runtime import QiskitRuntimeService
@@ -31,6 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--close", action="store_true", help="cancel sessions that a killed recording left open"
     )
+    parser.add_argument(
+        "--parked",
+        action="store_true",
+        help="with --close: cancel what was parked, too",
+    )
     parser.add_argument("--folder", type=Path, default=Path(".qsession"), help="where runs keep their notes")
     parser.add_argument("--account", help="saved account to close them with (default: the client's default)")
     parser.add_argument("--instance", help="instance to close them with (default: the account's)")
@@ -44,15 +51,23 @@ def run(arguments: argparse.Namespace) -> int:
     Returns:
         0 when nothing was found, 1 else.
     """
+    if arguments.parked and not arguments.close:
+        raise _parked_alone()
     closed, findings = _close(arguments) if arguments.close else ([], [])
+    waiting = parked(arguments.folder)
     findings += [*_extras(), *_freezing(), *_open_sessions(leftovers(arguments.folder))]
     if arguments.json:
-        print(json.dumps({"closed": closed, "findings": [asdict(finding) for finding in findings]}))
+        told = {"closed": closed, "findings": [asdict(finding) for finding in findings]}
+        told["parked"] = [{"kind": n.kind, "backend": n.backend, "collect": n.parked} for n in waiting]
+        print(json.dumps(told))
         return 1 if findings else 0
     for session in closed:
         print(f"closed: {session}")
     for finding in findings:
         print(f"{finding.what}\n  To fix: {finding.fix}")
+    for note in waiting:
+        # No finding: somebody meant it.
+        print(f"parked on {note.backend}, a {note.kind}\n  To collect it: {note.parked}")
     if not findings:
         print("nothing to report: the emulator can run, and no session was left open")
     return 1 if findings else 0
@@ -85,7 +100,7 @@ def _open_sessions(notes: tuple[OpenNote, ...]) -> list[_Finding]:
 
 
 def _close(arguments: argparse.Namespace) -> tuple[list[str], list[_Finding]]:
-    notes = leftovers(arguments.folder)
+    notes = leftovers(arguments.folder) + (parked(arguments.folder) if arguments.parked else ())
     if not notes:
         return [], []
     service = _service(arguments)
@@ -98,6 +113,8 @@ def _close(arguments: argparse.Namespace) -> tuple[list[str], list[_Finding]]:
             )
         else:
             forget(arguments.folder, note.id)
+            if note.parked:
+                abandon(arguments.folder, note.parked)
             closed.append(note.id)
     return closed, findings
 
@@ -115,11 +132,28 @@ def _service(arguments: argparse.Namespace) -> QiskitRuntimeService:
         return QiskitRuntimeService(**{key: value for key, value in given.items() if value})
 
 
+def _parked_alone() -> UsageError:
+    return UsageError(
+        "QS168",
+        "--parked says what --close cancels as well; alone it does nothing.",
+        fix="qsession doctor --close --parked",
+        intended="qsession doctor lists what is parked",
+    )
+
+
 def _cancel(service: QiskitRuntimeService, note: OpenNote) -> str:
-    """Close a session; say what stood in the way, or nothing."""
+    """Close a session, or cancel a job; say what stood in the way, or nothing."""
     from qiskit_ibm_runtime import Batch, Session
     from qiskit_ibm_runtime.exceptions import IBMError
 
+    if note.kind == "job":
+        try:
+            job = service.job(note.id)
+            if not job.in_final_state():
+                job.cancel()
+        except IBMError as problem:
+            return str(problem)
+        return ""
     kind = Batch if note.kind == "batch" else Session
     try:
         session = kind.from_id(note.id, service)

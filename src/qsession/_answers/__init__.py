@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from qsession._bodies import read_object
 from qsession._clock import SHORTEST, Schedule, SystemClock
 from qsession._discovery import TOKEN_SECONDS
 from qsession._endpoints import Call, identify
@@ -107,27 +108,72 @@ class Served:
         money: Watches over QPU time.
         clock: The machine's time.
         live: Requests that left for the service.
+        parking: Leaves what is queued for too long; None for never.
     """
 
     recorder: Recorder
     money: MoneyGuard
     clock: SystemClock = field(default_factory=SystemClock)
     live: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    parking: Parking | None = None
+    _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def answer(self, call: Call, request: Request, send: Callable[[Request], Response]) -> Response:
         """Have the service answer, if the budget allows."""
+        return self.serve(call, request, send)
+
+    def serve(self, call: Call, request: Request, send: Callable[[Request], Response]) -> Response:
+        """Send a request, guarded, and take the exchange down."""
         outgoing = self.recorder.outgoing(call, request)
         # The guard talks to the service itself: it must know things by their real ids.
         real = identify(outgoing) or call
         self.money.before(real, outgoing, self.clock.now())
-        began = self.clock.now()
+        self.recorder.asking(call, request, self.clock.now())
         with self._lock:
             self.live += 1
-        answer = Service(send).answer(outgoing, began)
+        began = self.clock.now()
+        try:
+            answer = Service(send).answer(outgoing, began)
+        except Exception:
+            self.recorder.failed()
+            raise
         ended = self.clock.now()
         self.money.after(real, outgoing, answer, ended)
-        return self.recorder.incoming(call, request, answer, began, ended)
+        seen = self.recorder.incoming(call, request, answer, began, ended)
+        if self.parking is not None and real.endpoint.name == "jobs.get":
+            self.parking.look(self.money, real.ids["job"], answer, ended)
+        return seen
+
+
+@dataclass(slots=True)
+class Parking:
+    """Says when a run is to be left, because its job is still queued.
+
+    Attributes:
+        patience: How long a job may be queued.
+        leave: Called then; raises.
+    """
+
+    patience: Micros
+    leave: Callable[[], None]
+    _since: dict[str, Instant] = field(default_factory=dict)
+
+    def look(self, money: MoneyGuard, job: str, answer: Response, at: Instant) -> None:
+        """Look at what the service says of a job; leave if it was queued for too long.
+
+        Only a job of a batch, or one without a session, is left: an open dedicated
+        session costs QPU time once its first job starts, whether somebody is there or not.
+        """
+        if answer.status >= 300 or _state(answer) != "queued":
+            self._since.pop(job, None)
+        elif at - self._since.setdefault(job, at) >= self.patience and money.may_be_left(job):
+            self.leave()
+
+
+def _state(answer: Response) -> str:
+    state = read_object(answer.body).get("state")
+    status = state.get("status") if isinstance(state, Mapping) else read_object(answer.body).get("status")
+    return str(status).lower()
 
 
 def _token_ends(call: Call, at: Instant) -> Instant:

@@ -1,0 +1,216 @@
+"""The custody of one run that records."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qsession import _setup
+from qsession._config import Settings, nothing_to_resume
+from qsession._custody._rejected import keep
+from qsession._journal import Journal, Past, discard, new_head, other_test, read, withheld
+from qsession._lock import Lock
+from qsession._model import Instant, Provenance
+from qsession._naming import journal_path, relative
+from qsession._recording import Recorder, in_former_bytes
+from qsession._store import display
+from qsession.errors import CassetteError, Parked, UsageError
+
+if TYPE_CHECKING:
+    from qsession._answers import Served
+    from qsession._money import MoneyGuard
+
+
+@dataclass(slots=True)
+class Custody:
+    """Lock, journal and end of one run that records.
+
+    Attributes:
+        settings: What the run is made of.
+        past: What the run goes on from, or None.
+        journal: What it writes; None on the emulator, whose jobs die with the process.
+        parked: Why the run was left until later, or None.
+    """
+
+    settings: Settings
+    past: Past | None = None
+    journal: Journal | None = None
+    parked: Parked | None = None
+    _lock: Lock | None = None
+
+    def take(self) -> None:
+        """Lock the cassette, and read the journal where there is something to go on with.
+
+        Raises:
+            UsageError: If resuming is asked of the emulator (QS165), or a parked
+                recording would be made anew (QS166).
+            CassetteError: If another process records this cassette (QS219), or the
+                journal cannot be gone on with (QS211, QS216, QS218).
+        """
+        settings = self.settings
+        if settings.path is None or settings.mode != "record":
+            return
+        if settings.target == "emulator" and (settings.resume or settings.park is not None):
+            raise nothing_to_resume(settings.test)
+        self._lock = Lock(settings.scratch / "locks", settings.path)
+        self._lock.take()
+        path = journal_path(settings.scratch, settings.path)
+        if settings.target == "emulator" or not path.exists():
+            return
+        if settings.resume:
+            self.past = _fit(read(path), settings)
+        elif parked := _parked(settings):
+            raise _is_parked(parked, settings)
+
+    def recorder(self, started: Instant) -> Recorder:
+        """The recorder of the run, told what was recorded before.
+
+        Args:
+            started: When the run begins.
+
+        Raises:
+            CassetteError: If a journal cannot be written (QS214).
+        """
+        settings, past = self.settings, self.past
+        recorder = Recorder(past.head.recorded_at if past else started)
+        if settings.target == "emulator" or self._lock is None or settings.path is None:
+            return recorder
+        if past is not None:
+            recorder.restore(past.interactions, ((m.kind, m.real, m.meaning) for m in past.settled))
+            # Tokens are asked for before the journal is at its end.
+            recorder.go_on(started)
+            self.journal = Journal.go_on(past, recorder.redactor)
+        else:
+            path = journal_path(settings.scratch, settings.path)
+            cassette = relative(settings.scratch, settings.path)
+            head = new_head(test=settings.test, cassette=cassette, recorded_at=started)
+            self.journal = Journal.begin(path, recorder.redactor, head)
+        recorder.notes = self.journal
+        return recorder
+
+    def answers(self, recorder: Recorder, money: MoneyGuard) -> Served:
+        """How requests are answered: by the service, after the journal if there is one.
+
+        Args:
+            recorder: From `recorder`.
+            money: Watches over QPU time.
+        """
+        from qsession._answers import Parking, Served
+
+        settings, parking = self.settings, None
+        if settings.park is not None and self.journal is not None:
+            parking = Parking(settings.park, lambda: self._leave(money))
+        if self.past is None or self.journal is None:
+            return Served(recorder, money, parking=parking)
+        from qsession._answers._resumed import Resumed
+        from qsession._journal import Playback
+
+        return Resumed(
+            recorder=recorder,
+            money=money,
+            parking=parking,
+            journal=self.journal,
+            past=self.past,
+            playback=Playback(self.past, where=settings.test or str(settings.path)),
+            record=settings.record_command.replace("{target}", "ibm"),
+            where=settings.test or str(settings.path),
+        )
+
+    def recall(self, name: str, value: object) -> object:
+        """What the run was told when its recording began, or, in a recording that begins, the value."""
+        if self.past is not None and name in self.past.told:
+            return self.past.told[name]
+        if self.journal is not None:
+            self.journal.told(name, value)
+        return value
+
+    def finish(self, recorder: Recorder, provenance: Provenance, *, failed: str | None) -> str:
+        """Make a recording a cassette, or keep it aside.
+
+        Args:
+            recorder: From `recorder`.
+            provenance: What the run knows.
+            failed: Why it must not become a cassette; None if it may.
+
+        Returns:
+            The cassette that was written, or an empty text. Unless it was, the journal
+            stays where there is something to go on with.
+
+        Raises:
+            CassetteError: If it cannot be written (QS207, QS208).
+        """
+        settings = self.settings
+        if settings.path is None or self._lock is None or self.parked is not None:
+            return ""
+        recording, store = recorder.finished(provenance), _setup.store(settings)
+        if failed is not None:
+            if recording.interactions:
+                keep(store, settings.path, recording, recorder.redactor, test=settings.test, failed=failed)
+            return ""
+        with suppress(CassetteError):
+            recording = in_former_bytes(recording, store.load(settings.path))
+        store.save(settings.path, recording, recorder.redactor)
+        if self.journal is not None:
+            self.journal.remove()
+        return display(settings.path)
+
+    def release(self) -> None:
+        """The run is over: let others record."""
+        if self.journal is not None:
+            if not self.journal.holds_submissions:
+                self.journal.remove()
+            self.journal.close()
+        if self._lock is not None:
+            self._lock.drop()
+
+    def _leave(self, money: MoneyGuard) -> None:
+        """Leave the run until later: what is queued stays queued."""
+        assert self.journal is not None
+        command = self.settings.resume_command
+        # First on the disk: nothing is left that nobody could collect.
+        self.journal.parked(command)
+        money.park(command)
+        self.parked = Parked(f"parked: a job is still queued. Collect it later with {command}")
+        raise self.parked
+
+
+def forget(scratch: Path, cassette: Path) -> None:
+    """Drop the journal of a cassette: there is nothing to go on with."""
+    discard(journal_path(scratch, cassette))
+
+
+def abandon(scratch: Path, command: str) -> None:
+    """Drop the journal that a command would collect: what was parked is cancelled."""
+    for path in (scratch / "journal").glob("*.jsonl"):
+        with suppress(CassetteError, OSError):
+            if read(path).parked == command:
+                discard(path)
+
+
+def _fit(past: Past, settings: Settings) -> Past:
+    if past.head.test != settings.test:
+        raise other_test(past.path, settings.test, past.head.test)
+    if past.withheld:
+        raise withheld(past.path, past.withheld)
+    return past
+
+
+def _parked(settings: Settings) -> str:
+    assert settings.path is not None
+    try:
+        return read(journal_path(settings.scratch, settings.path)).parked
+    except CassetteError:
+        # Nobody can go on with it.
+        return ""
+
+
+def _is_parked(command: str, settings: Settings) -> UsageError:
+    return UsageError(
+        "QS166",
+        "This recording is parked: its job waits on the service. Recording anew would submit it again.",
+        fix=command,
+        intended="qsession doctor --close --parked cancels what is parked, and forgets it",
+        where=settings.test or str(settings.path),
+    )

@@ -1,0 +1,92 @@
+"""Lines of a journal: JSON behind a digest over the line and all before it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+_DIGITS = 32
+
+Record = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line that is whole.
+
+    Attributes:
+        number: From 1.
+        record: What it says.
+        chain: The digest up to and with it.
+        end: Where the next line begins, in bytes.
+    """
+
+    number: int
+    record: Record
+    chain: str
+    end: int
+
+
+class Damaged(Exception):
+    """A line in the middle of a journal is not what was written.
+
+    Args:
+        number: Which line, from 1.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(number)
+
+
+def line(record: Record, chain: str) -> tuple[bytes, str]:
+    """The bytes of a line, and the digest for the next one.
+
+    Args:
+        record: What it says.
+        chain: The digest of the line before; empty for the first.
+    """
+    text = json.dumps(record, separators=(",", ":")).encode()
+    digest = _digest(chain, text)
+    return digest.encode() + b" " + text + b"\n", digest
+
+
+def lines(data: bytes) -> Iterator[Line]:
+    """The whole lines of a journal, in their order.
+
+    A last line that is torn (its process was killed, or the machine stopped, while it
+    was written) is left out: whatever was about to be said had not been answered yet.
+
+    Args:
+        data: The file's content.
+
+    Raises:
+        Damaged: If a line does not fit its digest and is not the last one.
+    """
+    chain, end = "", 0
+    pieces = data.split(b"\n")
+    last = len(pieces) - 1 if pieces[-1] else len(pieces) - 2
+    for index, piece in enumerate(pieces[: last + 1]):
+        digest, _, text = piece.partition(b" ")
+        record = _record(text) if digest == _digest(chain, text).encode() else None
+        whole = index < len(pieces) - 1
+        if record is None or not whole:
+            if index == last:
+                return
+            raise Damaged(index + 1)
+        chain, end = digest.decode(), end + len(piece) + 1
+        yield Line(index + 1, record, chain, end)
+
+
+def _digest(chain: str, text: bytes) -> str:
+    return hashlib.sha256(chain.encode() + text).hexdigest()[:_DIGITS]
+
+
+def _record(text: bytes) -> Record | None:
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None

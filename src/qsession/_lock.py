@@ -1,0 +1,115 @@
+"""A lock on a cassette while it is recorded, held by the process and gone with it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+from qsession.errors import CassetteError
+
+
+class Lock:
+    """One process at a time records a cassette. The system gives the lock back when its holder dies.
+
+    A lock of the system, not the mere presence of a file: one that was left behind by a
+    process that was killed holds nobody up. A forked child does not inherit it. Where the
+    folder cannot be written there is no lock, which is no reason not to record.
+
+    Args:
+        folder: Where locks lie; made if need be.
+        cassette: What is locked.
+    """
+
+    def __init__(self, folder: Path, cassette: Path) -> None:
+        self._cassette = cassette
+        self._folder = folder
+        # Where case does not count in names, two spellings are one file.
+        name = str(cassette.resolve()).casefold()
+        self._path = folder / f"{sha256(name.encode()).hexdigest()[:32]}.lock"
+        self._file = -1
+        self._owner = 0
+
+    def take(self) -> None:
+        """Take the lock, or say who holds it.
+
+        Raises:
+            CassetteError: If another process records this cassette (QS219).
+        """
+        with suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            ignore = self._folder / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n", encoding="utf-8")
+            while not self._try():
+                # Its holder deleted it between our opening and our locking it.
+                self.release()
+
+    def release(self) -> None:
+        """Give the lock back; nothing happens where it is not held."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def drop(self) -> None:
+        """Give the lock back and leave no file behind."""
+        if self._file >= 0 and self._owner == os.getpid() and sys.platform != "win32":
+            with suppress(OSError):
+                self._path.unlink()
+        self.release()
+
+    def _try(self) -> bool:
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        if not _lock(self._file):
+            holder = os.pread(self._file, 32, 0) if hasattr(os, "pread") else b""
+            self.release()
+            raise _held(self._cassette, holder.decode("ascii", "replace").strip())
+        if not _is_at(self._file, self._path):
+            return False
+        self._owner = os.getpid()
+        os.ftruncate(self._file, 0)
+        os.write(self._file, f"{os.getpid()}\n".encode())
+        return True
+
+
+def _is_at(file: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: int) -> bool:
+        try:
+            # Past the number that says who holds it, which others may read.
+            os.lseek(file, 64, os.SEEK_SET)
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+            os.lseek(file, 0, os.SEEK_SET)
+        except OSError:
+            return False
+        return True
+else:
+    import fcntl
+
+    def _lock(file: int) -> bool:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return False
+        return True
+
+
+def _held(cassette: Path, holder: str) -> CassetteError:
+    return CassetteError(
+        "QS219",
+        "Another process is recording this cassette. Nothing was sent.",
+        evidence=[f"process {holder or 'unknown'} holds it"],
+        fix="let it end, or end it; its lock goes with it",
+        intended="two tests that are to be recorded at once need a cassette each",
+        where=str(cassette),
+    )
