@@ -6,8 +6,9 @@ The recorder stands between the client and a source. Nothing is written here.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from qsession import _meaning, _usage
 from qsession._bodies import read_object
@@ -15,9 +16,13 @@ from qsession._discovery import region_of
 from qsession._endpoints import BY_NAME, Call, identify
 from qsession._ids import Ids
 from qsession._model import InstanceShape, Instant, Interaction, Provenance, Recording, Request, Response
-from qsession._redaction import Redactor
+from qsession.errors import CassetteError
+
+if TYPE_CHECKING:
+    from qsession._redaction import Finding, Redactor
 
 _CREATES = {"sessions.create": "session", "jobs.create": "job"}
+_MOST_SHOWN = 5
 
 
 class Recorder:
@@ -25,10 +30,18 @@ class Recorder:
 
     Args:
         start: When the recording begins.
+        redactor: Keeps secrets out of it; a new one when None.
+        proves: Whether it will be written: what cost QPU time is then refused before
+            it is sent, if the recording could not be written with it.
     """
 
-    def __init__(self, start: Instant) -> None:
+    def __init__(self, start: Instant, *, redactor: Redactor | None = None, proves: bool = False) -> None:
+        # Only here: a replay has no use for it.
+        from qsession._redaction import Redactor
+
         self._start = start
+        self._proves = proves
+        self._findings: dict[Finding, None] = {}
         self._lock = threading.Lock()
         self._interactions: list[Interaction] = []
         self._latest: dict[_meaning.Key, int] = {}
@@ -36,11 +49,18 @@ class Recorder:
         self._plans: dict[str, str] = {}
         self._used: list[str] = []
         self.ids = Ids()
-        self.redactor = Redactor()
+        self.redactor = redactor or Redactor()
 
     def outgoing(self, call: Call, request: Request) -> Request:
-        """What must be sent for a request of the code under test: its ids made real."""
+        """What must be sent for a request of the code under test: its ids made real.
+
+        Raises:
+            CassetteError: If it would cost QPU time and its recording could not be
+                written, since a secret is in it that nothing takes out (QS220).
+        """
         self.redactor.learn_request(call, request)
+        if self._proves and call.endpoint.name in _CREATES:
+            self._prove_before(call, request)
         self.ids.mentioned(call.ids)
         return self.ids.outgoing(request)
 
@@ -72,9 +92,19 @@ class Recorder:
             ended - began,
             last=began - self._start,
         )
+        findings = self.redactor.prove(interaction) if self._proves else ()
         with self._lock:
+            self._findings.update(dict.fromkeys(findings))
             self._append(_meaning.key_of(call, instance), interaction, merge=not call.endpoint.is_write)
         return seen
+
+    def _prove_before(self, call: Call, request: Request) -> None:
+        cleaned = self.redactor.clean_request(call, request)
+        asked = Interaction(call.endpoint.name, 0, cleaned, Response(200), 0, 0)
+        with self._lock:
+            findings = [*self._findings, *self.redactor.prove(asked)]
+        if findings:
+            raise _not_to_be_written(findings)
 
     def finished(self, provenance: Provenance) -> Recording:
         """The recording as it stands.
@@ -84,20 +114,23 @@ class Recorder:
         """
         with self._lock:
             interactions = tuple(sorted(self._interactions, key=_place))
+        # What was learned late may stand in what was cleaned early.
+        interactions = tuple(map(self.redactor.clean, interactions))
         busy = {i.instance for i in interactions if _chooses(i.endpoint)}
         shapes = tuple(
             replace(self._shapes.get(crn, _unknown(crn)), used=index in busy)
             for index, crn in enumerate(self._used)
         )
+        known = self.redactor.clean_provenance(provenance)
         return Recording(
             replace(
-                provenance,
-                backend=provenance.backend or _backend(interactions),
+                known,
+                backend=known.backend or _backend(interactions),
                 calibrated_at=_calibration(interactions),
                 api_version=_api_version(interactions),
                 qpu_seconds=_usage.qpu_seconds(interactions),
                 instances=shapes,
-                literal_ids=self.ids.literal,
+                literal_ids=tuple(map(self.redactor.clean_text, self.ids.literal)),
             ),
             interactions,
         )
@@ -160,6 +193,18 @@ class Recorder:
             plan = name.lower() if isinstance(name, str) else shape.plan
             price = pricing.lower() if isinstance(pricing, str) else shape.pricing
             self._shapes[crn] = replace(shape, plan=plan, pricing=price)
+
+
+def _not_to_be_written(findings: Sequence[Finding]) -> CassetteError:
+    lines = [str(finding) for finding in findings[:_MOST_SHOWN]]
+    if len(findings) > _MOST_SHOWN:
+        lines.append(f"and {len(findings) - _MOST_SHOWN} more")
+    return CassetteError(
+        "QS220",
+        "A secret would have been recorded that nothing takes out. Nothing was sent.",
+        evidence=lines,
+        fix="keep the value out of what the test sends: names of registers and variables cannot be changed",
+    )
 
 
 def in_former_bytes(recording: Recording, former: Recording) -> Recording:

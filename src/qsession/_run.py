@@ -287,7 +287,9 @@ class Run:
             self._answers = Replayed(self._replay, self._go_virtual(self._started))
             return
         self._started = SystemClock().now() if self._money else _setup.EMULATED_START
-        self._recorder = Recorder(self._started)
+        self._recorder = Recorder(
+            self._started, redactor=self._settings.redactor, proves=self.mode == "record"
+        )
         if self._embedded is not None:
             self._answers = Emulated(self._embedded, self._recorder, self._go_virtual(self._started))
         elif self._money is not None:

@@ -82,8 +82,12 @@ def test_learn_response_reads_who_it_is_from_the_token():
     redactor.learn_response(
         call, Response(200, body=json.dumps({"access_token": f"e30.{payload}.c2ln"}).encode())
     )
-    assert redactor.find(b"by somebody@example.invalid") == ("email of the user",)
-    assert redactor.find(b"IBMid-FAKE0001 in " + b"f" * 32) == ("account id", "iam_id of the user")
+    assert redactor.find(b"by somebody@example.invalid") == ("e-mail address", "email of the user")
+    assert redactor.find(b"IBMid-FAKE0001 in " + b"f" * 32) == (
+        "account id",
+        "iam_id of the user",
+        "user id",
+    )
 
 
 def test_clean_request_keeps_only_listed_headers_and_the_canonical_host():

@@ -1,0 +1,143 @@
+"""What lies inside of bytes: undone escapes, base64, hexadecimal, zlib and gzip, layer by layer."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+DEEPEST = 8
+"""How many layers are opened."""
+
+MOST = 64 * 1024 * 1024
+"""Bytes that are looked through in all layers of one body together."""
+
+QPY = b"QISKIT"
+"""How a file of circuits begins (qiskit's format)."""
+
+BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}(?:\r?\n[ \t]*[A-Za-z0-9+/_-]{4,})*={0,2}")
+"""What may be base64, also in lines."""
+
+HEX = re.compile(rb"(?<![0-9A-Fa-f])[0-9A-Fa-f]{24,}")
+_PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
+_ESCAPED = re.compile(rb"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([\"'/\\nrtbf]))")
+_SIGNS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
+_GZIP, _ZLIB = b"\x1f\x8b\x08", re.compile(rb"\x78[\x9c\xda\x01\x5e]")
+_NEAR = 64
+_READABLE = re.compile(rb"[\t\n\r\x20-\x7e]{12,}|\x1f\x8b\x08|QISKIT")
+_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+_SPACE = b" \t\r\n"
+
+
+class TooLarge(Exception):
+    """What is packed in a body is more than is looked through."""
+
+
+@dataclass(slots=True)
+class Layers:
+    """The layers of one body.
+
+    Attributes:
+        left: How many bytes may still be looked through.
+    """
+
+    left: int = MOST
+
+    def of(
+        self, data: bytes, *, depth: int = DEEPEST, how: tuple[str, ...] = ()
+    ) -> Iterator[tuple[bytes, tuple[str, ...]]]:
+        """Each layer with the names of what was undone to see it, the body itself first.
+
+        Raises:
+            TooLarge: If there is more than is looked through.
+        """
+        self.left -= len(data)
+        if self.left < 0:
+            raise TooLarge
+        yield data, how
+        if depth == 0:
+            return
+        for name, inner in self._inside(data):
+            yield from self.of(inner, depth=depth - 1, how=(*how, name))
+
+    def _inside(self, data: bytes) -> Iterator[tuple[str, bytes]]:
+        for at, kind in packed_at(data):
+            if (unpacked := inflate(data[at:], self.left)) is not None:
+                yield kind, unpacked[0]
+        if b"\\" in data and (undone := unescaped(data)) != data:
+            yield "escapes", undone
+        if _PERCENT.search(data):
+            yield "percent", unquote_to_bytes(data)
+        yield from _decoded(data)
+
+
+def _decoded(data: bytes) -> Iterator[tuple[str, bytes]]:
+    codings = (("base64", BASE64, 4, unbase64), ("hexadecimal", HEX, 2, unhex))
+    for name, pattern, shifts, decode in codings:
+        for found in pattern.finditer(data):
+            for shift in range(shifts):
+                decoded = decode(found[0][shift:])
+                # At a wrong place it is noise, mostly, and not looked into.
+                if decoded and (shift == 0 or is_readable(decoded)):
+                    yield name, decoded
+
+
+def packed_at(data: bytes) -> Iterator[tuple[int, str]]:
+    """Where something compressed may begin, and its kind."""
+    # Two bytes occur by chance: further in they are not tried.
+    yield from ((found.start(), "zlib") for found in _ZLIB.finditer(data, 0, _NEAR))
+    at = data.find(_GZIP)
+    while at >= 0:
+        yield at, "gzip"
+        at = data.find(_GZIP, at + 1)
+
+
+def inflate(data: bytes, most: int) -> tuple[bytes, bytes] | None:
+    """A stream decompressed, cut or not, and what follows it; None if it is none.
+
+    Raises:
+        TooLarge: If it is larger than so many bytes.
+    """
+    stream = zlib.decompressobj(wbits=47)
+    try:
+        raw = stream.decompress(data, most + 1)
+    except zlib.error:
+        return None
+    if len(raw) > most:
+        raise TooLarge
+    return raw, stream.unused_data
+
+
+def unbase64(text: bytes) -> bytes:
+    """Base64 of either alphabet undone, line ends and a missing end ignored."""
+    plain = text.translate(_TO_STANDARD, _SPACE).rstrip(b"=")
+    plain = plain[: len(plain) - (len(plain) % 4 == 1)]
+    try:
+        return base64.b64decode(plain + b"=" * (-len(plain) % 4))
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def unhex(text: bytes) -> bytes:
+    """Hexadecimal undone, half a byte at the end ignored."""
+    return binascii.unhexlify(text[: len(text) & ~1])
+
+
+def unescaped(data: bytes) -> bytes:
+    """Backslashes of JSON and of Python's reprs undone, however often they were doubled."""
+    return _ESCAPED.sub(_sign, data)
+
+
+def _sign(found: re.Match[bytes]) -> bytes:
+    if found[1] or found[2]:
+        return chr(int(found[1] or found[2], 16)).encode("utf-8", "surrogatepass")
+    return _SIGNS.get(found[3], found[3])
+
+
+def is_readable(data: bytes) -> bool:
+    """Whether bytes hold text, or near their beginning something compressed or circuits."""
+    return _READABLE.search(data) is not None or _ZLIB.search(data, 0, _NEAR) is not None

@@ -1,0 +1,92 @@
+"""Whether bytes hold a secret, and under which layers: nothing is changed here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from qsession._redaction._layers import QPY, Layers, TooLarge
+from qsession._redaction._rules import Rule
+from qsession._redaction._shapes import CRN, FIELD, SHAPES, replace_field
+from qsession._redaction._values import Values
+
+_PRINTED = re.compile(rb"[\x20-\x7e\x80-\xf4]{8,}")
+_NOBODYS = re.compile(r"(?i):a/0{32}:(?:0{8}-|:|$)")
+
+UNSEARCHED = "more than can be looked through"
+"""The kind of a body whose absence of secrets cannot be proven."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is looked for.
+
+    Attributes:
+        values: What was seen.
+        rules: The user's own.
+        report: Whether it is a report that is searched, not a recording.
+    """
+
+    values: Values
+    rules: Sequence[Rule] = ()
+    report: bool = False
+
+    def kinds(self, data: bytes) -> set[str]:
+        """Kinds of secrets in bytes, in whichever layer."""
+        return {kind for kind, _ in self.found(data)}
+
+    def found(self, data: bytes) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Each kind of secret in bytes, with what was undone to see it."""
+        try:
+            for layer, how in Layers().of(data):
+                yield from ((kind, how) for kind in sorted(self._in_layer(layer)))
+        except TooLarge:
+            yield UNSEARCHED, ()
+
+    def _in_layer(self, layer: bytes) -> set[str]:
+        low = layer.lower()
+        kinds = self.values.kinds_in(layer, low)
+        text = _as_text(layer)
+        if text is not None:
+            return kinds | self._shapes(text, low, text_only=True) | self._fields(text)
+        kinds |= self._shapes(layer.decode("latin-1"), low, text_only=False)
+        if layer.startswith(QPY):
+            # Names and metadata stand in it as they are.
+            for printed in _PRINTED.finditer(layer):
+                kinds |= self._shapes(printed[0].decode("latin-1"), printed[0].lower(), text_only=True)
+        return kinds
+
+    def _shapes(self, text: str, low: bytes, *, text_only: bool) -> set[str]:
+        kinds = {
+            shape.kind
+            for shape in SHAPES
+            if shape.hint in low
+            and (text_only or not shape.text)
+            and (shape.report or not self.report)
+            and shape.pattern.search(text)
+        }
+        if b"crn:v1:" in low and any(not is_nobodys(found[0]) for found in CRN.finditer(text)):
+            kinds.add("CRN")
+        if text_only:
+            kinds |= {f"rule {rule.number}" for rule in self.rules if rule.finds(text)}
+        return kinds
+
+    def _fields(self, text: str) -> set[str]:
+        if '"' not in text and "'" not in text:
+            return set()
+        changed = any(replace_field(found) != found[0] for found in FIELD.finditer(text))
+        return {"private field"} if changed else set()
+
+
+def is_nobodys(crn: str) -> bool:
+    """Whether a cloud resource name belongs to nobody: it is made up, by us or by the emulator."""
+    return _NOBODYS.search(crn) is not None
+
+
+def _as_text(layer: bytes) -> str | None:
+    try:
+        text = layer.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text
