@@ -21,7 +21,7 @@ from qsession._recording import Recorder, in_former_bytes
 from qsession._replay import Replay
 from qsession._report import Summary
 from qsession._sources import Embedded
-from qsession._store import display
+from qsession._store import Store, display
 from qsession._usage import Usage
 from qsession.errors import BudgetError, CassetteError, QSessionError, ReplayMismatch
 
@@ -376,14 +376,26 @@ class Run:
             return
         recording = self._recorder.finished(self._provenance())
         store = _setup.store(self._settings)
+        redactor = self._recorder.redactor
         if self._failed or self._refusals or (self._money and self._money.exceeded):
             if recording.interactions:
-                store.reject(self._settings.path, recording, self._recorder.redactor)
+                self._keep_out(store, recording)
+                store.reject(self._settings.path, recording, redactor)
             return
         with suppress(CassetteError):
             recording = in_former_bytes(recording, store.load(self._settings.path))
-        store.save(self._settings.path, recording, self._recorder.redactor)
+        self._keep_out(store, recording)
+        store.save(self._settings.path, recording, redactor)
         self._written = display(self._settings.path)
+
+    def _keep_out(self, store: Store, recording: Recording) -> None:
+        """Put a recording that may not be written into quarantine."""
+        from qsession import _quarantine
+
+        assert self._settings.path is not None
+        assert self._recorder is not None
+        if _quarantine.proven(recording, self._recorder.redactor):
+            raise _quarantine.hold(store, self._settings.path, recording, self._recorder.redactor)
 
     def _check_unused(self) -> None:
         if self._replay is None or self._settings.allow_unused:

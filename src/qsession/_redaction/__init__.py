@@ -8,8 +8,21 @@ of that again in what is about to be written, apart from what replaced it.
 A replay does not load this room.
 """
 
+from qsession._redaction._marks import Mark, cut_out, marked_in
 from qsession._redaction._redactor import KEPT_REQUEST, KEPT_RESPONSE, Finding, Redactor
 from qsession._redaction._rules import KINDS, Rules, rules
 from qsession._redaction._urls import canonical_url
 
-__all__ = ["KEPT_REQUEST", "KEPT_RESPONSE", "KINDS", "Finding", "Redactor", "Rules", "canonical_url", "rules"]
+__all__ = [
+    "KEPT_REQUEST",
+    "KEPT_RESPONSE",
+    "KINDS",
+    "Finding",
+    "Mark",
+    "Redactor",
+    "Rules",
+    "canonical_url",
+    "cut_out",
+    "marked_in",
+    "rules",
+]

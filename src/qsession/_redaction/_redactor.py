@@ -6,7 +6,7 @@ import json
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
@@ -18,6 +18,7 @@ from qsession._model import Interaction, Provenance, Request, Response
 from qsession._redaction import _json
 from qsession._redaction._edit import Editor
 from qsession._redaction._layers import unbase64
+from qsession._redaction._marks import Mark, mark
 from qsession._redaction._rules import CIRCUIT_NAMES, LOGS, TAGS, Rules
 from qsession._redaction._search import Search
 from qsession._redaction._shapes import PRIVATE, private
@@ -254,6 +255,10 @@ class Redactor:
             Kinds such as ``API key``, each once; empty when the bytes are clean.
         """
         return tuple(sorted(self._search.kinds(data)))
+
+    def marks(self, kinds: Collection[str], *, salt: str) -> tuple[Mark, ...]:
+        """Marks of all values of some kinds, by which they can be found again."""
+        return tuple(mark(kind, value, salt) for kind, value in self.values.each() if kind in kinds)
 
     def _located(self, data: bytes) -> Iterator[tuple[str, str]]:
         found = list(self._search.found(data))

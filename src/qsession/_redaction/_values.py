@@ -79,6 +79,10 @@ class Values:
             if not value.word:
                 yield from sorted((*value.plain, *value.packed), key=len, reverse=True)
 
+    def each(self) -> Iterator[tuple[str, bytes]]:
+        """Kind and plain spelling, in lower case, of each value."""
+        yield from ((value.kind, value.plain[0]) for value in tuple(self._known.values()))
+
     def kinds_in(self, data: bytes, low: bytes) -> set[str]:
         """Kinds of the values that stand in bytes.
 

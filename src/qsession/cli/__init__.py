@@ -1,4 +1,4 @@
-"""The command line: ``qsession demo | serve | emulate | doctor``.
+"""The command line: ``qsession demo | serve | emulate | doctor | redact``.
 
 Exit status: 0 fine, 1 findings, 2 usage.
 """
@@ -17,6 +17,7 @@ _COMMANDS = {
     "serve": "run the emulator as an HTTP server on this machine",
     "emulate": "run a command with an emulator up and the way to IBM led to it",
     "doctor": "say what would go wrong here; with --close cancel sessions that a killed run left open",
+    "redact": "take secrets out of a recording in quarantine, and put it into its place",
 }
 
 
