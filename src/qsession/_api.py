@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from qsession._config import (
@@ -30,6 +30,7 @@ def record(
     allow_ci: bool = False,
     emulator: Emulator | None = None,
     polls: str = "default",
+    redact: Sequence[str] = (),
 ) -> Run:
     """Record what the client does, while it does it.
 
@@ -49,6 +50,8 @@ def record(
         polls: On the emulator, where time is virtual: ``"leap"`` lets every wait between
             two polls go on to the next known event, ``"exact"`` none; by default those
             in the client's own ``result`` and ``wait_for_final_state`` do.
+        redact: What to take out besides what always is: names of kinds such as ``"tags"``,
+            and regular expressions.
 
     Returns:
         The run, to be used in a ``with`` statement.
@@ -70,6 +73,7 @@ def record(
         allow_ci=allow_ci,
         emulator=emulator,
         polls=check_polls(Option(polls, "the argument polls")),
+        redact=_checked(redact),
         record_command=f"qsession.record({os.fspath(path)!r}, target='{{target}}')",
     )
     return Run(settings)
@@ -82,6 +86,7 @@ def replay(
     allowed_hosts: Collection[str] = (),
     polls: str = "default",
     beyond: str = "error",
+    redact: Sequence[str] = (),
 ) -> Run:
     """Replay a cassette: the same code, no network, no account.
 
@@ -94,6 +99,8 @@ def replay(
             ``wait_for_final_state`` do.
         beyond: What happens where the code waits past the end of the recording:
             ``"error"``, or a ``"model"`` of the service answers.
+        redact: The rules that it was recorded with, so that the code may still ask with what
+            they took out.
 
     Returns:
         The run, to be used in a ``with`` statement.
@@ -111,6 +118,17 @@ def replay(
         allowed_hosts=frozenset(host.lower() for host in allowed_hosts),
         polls=check_polls(Option(polls, "the argument polls")),
         beyond=check_beyond(Option(beyond, "the argument beyond")),
+        redact=_checked(redact),
         record_command=f"qsession.record({os.fspath(path)!r}, target='{{target}}')",
     )
     return Run(settings)
+
+
+def _checked(redact: Sequence[str]) -> tuple[str, ...]:
+    if redact:
+        from qsession._redaction import rules
+
+        # One text would be taken for its letters.
+        redact = [redact] if isinstance(redact, str) else redact
+        rules(redact, origin="the argument redact")
+    return tuple(redact)

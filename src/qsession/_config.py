@@ -12,7 +12,7 @@ from qsession import _options
 from qsession.errors import UsageError
 
 if TYPE_CHECKING:
-    from qsession._redaction import Redactor
+    from qsession._redaction import Screen
     from qsession.emulator import Emulator
 
 Mode: TypeAlias = Literal["record", "replay", "live", "scenario"]
@@ -53,7 +53,8 @@ class Settings:
             may; by default those of the client itself do.
         beyond: Who answers past the end of the recording where the test only waited:
             nobody (``error``) or the ``model``.
-        redactor: Keeps secrets out of what is recorded, and knows the user's rules.
+        redact: Rules of redaction besides what is always taken out.
+        screen: Keeps what a recording learns out of what is said meanwhile.
         record_command: The command that records this anew, for messages; ``{target}``
             stands for the target of the recording.
     """
@@ -75,7 +76,8 @@ class Settings:
     scenario: str = ""
     polls: Polls = "default"
     beyond: BeyondMode = "error"
-    redactor: Redactor | None = field(default=None, repr=False)
+    redact: tuple[str, ...] = field(default=(), repr=False)
+    screen: Screen | None = field(default=None, repr=False)
     record_command: str = "pytest --qsession-record --qsession-target={target}"
 
 

@@ -27,6 +27,7 @@ from qsession._options import CASSETTES
 from qsession.errors import ReplayMismatch, UsageError
 
 if TYPE_CHECKING:
+    from qsession._redaction import Screen
     from qsession._run import Run
 
 DEFAULT_BACKEND = "ibm_fez"
@@ -87,6 +88,8 @@ class Plan:
         root: Folder of the configuration.
         allow_ci: Whether the service may be reached where ``CI`` is set.
         allowed_hosts: Hosts that a replay may reach.
+        redact: Rules of redaction besides what is always taken out.
+        screen: Keeps secrets out of reports; None in a replay, which learns none.
     """
 
     options: Options
@@ -96,6 +99,8 @@ class Plan:
     root: Path
     allow_ci: bool
     allowed_hosts: frozenset[str]
+    redact: tuple[str, ...] = ()
+    screen: Screen | None = None
 
     @property
     def keeps_off_the_service(self) -> bool:
@@ -135,6 +140,8 @@ class Plan:
             polls=check_polls(Option(str(test.marks.get("polls", "default")), "marker")),
             beyond=check_beyond(Option(str(test.marks.get("beyond", "error")), "marker")),
             allowed_hosts=self.allowed_hosts,
+            redact=self.redact,
+            screen=self.screen,
             record_command=f"pytest '{test.nodeid}' --qsession-record --qsession-target={{target}}",
         )
 
@@ -198,7 +205,7 @@ def plan(
         workers: Processes that share the budget; none knows what the others spend.
 
     Raises:
-        UsageError: If a value is wrong (QS101, QS102, QS105) or two contradict (QS108).
+        UsageError: If a value is wrong (QS101, QS102, QS105, QS170) or two contradict (QS108).
     """
     options = Options((("command line", command_line), ("ini", ini)))
     mode = check_mode(options.get("mode", "replay"))
@@ -225,7 +232,22 @@ def plan(
         allowed_hosts=frozenset(str(host).lower() for host in hosts)
         if isinstance(hosts, list)
         else frozenset(),
+        redact=(redact := _listed(ini.get("redact"))),
+        screen=_screen(redact, mode),
     )
+
+
+def _listed(value: object) -> tuple[str, ...]:
+    return tuple(str(each) for each in value) if isinstance(value, list) else ()
+
+
+def _screen(redact: tuple[str, ...], mode: str) -> Screen | None:
+    if mode == "replay" and not redact:
+        return None
+    from qsession._redaction import Screen, rules
+
+    known = rules(redact, origin="the ini key qsession_redact")
+    return None if mode == "replay" else Screen(known)
 
 
 def parameters(values: Mapping[str, object], indices: Mapping[str, int]) -> Sequence[tuple[str, str]]:

@@ -55,8 +55,8 @@ def proven(recording: Recording, redactor: Redactor) -> tuple[tuple[int, Finding
     return tuple((i, each) for i, one in enumerate(recording.interactions) for each in redactor.prove(one))
 
 
-def hold(store: Store, path: Path, recording: Recording, redactor: Redactor) -> CassetteError:
-    """Put a recording into quarantine.
+def keep_out(store: Store, path: Path, recording: Recording, redactor: Redactor) -> None:
+    """Put a recording into quarantine if it may not be written.
 
     Args:
         store: Where its cassette belongs.
@@ -64,13 +64,13 @@ def hold(store: Store, path: Path, recording: Recording, redactor: Redactor) -> 
         recording: The recording.
         redactor: Knows what was seen.
 
-    Returns:
-        The error to raise.
-
     Raises:
+        CassetteError: If it is there now (QS221), with what was found.
         OSError: If the disk refuses.
     """
     findings = proven(recording, redactor)
+    if not findings:
+        return
     home = store.scratch.parent
     held = Held(
         recording,
@@ -87,7 +87,7 @@ def hold(store: Store, path: Path, recording: Recording, redactor: Redactor) -> 
     lines = [f"interaction {number + 1}, {finding}" for number, finding in findings[:_MOST_SHOWN]]
     if len(findings) > _MOST_SHOWN:
         lines.append(f"and {len(findings) - _MOST_SHOWN} more")
-    return CassetteError(
+    raise CassetteError(
         "QS221",
         "The recording holds a secret that nothing takes out. It is in quarantine, and no result is lost.",
         evidence=lines,

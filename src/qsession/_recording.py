@@ -42,6 +42,7 @@ class Recorder:
         self._start = start
         self._proves = proves
         self._findings: dict[Finding, None] = {}
+        self._paid = False
         self._lock = threading.Lock()
         self._interactions: list[Interaction] = []
         self._latest: dict[_meaning.Key, int] = {}
@@ -95,6 +96,7 @@ class Recorder:
         findings = self.redactor.prove(interaction) if self._proves else ()
         with self._lock:
             self._findings.update(dict.fromkeys(findings))
+            self._paid = self._paid or (call.endpoint.name in _CREATES and response.status < 300)
             self._append(_meaning.key_of(call, instance), interaction, merge=not call.endpoint.is_write)
         return seen
 
@@ -102,7 +104,8 @@ class Recorder:
         cleaned = self.redactor.clean_request(call, request)
         asked = Interaction(call.endpoint.name, 0, cleaned, Response(200), 0, 0)
         with self._lock:
-            findings = [*self._findings, *self.redactor.prove(asked)]
+            # What was paid for is not given up: such a recording ends in quarantine.
+            findings = [*(self._findings if not self._paid else ()), *self.redactor.prove(asked)]
         if findings:
             raise _not_to_be_written(findings)
 

@@ -21,7 +21,7 @@ from qsession._recording import Recorder, in_former_bytes
 from qsession._replay import Replay
 from qsession._report import Summary
 from qsession._sources import Embedded
-from qsession._store import Store, display
+from qsession._store import display
 from qsession._usage import Usage
 from qsession.errors import BudgetError, CassetteError, QSessionError, ReplayMismatch
 
@@ -284,11 +284,12 @@ class Run:
         """Let time and answers begin: virtual, but against the service until the test moves the clock."""
         if self._replay is not None:
             self._started = self._replay.recording.provenance.recorded_at
-            self._answers = Replayed(self._replay, self._go_virtual(self._started))
+            schedule = self._go_virtual(self._started)
+            self._answers = Replayed(self._replay, schedule, redact=self._settings.redact)
             return
         self._started = SystemClock().now() if self._money else _setup.EMULATED_START
         self._recorder = Recorder(
-            self._started, redactor=self._settings.redactor, proves=self.mode == "record"
+            self._started, redactor=_setup.redactor(self._settings), proves=self.mode == "record"
         )
         if self._embedded is not None:
             self._answers = Emulated(self._embedded, self._recorder, self._go_virtual(self._started))
@@ -374,28 +375,20 @@ class Run:
     def _keep_recording(self) -> None:
         if self.mode != "record" or self._recorder is None or self._settings.path is None:
             return
+        from qsession import _quarantine
+
         recording = self._recorder.finished(self._provenance())
         store = _setup.store(self._settings)
         redactor = self._recorder.redactor
+        _quarantine.keep_out(store, self._settings.path, recording, redactor)
         if self._failed or self._refusals or (self._money and self._money.exceeded):
             if recording.interactions:
-                self._keep_out(store, recording)
                 store.reject(self._settings.path, recording, redactor)
             return
         with suppress(CassetteError):
             recording = in_former_bytes(recording, store.load(self._settings.path))
-        self._keep_out(store, recording)
         store.save(self._settings.path, recording, redactor)
         self._written = display(self._settings.path)
-
-    def _keep_out(self, store: Store, recording: Recording) -> None:
-        """Put a recording that may not be written into quarantine."""
-        from qsession import _quarantine
-
-        assert self._settings.path is not None
-        assert self._recorder is not None
-        if _quarantine.proven(recording, self._recorder.redactor):
-            raise _quarantine.hold(store, self._settings.path, recording, self._recorder.redactor)
 
     def _check_unused(self) -> None:
         if self._replay is None or self._settings.allow_unused:

@@ -59,6 +59,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type="args",
         default=[],
     )
+    parser.addini(
+        "qsession_redact",
+        "kinds and regular expressions to keep out of recordings",
+        type="linelist",
+        default=[],
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -69,6 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if in_use(command_line=_command_line(config), ini=_ini(config), root=_root(config)):
         # Before the test modules are imported: one could make a service at once.
         _guard_the_service(config)
+        _screen_reports(config)
 
 
 @pytest.hookimpl(trylast=True)
@@ -279,7 +286,7 @@ def _command_line(config: pytest.Config) -> dict[str, object]:
 
 
 def _ini(config: pytest.Config) -> dict[str, object]:
-    stems = [*OPTIONS, "allow_ci", "allowed_hosts"]
+    stems = [*OPTIONS, "allow_ci", "allowed_hosts", "redact"]
     return {stem: config.getini(f"qsession_{stem}") for stem in stems}
 
 
@@ -373,6 +380,14 @@ def _guard_the_service(config: pytest.Config) -> None:
         guarded(lambda host: not is_service_host(host) or host.lower() in plan.allowed_hosts, refuse)
     )
     config.add_cleanup(undo.close)
+
+
+def _screen_reports(config: pytest.Config) -> None:
+    if (screen := _plan(config).screen) is not None:
+        from qsession._reports import Reports, screen_logs
+
+        config.pluginmanager.register(Reports(screen), "qsession-reports")
+        config.add_cleanup(screen_logs(screen))
 
 
 def _describe(item: pytest.Item) -> Item:

@@ -13,10 +13,12 @@ from functools import partial
 from urllib.parse import quote, unquote
 
 from qsession._redaction import _circuits, _json, _layers
-from qsession._redaction._search import Search, is_nobodys
+from qsession._redaction._search import PRINTED, Search, is_nobodys
 from qsession._redaction._shapes import CRN, FIELD, SHAPES, private, replace_field
 
 _BASE64 = re.compile(_layers.BASE64.pattern.decode())
+_PRINTED = re.compile(PRINTED.pattern.decode())
+_LINES = re.compile(_layers.LINES.pattern.decode())
 _HEX = re.compile(_layers.HEX.pattern.decode())
 # Whole words: what begins at every letter of a long one would take the square of it in time.
 _QUOTED = re.compile(r"[A-Za-z0-9._~!$'()*+,;:@/%-]+")
@@ -69,7 +71,7 @@ class Editor:
             return _json.rewrite(text, partial(self._field, depth), partial(self.text, depth=depth - 1))
         if (packed := self._packed_in_text(text, depth)) is not None:
             return packed
-        return self._runs(self.plain(text), depth)
+        return self.plain(self._runs(text, depth))
 
     def plain(self, text: str) -> str:
         """A text without what stands in it as it is."""
@@ -105,17 +107,17 @@ class Editor:
         return self.text(value, depth - 1)
 
     def _packed(self, data: bytes, depth: int) -> bytes | None:
-        """A compressed body without secrets, compressed again; None if it is none."""
-        at, kind = next(_layers.packed_at(data), (1, ""))
-        found = _layers.inflate(data, _layers.MOST) if at == 0 else None
-        if found is None:
-            return None
-        inner, rest = found
-        new = self.data(inner, depth - 1)
-        if new == inner:
-            return data
-        packed = gzip.compress(new, mtime=0) if kind == "gzip" else zlib.compress(new)
-        return packed + (self.data(rest, depth - 1) if rest else b"")
+        """Bytes in which something compressed is without secrets, compressed again; None if there is none."""
+        for at, kind in _layers.packed_at(data):
+            found = _layers.inflate(data[at:], _layers.MOST)
+            if found is None:
+                continue
+            inner, rest = found
+            new = self.data(inner, depth - 1)
+            if new != inner:
+                packed = gzip.compress(new, mtime=0) if kind == "gzip" else zlib.compress(new)
+                return data[:at] + packed + (self.data(rest, depth - 1) if rest else b"")
+        return None
 
     def _packed_in_text(self, text: str, depth: int) -> str | None:
         # JSON can hold bytes as characters up to 255.
@@ -129,11 +131,12 @@ class Editor:
     def _filled(self, data: bytes) -> bytes:
         """Neither text nor anything known: what is found is overwritten, so that nothing moves."""
         text = data.decode("latin-1")
-        cleaned = [CRN, *(shape.pattern for shape in SHAPES if not shape.text)]
-        for pattern in cleaned:
-            text = pattern.sub(lambda found: found[0] if is_nobodys(found[0]) else "X" * len(found[0]), text)
+        for pattern in (CRN, *(shape.pattern for shape in SHAPES if not shape.text)):
+            text = pattern.sub(_over, text)
+        for pattern in (shape.pattern for shape in SHAPES if shape.text):
+            text = _PRINTED.sub(partial(_over_in_run, pattern), text)
         new = text.encode("latin-1")
-        for form in self.search.values.spellings():
+        for _, form in self.search.values.forms():
             new = re.sub(re.escape(form), b"X" * len(form), new, flags=re.IGNORECASE)
         return new
 
@@ -142,6 +145,7 @@ class Editor:
         codings: Mapping[re.Pattern[str], Callable[[str, int], str]] = {
             _ESCAPED: self._escaped,
             _QUOTED: self._percent,
+            _LINES: self._base64,
             _HEX: self._hex,
             _BASE64: self._base64,
         }
@@ -181,6 +185,14 @@ class Editor:
             if new != decoded:
                 return plain[:shift] + _encoded(new, like=run)
         return run
+
+
+def _over_in_run(pattern: re.Pattern[str], run: re.Match[str]) -> str:
+    return pattern.sub(_over, run[0])
+
+
+def _over(found: re.Match[str]) -> str:
+    return found[0] if is_nobodys(found[0]) else "X" * len(found[0])
 
 
 def _encoded(data: bytes, *, like: str) -> str:

@@ -19,8 +19,11 @@ MOST = 64 * 1024 * 1024
 QPY = b"QISKIT"
 """How a file of circuits begins (qiskit's format)."""
 
-BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}(?:\r?\n[ \t]*[A-Za-z0-9+/_-]{4,})*={0,2}")
-"""What may be base64, also in lines."""
+BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}={0,2}")
+"""What may be base64."""
+
+LINES = re.compile(rb"([A-Za-z0-9+/_-]{60}(?:[A-Za-z0-9+/_-]{4}){0,4})(?:\r?\n[A-Za-z0-9+/_-]{2,76}={0,2})+")
+"""What may be base64 in lines, as it is written in mails and certificates."""
 
 HEX = re.compile(rb"(?<![0-9A-Fa-f])[0-9A-Fa-f]{24,}")
 _PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
@@ -76,13 +79,18 @@ class Layers:
 
 
 def _decoded(data: bytes) -> Iterator[tuple[str, bytes]]:
-    codings = (("base64", BASE64, 4, unbase64), ("hexadecimal", HEX, 2, unhex))
+    codings = (
+        ("base64", BASE64, 4, unbase64),
+        ("base64 in lines", LINES, 1, unbase64),
+        ("hexadecimal", HEX, 2, unhex),
+    )
     for name, pattern, shifts, decode in codings:
         for found in pattern.finditer(data):
             for shift in range(shifts):
                 decoded = decode(found[0][shift:])
-                # At a wrong place it is noise, mostly, and not looked into.
-                if decoded and (shift == 0 or is_readable(decoded)):
+                # Most words are base64 of noise, and so is base64 begun at a wrong place. What was
+                # seen and is shorter than what counts as readable is looked for in its coding.
+                if is_readable(decoded):
                     yield name, decoded
 
 

@@ -21,7 +21,7 @@ from qsession._redaction._layers import unbase64
 from qsession._redaction._marks import Mark, mark
 from qsession._redaction._rules import CIRCUIT_NAMES, LOGS, TAGS, Rules
 from qsession._redaction._search import Search
-from qsession._redaction._shapes import PRIVATE, private
+from qsession._redaction._shapes import NO_TRACE, PRIVATE, private
 from qsession._redaction._urls import canonical_url
 from qsession._redaction._values import REDACTED, Values
 
@@ -62,14 +62,23 @@ class Redactor:
         self._crns: list[str] = []
         self._tags: dict[str, str] = {}
         self._cleaned: OrderedDict[tuple[int, bytes], bytes] = OrderedDict()
-        self._search = Search(self.values, self.rules.own)
-        self._editor = Editor(
-            self._search,
-            self._stand_in,
-            self._saw,
-            self._tag if TAGS in self.rules.kinds else None,
-            CIRCUIT_NAMES in self.rules.kinds,
-        )
+        self._look_for(Search(self.values, self.rules.own))
+
+    def _look_for(self, search: Search) -> None:
+        tag = self._tag if TAGS in self.rules.kinds and not search.report else None
+        wipe = CIRCUIT_NAMES in self.rules.kinds and not search.report
+        self._search, self._editor = search, Editor(search, self._stand_in, self._saw, tag, wipe)
+
+    def for_reports(self, values: Values) -> Redactor:
+        """One that cleans what is said: the same rules, other values, paths of this machine as they are."""
+        new = Redactor(self.rules)
+        new.values = values
+        new._look_for(Search(values, self.rules.own, report=True))
+        return new
+
+    def learn_account(self, crn: str) -> None:
+        """Remember an instance that may be used, its account and its id."""
+        self._learn_parts(crn, NO_TRACE)
 
     def learn(self, kind: str, value: str, *, substitute: str = REDACTED) -> None:
         """Remember a value that must never be written.
@@ -141,7 +150,7 @@ class Redactor:
     def _learn_item(self, item: Mapping[str, object]) -> None:
         crn, name = str(item.get("crn", "")), str(item.get("name", ""))
         if crn not in self._crns:
-            self._learn_parts(crn, "00000000-0000-4000-8000-000000000000")
+            self.learn_account(crn)
         self.values.learn("instance name", name, word=True)
 
     def _learn_claims(self, token: str) -> None:

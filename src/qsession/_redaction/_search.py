@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from qsession._redaction._layers import QPY, Layers, TooLarge
 from qsession._redaction._rules import Rule
-from qsession._redaction._shapes import CRN, FIELD, SHAPES, replace_field
+from qsession._redaction._shapes import CRN, FIELD, PRIVATE, SHAPES, replace_field
 from qsession._redaction._values import Values
 
 _PRINTED = re.compile(rb"[\x20-\x7e\x80-\xf4]{8,}")
-_NOBODYS = re.compile(r"(?i):a/0{32}:(?:0{8}-|:|$)")
+PRINTED = re.compile(rb"[\x20-\x7e]{24,}")
+"""Text among other bytes: longer than what random ones come to."""
+
+# Also where a slash is escaped in some way, at which a pattern may end.
+_NOBODYS = re.compile(r"(?i):a(?:(?:/|%(?:25)*2f)0{32}:(?:0{8}-|:|$)|$)")
 
 UNSEARCHED = "more than can be looked through"
 """The kind of a body whose absence of secrets cannot be proven."""
+
+
+_FIELDS = tuple(name.encode() for name in PRIVATE)
+_REMEMBERED = 256
+
+_Found: TypeAlias = tuple[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +43,25 @@ class Search:
     values: Values
     rules: Sequence[Rule] = ()
     report: bool = False
+    _known: OrderedDict[tuple[int, bytes], tuple[_Found, ...]] = field(
+        default_factory=OrderedDict, repr=False, compare=False
+    )
 
     def kinds(self, data: bytes) -> set[str]:
         """Kinds of secrets in bytes, in whichever layer."""
         return {kind for kind, _ in self.found(data)}
 
-    def found(self, data: bytes) -> Iterator[tuple[str, tuple[str, ...]]]:
+    def found(self, data: bytes) -> tuple[_Found, ...]:
         """Each kind of secret in bytes, with what was undone to see it."""
+        # A body is looked through when it comes, when it is cleaned, proven and written.
+        key = self.values.generation, data
+        if (known := self._known.get(key)) is None:
+            known = self._known[key] = tuple(self._look(data))
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+        return known
+
+    def _look(self, data: bytes) -> Iterator[_Found]:
         try:
             for layer, how in Layers().of(data):
                 yield from ((kind, how) for kind in sorted(self._in_layer(layer)))
@@ -49,12 +73,11 @@ class Search:
         kinds = self.values.kinds_in(layer, low)
         text = _as_text(layer)
         if text is not None:
-            return kinds | self._shapes(text, low, text_only=True) | self._fields(text)
+            return kinds | self._shapes(text, low, text_only=True) | self._fields(text, low)
         kinds |= self._shapes(layer.decode("latin-1"), low, text_only=False)
-        if layer.startswith(QPY):
-            # Names and metadata stand in it as they are.
-            for printed in _PRINTED.finditer(layer):
-                kinds |= self._shapes(printed[0].decode("latin-1"), printed[0].lower(), text_only=True)
+        # Names and metadata of circuits stand in their file as they are.
+        for printed in (_PRINTED if layer.startswith(QPY) else PRINTED).finditer(layer):
+            kinds |= self._shapes(printed[0].decode("latin-1"), printed[0].lower(), text_only=True)
         return kinds
 
     def _shapes(self, text: str, low: bytes, *, text_only: bool) -> set[str]:
@@ -72,8 +95,8 @@ class Search:
             kinds |= {f"rule {rule.number}" for rule in self.rules if rule.finds(text)}
         return kinds
 
-    def _fields(self, text: str) -> set[str]:
-        if '"' not in text and "'" not in text:
+    def _fields(self, text: str, low: bytes) -> set[str]:
+        if not any(name in low for name in _FIELDS):
             return set()
         changed = any(replace_field(found) != found[0] for found in FIELD.finditer(text))
         return {"private field"} if changed else set()

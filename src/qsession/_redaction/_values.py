@@ -6,8 +6,9 @@ import base64
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Self
 from urllib.parse import quote
 
 from qsession._discovery import STAND_IN_TOKEN
@@ -27,6 +28,7 @@ USER = "IBMid-0000000000"
 _OURS = frozenset({STAND_IN_TOKEN, USER, REDACTED, "not_supported"})
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _HEX = re.compile(rb"[0-9a-f]+")
+_SHORT = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +50,33 @@ class Value:
     packed: tuple[bytes, ...] = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """Spellings, the longest first, and how each begins."""
+
+    forms: tuple[tuple[bytes, Value], ...] = ()
+    begins: frozenset[bytes] = frozenset()
+
+    @classmethod
+    def of(cls, forms: Iterable[tuple[bytes, Value]]) -> Self:
+        ordered = tuple(sorted(forms, key=lambda each: -len(each[0])))
+        return cls(ordered, frozenset(form[:SHORTEST] for form, _ in ordered))
+
+    def there(self, data: bytes) -> list[tuple[bytes, Value]]:
+        """Those that stand in bytes."""
+        starts = range(len(data) - SHORTEST + 1)
+        if len(data) < _SHORT and self.begins.isdisjoint(data[at : at + SHORTEST] for at in starts):
+            return []
+        return [each for each in self.forms if each[0] in data]
+
+
 class Values:
     """The secrets that one recording has seen. Safe for concurrent use."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: dict[str, Value] = {}
-        self._pattern: re.Pattern[str] | None = None
+        self._plain = self._packed = _Index()
         self.generation = 0
         """Grows with each new value: what was cleaned before may have to be cleaned again."""
 
@@ -70,18 +92,30 @@ class Values:
             plain, packed = tuple(dict.fromkeys(_plain(value))), tuple(dict.fromkeys(_packed(value)))
             kept = kind if known is None else known.kind
             self._known[value] = Value(kept, substitute, word, plain, () if word else packed)
-            self._pattern = None
-            self.generation += 1
+            self._index()
 
-    def spellings(self) -> Iterator[bytes]:
-        """Every spelling that counts wherever it stands, the longest of each value first."""
-        for value in tuple(self._known.values()):
-            if not value.word:
-                yield from sorted((*value.plain, *value.packed), key=len, reverse=True)
+    def _index(self) -> None:
+        known = self._known.values()
+        self._plain = _Index.of((form, value) for value in known for form in value.plain)
+        self._packed = _Index.of((form, value) for value in known for form in value.packed)
+        self.generation += 1
 
     def each(self) -> Iterator[tuple[str, bytes]]:
         """Kind and plain spelling, in lower case, of each value."""
         yield from ((value.kind, value.plain[0]) for value in tuple(self._known.values()))
+
+    def forms(self) -> Iterator[tuple[str, bytes]]:
+        """Kind and each spelling of each value that counts wherever it stands, the longest of each first."""
+        for value in tuple(self._known.values()):
+            if not value.word:
+                ordered = sorted((*value.plain, *value.packed), key=len, reverse=True)
+                yield from ((value.kind, form) for form in ordered)
+
+    def take_over(self, other: Values) -> None:
+        """Remember what another has seen."""
+        with self._lock:
+            self._known |= other._known
+            self._index()
 
     def kinds_in(self, data: bytes, low: bytes) -> set[str]:
         """Kinds of the values that stand in bytes.
@@ -90,50 +124,50 @@ class Values:
             data: The bytes.
             low: The same in lower case.
         """
-        return {
-            value.kind
-            for value in tuple(self._known.values())
-            if any(form in low and (not value.word or _stands_alone(form, low)) for form in value.plain)
-            or any(form in data for form in value.packed)
-        }
+        plain = self._plain.there(low)
+        kinds = {value.kind for form, value in plain if not value.word or _alone(form, low)}
+        return kinds | {value.kind for _, value in self._packed.there(data)}
 
     def replace(self, text: str) -> str:
         """A text with each value in it replaced, in whichever spelling but base64."""
-        pattern = self._compiled()
-        if pattern is None:
-            return text
-        spelled = {form: value for value in self._known.values() for form in value.plain}
-        return pattern.sub(lambda found: _as_spelled(found[0], spelled), text)
+        raw = text.encode("utf-8", "surrogatepass")
+        for form, value in self._plain.there(raw.lower()):
+            raw = _replaced(raw, form, value)
+        return raw.decode("utf-8", "surrogatepass")
 
-    def _compiled(self) -> re.Pattern[str] | None:
-        with self._lock:
-            if self._pattern is None and self._known:
-                forms = {form: value.word for value in self._known.values() for form in value.plain}
-                ordered = sorted(forms, key=len, reverse=True)
-                parts = (_as_pattern(form.decode(), word=forms[form]) for form in ordered)
-                self._pattern = re.compile("|".join(parts), re.IGNORECASE | re.ASCII)
-            return self._pattern
+
+def _replaced(raw: bytes, form: bytes, value: Value) -> bytes:
+    # In bytes only ASCII letters change with their case, so places stay the same.
+    low, start = raw.lower(), 0
+    # The first spelling is the plain one; a hexadecimal one stays hexadecimal.
+    is_hex = form != value.plain[0] and _HEX.fullmatch(form) and len(form) == 2 * len(value.plain[0])
+    new = value.substitute.encode().hex().encode() if is_hex else value.substitute.encode()
+    pieces: list[bytes] = []
+    for place in _places(form, low, word=value.word):
+        pieces += raw[start:place], new
+        start = place + len(form)
+    return b"".join([*pieces, raw[start:]])
+
+
+def _places(form: bytes, low: bytes, *, word: bool) -> Iterator[int]:
+    place = low.find(form)
+    while place >= 0:
+        if not word or not (_is_inner(low[place - 1 : place]) or _is_inner(low[place + len(form) :][:1])):
+            yield place
+        place = low.find(form, place + len(form))
+
+
+def _alone(form: bytes, low: bytes) -> bool:
+    return next(_places(form, low, word=True), None) is not None
+
+
+def _is_inner(character: bytes) -> bool:
+    return character.isalnum() or character in {b"_", b"-"}
 
 
 def _is_text(value: str) -> bool:
     # JSON may hold halves of characters, which no file and no header can.
     return not any("\ud800" <= character <= "\udfff" for character in value)
-
-
-def _as_pattern(form: str, *, word: bool) -> str:
-    return rf"(?<![\w-]){re.escape(form)}(?![\w-])" if word else re.escape(form)
-
-
-def _as_spelled(found: str, spelled: dict[bytes, Value]) -> str:
-    form = found.encode().lower()
-    value = spelled[form]
-    # The first spelling is the plain one; a hexadecimal one stays hexadecimal.
-    is_hex = form != value.plain[0] and _HEX.fullmatch(form) and len(form) == 2 * len(value.plain[0])
-    return value.substitute.encode().hex() if is_hex else value.substitute
-
-
-def _stands_alone(form: bytes, low: bytes) -> bool:
-    return re.search(rb"(?<![\w-])" + re.escape(form) + rb"(?![\w-])", low) is not None
 
 
 def _plain(value: str) -> Iterator[bytes]:
