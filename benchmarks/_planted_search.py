@@ -30,7 +30,7 @@ def found_in(data: bytes, values: Mapping[str, str]) -> set[str]:
     """Names of the values that stand in bytes, whole or with a piece of 16 characters."""
     pieces: dict[bytes, str] = {}
     for name, value in values.items():
-        low = value.lower().encode()
+        low = _own(value)
         # A piece tells only where it is this value's alone.
         pieces.update({low[i : i + _PIECE]: name for i in range(max(1, len(low) - _PIECE + 1))})
     shared = _shared(values.values())
@@ -59,10 +59,15 @@ def found_below(folder: Path, values: Mapping[str, str], *, but: Iterable[str]) 
     return found
 
 
+def _own(value: str) -> bytes:
+    # What all cloud resource names begin with tells nothing.
+    return value.lower().encode().rpartition(b":a/")[2]
+
+
 def _shared(values: Iterable[str]) -> set[bytes]:
     seen: dict[bytes, int] = {}
     for value in values:
-        low = value.lower().encode()
+        low = _own(value)
         for piece in {low[i : i + _PIECE] for i in range(max(1, len(low) - _PIECE + 1))}:
             seen[piece] = seen.get(piece, 0) + 1
     return {piece for piece, times in seen.items() if times > 1}

@@ -88,6 +88,8 @@ class Replayed:
             self._redactor = Redactor(rules(self.redact, origin="the run"))
         for known in (*self._grants, (call, request)):
             self._redactor.learn_request(*known)
+        if crn := request.headers.get("service-crn"):
+            self._redactor.learn_crn(crn)
         self._grants.clear()
         clean = self._redactor.clean_request(call, request)
         return replace(request, url=clean.url, body=clean.body)

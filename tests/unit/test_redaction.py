@@ -14,6 +14,7 @@ from qsession._discovery import fake_crn
 from qsession._endpoints import identify
 from qsession._model import Request, Response
 from qsession._redaction import Redactor
+from qsession._redaction._redactor import STRANGER
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 INSTANCE = "11111111-2222-4333-8444-555555555555"
@@ -142,4 +143,4 @@ def test_clean_body_without_anything_private_is_unchanged():
 def test_clean_text_unknown_crn_becomes_a_fake_one():
     """An instance that was never used is not written either."""
     other = CRN.replace(ACCOUNT, "f" * 32).replace("us-east", "eu-de")
-    assert taught().clean_text(f'"{other}"') == f'"{fake_crn(1, "eu-de")}"'
+    assert taught().clean_text(f'"{other}"') == f'"{fake_crn(STRANGER, "eu-de")}"'

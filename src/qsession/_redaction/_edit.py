@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 
 from qsession._redaction import _circuits, _json, _layers
 from qsession._redaction._search import PRINTED, Search, is_nobodys
-from qsession._redaction._shapes import CRN, FIELD, SHAPES, private, replace_field
+from qsession._redaction._shapes import CRN, FIELD, private, replace_field
 
 _BASE64 = re.compile(_layers.BASE64.pattern.decode())
 _PRINTED = re.compile(PRINTED.pattern.decode())
@@ -77,9 +77,8 @@ class Editor:
         """A text without what stands in it as it is."""
         text = CRN.sub(lambda found: found[0] if is_nobodys(found[0]) else self.stand_in(found[0]), text)
         text = FIELD.sub(self._in_repr, text)
-        for shape in SHAPES:
-            if shape.report or not self.search.report:
-                text = shape.pattern.sub(shape.replace, text)
+        for shape in self.search.shapes:
+            text = shape.pattern.sub(shape.replace, text)
         text = self.search.values.replace(text)
         for rule in self.search.rules:
             text = rule.replace(text)
@@ -131,9 +130,9 @@ class Editor:
     def _filled(self, data: bytes) -> bytes:
         """Neither text nor anything known: what is found is overwritten, so that nothing moves."""
         text = data.decode("latin-1")
-        for pattern in (CRN, *(shape.pattern for shape in SHAPES if not shape.text)):
+        for pattern in (CRN, *(shape.pattern for shape in self.search.shapes if not shape.text)):
             text = pattern.sub(_over, text)
-        for pattern in (shape.pattern for shape in SHAPES if shape.text):
+        for pattern in (shape.pattern for shape in self.search.shapes if shape.text):
             text = _PRINTED.sub(partial(_over_in_run, pattern), text)
         new = text.encode("latin-1")
         for _, form in self.search.values.forms():

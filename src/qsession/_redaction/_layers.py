@@ -22,7 +22,8 @@ QPY = b"QISKIT"
 BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}={0,2}")
 """What may be base64."""
 
-LINES = re.compile(rb"([A-Za-z0-9+/_-]{60}(?:[A-Za-z0-9+/_-]{4}){0,4})(?:\r?\n[A-Za-z0-9+/_-]{2,76}={0,2})+")
+_LETTER = rb"[A-Za-z0-9+/_-]"
+LINES = re.compile(rb"(?<!%s)(?:(?:%s{76}\r?\n)+%s{1,76}|(?:%s{64}\r?\n)+%s{1,64})={0,2}" % ((_LETTER,) * 5))
 """What may be base64 in lines, as it is written in mails and certificates."""
 
 HEX = re.compile(rb"(?<![0-9A-Fa-f])[0-9A-Fa-f]{24,}")

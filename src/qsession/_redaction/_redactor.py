@@ -31,6 +31,9 @@ _ACCOUNT = re.compile(r":a/([0-9A-Za-z]{6,64})")
 _LEARNED = frozenset({"user id", "account id", "API key", "token"})
 _REMEMBERED = 64
 
+STRANGER = 2**32 - 2
+"""The number of an instance that was mentioned and not used."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -316,7 +319,10 @@ class Redactor:
 
     def _stand_in(self, crn: str) -> str:
         known = [i for i, c in enumerate(self._crns) if crn.startswith(c) or c.startswith(crn)]
-        return fake_crn(known[0] if known else self.learn_crn(crn), region_of(crn) or "us-east")
+        if not known:
+            self.learn_account(crn)
+        # One name for all that are not used: in a replay others are seen, and in another order.
+        return fake_crn(known[0] if known else STRANGER, region_of(crn) or "us-east")
 
     def _tag(self, tag: str) -> str:
         return self._tags.get(tag, tag if tag in self._tags.values() else REDACTED)

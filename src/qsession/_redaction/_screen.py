@@ -25,9 +25,8 @@ _REMEMBERED = 256
 _CREDENTIALS = frozenset(
     {"API key", "token", "account id", "instance id", "cookie", "password", "refresh_token"}
 )
-# What is left of a token or of a cloud resource name whose end was cut off.
-_CUT_TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{16,}[A-Za-z0-9_.-]*")
-_CUT_ACCOUNT = re.compile(r"(?<=:a/)(?!0{4})[0-9a-fA-F]{4,31}(?![0-9a-fA-F])")
+# A long value without its middle: where one end is private, so is the other.
+_CUT = re.compile(r"([^\s'\"]{8,})\.\.\.([^\s'\"]+)")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _SHORTEST = 4
 
@@ -70,7 +69,7 @@ class Screen:
         self._renew()
         if (known := self._known.get(text)) is not None:
             return known
-        new = _CUT_ACCOUNT.sub("0", _CUT_TOKEN.sub(REDACTED, self._current.clean_text(text)))
+        new = self._current.clean_text(_CUT.sub(self._without_ends, text))
         new = self._without_pieces(new)
         self._known[text] = new
         if len(self._known) > _REMEMBERED:
@@ -104,6 +103,11 @@ class Screen:
         secret = (form for kind, form in values.forms() if kind in _CREDENTIALS)
         self._pieces = frozenset(piece for form in secret for piece in _pieces(form))
         self._known.clear()
+
+    def _without_ends(self, found: re.Match[str]) -> str:
+        clean = self._current.clean_text
+        private = any(clean(end) != end or self._without_pieces(end) != end for end in found.groups())
+        return f"{REDACTED}...{REDACTED}" if private else found[0]
 
     def _without_pieces(self, text: str) -> str:
         raw = text.encode("utf-8", "surrogatepass")

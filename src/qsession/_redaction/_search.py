@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from qsession._redaction._layers import QPY, Layers, TooLarge
 from qsession._redaction._rules import Rule
-from qsession._redaction._shapes import CRN, FIELD, PRIVATE, SHAPES, replace_field
+from qsession._redaction._shapes import CRN, FIELD, PRIVATE, SHAPES, Shape, replace_field
 from qsession._redaction._values import Values
 
 _PRINTED = re.compile(rb"[\x20-\x7e\x80-\xf4]{8,}")
@@ -26,6 +26,8 @@ UNSEARCHED = "more than can be looked through"
 
 _FIELDS = tuple(name.encode() for name in PRIVATE)
 _REMEMBERED = 256
+_FOR_REPORTS = tuple(shape for shape in SHAPES if shape.only != "recording")
+_FOR_RECORDINGS = tuple(shape for shape in SHAPES if shape.only != "report")
 
 _Found: TypeAlias = tuple[str, tuple[str, ...]]
 
@@ -46,6 +48,11 @@ class Search:
     _known: OrderedDict[tuple[int, bytes], tuple[_Found, ...]] = field(
         default_factory=OrderedDict, repr=False, compare=False
     )
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """What is looked for by its shape."""
+        return _FOR_REPORTS if self.report else _FOR_RECORDINGS
 
     def kinds(self, data: bytes) -> set[str]:
         """Kinds of secrets in bytes, in whichever layer."""
@@ -83,11 +90,8 @@ class Search:
     def _shapes(self, text: str, low: bytes, *, text_only: bool) -> set[str]:
         kinds = {
             shape.kind
-            for shape in SHAPES
-            if shape.hint in low
-            and (text_only or not shape.text)
-            and (shape.report or not self.report)
-            and shape.pattern.search(text)
+            for shape in self.shapes
+            if shape.hint in low and (text_only or not shape.text) and shape.pattern.search(text)
         }
         if b"crn:v1:" in low and any(not is_nobodys(found[0]) for found in CRN.finditer(text)):
             kinds.add("CRN")

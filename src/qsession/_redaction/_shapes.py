@@ -27,7 +27,7 @@ class Shape:
         pattern: Where it stands.
         replace: What is written instead.
         text: Whether only text is searched: random bytes could have this shape by chance.
-        report: Whether it is taken out of reports too.
+        only: ``recording`` or ``report`` where it is taken out of nothing else.
     """
 
     kind: str
@@ -35,21 +35,25 @@ class Shape:
     pattern: re.Pattern[str]
     replace: Replace
     text: bool = False
-    report: bool = True
+    only: str = ""
 
 
 CRN = re.compile(r"crn:v1:[a-z0-9-]*:[a-z0-9-]*:[a-z0-9-]*:[a-z0-9-]*:[^\s\"'\\&?,;<>]*", re.IGNORECASE)
 """A cloud resource name (documented): account and instance stand in it."""
 
-_SERVICE_ID = "0000000000000-0000-4000-8000-000000000000"
 _VALUE = r"(?!REDACTED)(?=[A-Za-z._~+/=-]*\d)[A-Za-z0-9._~+/=-]{16,4096}"
+
+
+def _redacted(_: re.Match[str]) -> str:
+    return REDACTED
+
 
 SHAPES: tuple[Shape, ...] = (
     Shape(
         "token",
         b"eyj",
         re.compile(r"eyJ[A-Za-z0-9_-]{8,8192}\.[A-Za-z0-9_-]{4,16384}\.[A-Za-z0-9_-]*"),
-        lambda found: REDACTED,
+        _redacted,
     ),
     Shape(
         "API key",
@@ -76,6 +80,15 @@ SHAPES: tuple[Shape, ...] = (
         re.compile(r"(?<![\w/-])a/(?!0{32})[0-9a-fA-F]{32}(?![0-9a-fA-F])"),
         lambda found: "a/" + NO_ACCOUNT,
     ),
+    Shape(
+        "account id",
+        b"/accounts/",
+        re.compile(r"(?<=/accounts/)(?!0{32})[0-9a-fA-F]{32}(?![0-9a-fA-F])"),
+        lambda found: NO_ACCOUNT,
+    ),
+    # What is left where pytest cut the middle out of a long value.
+    Shape("token", b"eyj", re.compile(r"eyJ[A-Za-z0-9_-]{16,}[A-Za-z0-9_.-]*"), _redacted, only="report"),
+    Shape("account id", b":a/", re.compile(r"(?<=:a/)(?!0{4})[0-9a-fA-F]{4,31}\b"), _redacted, only="report"),
     Shape(
         "user id",
         b"ibmid-",
@@ -117,7 +130,7 @@ SHAPES: tuple[Shape, ...] = (
         re.compile(r"(?<![\w.])/home/(?!user\b)[\w.-]+"),
         lambda found: "/home/user",
         text=True,
-        report=False,
+        only="recording",
     ),
     Shape(
         "name of a user in a path",
@@ -125,7 +138,7 @@ SHAPES: tuple[Shape, ...] = (
         re.compile(r"(?<![\w.])((?:[A-Za-z]:)?[/\\]{1,4}Users([/\\]{1,4}))(?!user\b)[\w.-]+"),
         lambda found: found[1] + "user",
         text=True,
-        report=False,
+        only="recording",
     ),
 )
 """Everything but CRNs, whose substitute depends on which instances were seen."""
