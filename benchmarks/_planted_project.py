@@ -265,9 +265,8 @@ def tell(name, document):
             each["instance"] = value("answer: instance of workloads")
     if name == "instances.usage":
         document["instance_id"] = value("answer: instance_id of usage")
-    if "plans" in document:
-        for each in document["plans"]:
-            each["subscription_id"] = value("answer: subscription of an account")
+    if name == "accounts.get":
+        document["plans"] = [{"plan_id": "p", "subscription_id": value("answer: subscription of an account")}]
     if "filters" in name:
         document["users"] = [value("answer: users of analytics")]
         document["instances"] = [value("answer: instances of analytics")]
@@ -292,8 +291,6 @@ def tell(name, document):
     "flow.py": '''
 """What a program does: through the client, and beside it where the client has no call."""
 import json
-import logging
-import warnings
 import requests
 from plants import CRN, OWN, texts, value
 
@@ -347,7 +344,6 @@ def flow(service, url=URL, headers=None):
 def service():
     from qiskit_ibm_runtime import QiskitRuntimeService
 
-    warnings.simplefilter("ignore")
     return QiskitRuntimeService(channel="ibm_quantum_platform", token=OWN["API key of the account"], instance=CRN)
 ''',
     "conftest.py": """

@@ -24,10 +24,12 @@ class Reports:
 
     Args:
         screen: Cleans texts.
+        config: Knows who shows what.
     """
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, screen: Screen, config: pytest.Config) -> None:
         self._screen = screen
+        self._config = config
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -59,6 +61,12 @@ class Reports:
         """A traceback of pytest itself or of a plugin."""
         self._screen.clean_tree(excrepr)
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_keyboard_interrupt(self) -> None:
+        """What the terminal keeps to show at the end, with --full-trace as a traceback with its arguments."""
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        self._screen.clean_tree(getattr(reporter, "_keyboardinterrupt_memo", None))
+
     def _clean(self, report: pytest.TestReport | pytest.CollectReport) -> None:
         for name in _TOLD:
             if name in vars(report):
@@ -71,7 +79,13 @@ class Reports:
             report.longrepr = clean
 
 
-def screen_logs(screen: Screen) -> Callable[[], None]:
+def install(screen: Screen, config: pytest.Config) -> None:
+    """Let everything that pytest says pass a screen, to the end of its run."""
+    config.pluginmanager.register(Reports(screen, config), "qsession-reports")
+    config.add_cleanup(_screen_logs(screen))
+
+
+def _screen_logs(screen: Screen) -> Callable[[], None]:
     """Have every handler of this process write clean lines: in reports, on the terminal, in log files.
 
     Returns:

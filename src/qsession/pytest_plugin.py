@@ -75,7 +75,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if in_use(command_line=_command_line(config), ini=_ini(config), root=_root(config)):
         # Before the test modules are imported: one could make a service at once.
         _guard_the_service(config)
-        _screen_reports(config)
+        if (screen := _plan(config).screen) is not None:
+            from qsession._reports import install
+
+            install(screen, config)
 
 
 @pytest.hookimpl(trylast=True)
@@ -380,14 +383,6 @@ def _guard_the_service(config: pytest.Config) -> None:
         guarded(lambda host: not is_service_host(host) or host.lower() in plan.allowed_hosts, refuse)
     )
     config.add_cleanup(undo.close)
-
-
-def _screen_reports(config: pytest.Config) -> None:
-    if (screen := _plan(config).screen) is not None:
-        from qsession._reports import Reports, screen_logs
-
-        config.pluginmanager.register(Reports(screen), "qsession-reports")
-        config.add_cleanup(screen_logs(screen))
 
 
 def _describe(item: pytest.Item) -> Item:

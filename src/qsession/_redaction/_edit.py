@@ -13,11 +13,11 @@ from functools import partial
 from urllib.parse import quote, unquote
 
 from qsession._redaction import _circuits, _json, _layers
-from qsession._redaction._search import PRINTED, Search, is_nobodys
+from qsession._redaction._search import LONG, Search, is_nobodys
 from qsession._redaction._shapes import CRN, FIELD, private, replace_field
 
 _BASE64 = re.compile(_layers.BASE64.pattern.decode())
-_PRINTED = re.compile(PRINTED.pattern.decode())
+_PRINTED = re.compile(rf"[\x20-\x7e]{{{LONG},}}")
 _LINES = re.compile(_layers.LINES.pattern.decode())
 _HEX = re.compile(_layers.HEX.pattern.decode())
 # Whole words: what begins at every letter of a long one would take the square of it in time.
@@ -53,12 +53,9 @@ class Editor:
         packed = self._packed(data, depth)
         if packed is not None:
             return packed
-        try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError:
-            return self._filled(data)
-        if "\0" in text:
-            return self._filled(data)
+        if (text := _layers.as_text(data)) is None:
+            characters = self._as_characters(data, depth)
+            return self._filled(data) if characters is None else characters
         new = self.text(text, depth)
         return data if new == text else new.encode("utf-8", "surrogatepass")
 
@@ -69,8 +66,8 @@ class Editor:
             return text
         if _json.document(text):
             return _json.rewrite(text, partial(self._field, depth), partial(self.text, depth=depth - 1))
-        if (packed := self._packed_in_text(text, depth)) is not None:
-            return packed
+        if (packed := self._as_characters(raw, depth)) is not None:
+            return packed.decode()
         return self.plain(self._runs(text, depth))
 
     def plain(self, text: str) -> str:
@@ -118,14 +115,14 @@ class Editor:
                 return data[:at] + packed + (self.data(rest, depth - 1) if rest else b"")
         return None
 
-    def _packed_in_text(self, text: str, depth: int) -> str | None:
-        # JSON can hold bytes as characters up to 255.
+    def _as_characters(self, data: bytes, depth: int) -> bytes | None:
+        """A text whose characters stand for the bytes of something compressed; None if it is none."""
         try:
-            raw = text.encode("latin-1")
-        except UnicodeEncodeError:
+            raw = data.decode("utf-8").encode("latin-1")
+        except UnicodeError:
             return None
         new = self._packed(raw, depth)
-        return None if new is None else new.decode("latin-1")
+        return None if new is None else new.decode("latin-1").encode()
 
     def _filled(self, data: bytes) -> bytes:
         """Neither text nor anything known: what is found is overwritten, so that nothing moves."""
@@ -157,7 +154,7 @@ class Editor:
         if "\\" not in run:
             return word
         plain = _layers.unescaped(run.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
-        new = self.text(plain, depth - 1)
+        new = self.text(plain, depth - 1) if plain != run else plain
         return word if new == plain else json.dumps(new)[1:-1] + word[len(run) :]
 
     def _percent(self, word: str, depth: int) -> str:

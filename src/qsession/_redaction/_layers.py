@@ -8,6 +8,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 DEEPEST = 8
@@ -28,11 +29,11 @@ LINES = re.compile(rb"(?<!%s)(?:(?:%s{76}\r?\n)+%s{1,76}|(?:%s{64}\r?\n)+%s{1,64
 
 HEX = re.compile(rb"(?<![0-9A-Fa-f])[0-9A-Fa-f]{24,}")
 _PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
-_ESCAPED = re.compile(rb"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([\"'/\\nrtbf]))")
+_ESCAPED = re.compile(rb"(?<!\\)\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([\"'/\\nrtbf]))")
 _SIGNS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 _GZIP, _ZLIB = b"\x1f\x8b\x08", re.compile(rb"\x78[\x9c\xda\x01\x5e]")
 _NEAR = 64
-_READABLE = re.compile(rb"[\t\n\r\x20-\x7e]{12,}|\x1f\x8b\x08|QISKIT")
+_READABLE = re.compile(rb"[\t\n\r\x20-\x7e]{12,}|\x1f\x8b\x08|\x1f\xc2\x8b\x08|x(?:\xc2\x9c|\xc3\x9a)|QISKIT")
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _SPACE = b" \t\r\n"
 
@@ -72,11 +73,15 @@ class Layers:
         for at, kind in packed_at(data):
             if (unpacked := inflate(data[at:], self.left)) is not None:
                 yield kind, unpacked[0]
-        if b"\\" in data and (undone := unescaped(data)) != data:
+        if (narrow := as_characters(data)) is not None:
+            yield "characters", narrow
+        # Among other bytes only what is printed can be a spelling of anything.
+        text = data if as_text(data) is not None else printed(data)
+        if b"\\" in text and (undone := unescaped(text)) != text:
             yield "escapes", undone
-        if _PERCENT.search(data):
-            yield "percent", unquote_to_bytes(data)
-        yield from _decoded(data)
+        if _PERCENT.search(text):
+            yield "percent", unquote_to_bytes(text)
+        yield from _decoded(text)
 
 
 def _decoded(data: bytes) -> Iterator[tuple[str, bytes]]:
@@ -103,6 +108,34 @@ def packed_at(data: bytes) -> Iterator[tuple[int, str]]:
     while at >= 0:
         yield at, "gzip"
         at = data.find(_GZIP, at + 1)
+
+
+def as_text(data: bytes) -> str | None:
+    """The text that bytes are; None if they are none."""
+    if b"\0" in data:
+        return None
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+@lru_cache(maxsize=8)
+def printed(data: bytes) -> bytes:
+    """The pieces of text among other bytes, from eight characters on, on lines of their own."""
+    # Names in files of circuits may have letters beyond ASCII.
+    letters = rb"[\x20-\x7e\x80-\xf4]" if data.startswith(QPY) else rb"[\x20-\x7e]"
+    return b"\n".join(re.findall(letters + rb"{8,}", data))
+
+
+def as_characters(data: bytes) -> bytes | None:
+    """The bytes that the characters of a text up to 255 stand for; None if it has only such of ASCII."""
+    if b"\xc2" not in data and b"\xc3" not in data:
+        return None
+    try:
+        return data.decode("utf-8").encode("latin-1", "replace")
+    except UnicodeDecodeError:
+        return None
 
 
 def inflate(data: bytes, most: int) -> tuple[bytes, bytes] | None:

@@ -8,14 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from qsession._redaction._layers import QPY, Layers, TooLarge
+from qsession._redaction._layers import QPY, Layers, TooLarge, as_text, printed
 from qsession._redaction._rules import Rule
 from qsession._redaction._shapes import CRN, FIELD, PRIVATE, SHAPES, Shape, replace_field
 from qsession._redaction._values import Values
 
-_PRINTED = re.compile(rb"[\x20-\x7e\x80-\xf4]{8,}")
-PRINTED = re.compile(rb"[\x20-\x7e]{24,}")
-"""Text among other bytes: longer than what random ones come to."""
+LONG = 24
+"""Length of a piece of text among other bytes that random ones do not come to."""
 
 # Also where a slash is escaped in some way, at which a pattern may end.
 _NOBODYS = re.compile(r"(?i):a(?:(?:/|%(?:25)*2f)0{32}:(?:0{8}-|:|$)|$)")
@@ -76,16 +75,16 @@ class Search:
             yield UNSEARCHED, ()
 
     def _in_layer(self, layer: bytes) -> set[str]:
-        low = layer.lower()
-        kinds = self.values.kinds_in(layer, low)
-        text = _as_text(layer)
-        if text is not None:
+        kinds = self.values.kinds_in(layer, low := layer.lower())
+        if (text := as_text(layer)) is not None:
             return kinds | self._shapes(text, low, text_only=True) | self._fields(text, low)
-        kinds |= self._shapes(layer.decode("latin-1"), low, text_only=False)
-        # Names and metadata of circuits stand in their file as they are.
-        for printed in (_PRINTED if layer.startswith(QPY) else PRINTED).finditer(layer):
-            kinds |= self._shapes(printed[0].decode("latin-1"), printed[0].lower(), text_only=True)
-        return kinds
+        pieces = printed(layer)
+        kinds |= self._shapes(pieces.decode("latin-1"), pieces.lower(), text_only=False)
+        # What is searched in text alone could stand in random bytes, but for long pieces, and for
+        # files of circuits, in which names and metadata stand as they are.
+        if not layer.startswith(QPY):
+            pieces = b"\n".join(piece for piece in pieces.split(b"\n") if len(piece) >= LONG)
+        return kinds | self._shapes(pieces.decode("latin-1"), pieces.lower(), text_only=True)
 
     def _shapes(self, text: str, low: bytes, *, text_only: bool) -> set[str]:
         kinds = {
@@ -109,11 +108,3 @@ class Search:
 def is_nobodys(crn: str) -> bool:
     """Whether a cloud resource name belongs to nobody: it is made up, by us or by the emulator."""
     return _NOBODYS.search(crn) is not None
-
-
-def _as_text(layer: bytes) -> str | None:
-    try:
-        text = layer.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    return None if "\0" in text else text

@@ -52,7 +52,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape(
         "token",
         b"eyj",
-        re.compile(r"eyJ[A-Za-z0-9_-]{8,8192}\.[A-Za-z0-9_-]{4,16384}\.[A-Za-z0-9_-]*"),
+        re.compile(r"eyJ[A-Za-z0-9_-]{8,1024}\.[A-Za-z0-9_-]{4,16384}\.[A-Za-z0-9_-]*"),
         _redacted,
     ),
     Shape(
@@ -135,7 +135,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape(
         "name of a user in a path",
         b"users",
-        re.compile(r"(?<![\w.])((?:[A-Za-z]:)?[/\\]{1,4}Users([/\\]{1,4}))(?!user\b)[\w.-]+"),
+        re.compile(r"(?<![\w.])((?:[A-Za-z]:)?[/\\]{1,4}Users[/\\]{1,4})(?!user\b)[\w.-]+"),
         lambda found: found[1] + "user",
         text=True,
         only="recording",
@@ -167,7 +167,7 @@ A field with a list of texts counts for each. Where each occurs: the service's O
 
 _NAMES = "|".join(sorted(PRIVATE, key=len, reverse=True))
 FIELD = re.compile(
-    rf"""(?i)(?P<quote>\\*["'])(?P<name>{_NAMES})(?P=quote)(?P<colon>\s*:\s*)"""
+    rf"""(?i)(?P<quote>(?<!\\)\\*["'])(?P<name>{_NAMES})(?P=quote)(?P<colon>\s*:\s*)"""
     r"""(?:(?P<open>\[?\s*(?P<opened>\\*["']))(?P<value>(?:(?!(?P=opened)).){1,4096})|(?P<number>\d+))"""
 )
 """Such a field in a text that is not JSON: a repr, a part of a document, an error that quotes one."""

@@ -120,6 +120,8 @@ def _cancel(service: QiskitRuntimeService, note: OpenNote) -> str:
     from qiskit_ibm_runtime import Batch, Session
     from qiskit_ibm_runtime.exceptions import IBMError
 
+    from qsession._redaction import Rules, Screen
+
     kind = Batch if note.kind == "batch" else Session
     try:
         session = kind.from_id(note.id, service)
@@ -127,5 +129,6 @@ def _cancel(service: QiskitRuntimeService, note: OpenNote) -> str:
         if session.status() != "Closed":
             session.cancel()
     except IBMError as problem:
-        return str(problem)
+        # The client quotes the service, and the service the instance.
+        return Screen(Rules()).clean(str(problem))
     return ""
