@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - the files of the project are texts
 """A test project full of secrets: where each is planted, in which coding, and the code that plants it."""
 
 from __future__ import annotations

@@ -102,14 +102,7 @@ def _every(data: bytes) -> Iterator[bytes]:
 
 
 def _opened(data: bytes) -> Iterator[bytes]:
-    for start in range(len(data) - 2):
-        if data[start : start + 2] in {b"\x1f\x8b", b"\x78\x9c", b"\x78\xda", b"\x78\x01", b"\x78\x5e"}:
-            try:
-                inner = zlib.decompressobj(wbits=47).decompress(data[start:])
-            except zlib.error:
-                continue
-            if len(inner) > 8:
-                yield inner
+    yield from _inflated(data)
     if b"%" in data:
         yield unquote_to_bytes(data)
     if b"\\" in data:
@@ -123,6 +116,17 @@ def _opened(data: bytes) -> Iterator[bytes]:
         for shift in (0, 1):
             part = run[shift:]
             yield binascii.unhexlify(part[: len(part) // 2 * 2])
+
+
+def _inflated(data: bytes) -> Iterator[bytes]:
+    for start in range(len(data) - 2):
+        if data[start : start + 2] in {b"\x1f\x8b", b"\x78\x9c", b"\x78\xda", b"\x78\x01", b"\x78\x5e"}:
+            try:
+                inner = zlib.decompressobj(wbits=47).decompress(data[start:])
+            except zlib.error:
+                continue
+            if len(inner) > 8:
+                yield inner
 
 
 def _decoded(run: bytes) -> Iterator[bytes]:

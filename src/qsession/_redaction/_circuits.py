@@ -79,12 +79,12 @@ class _Edit:
             raise Unreadable("blocks or definitions nested too deeply")
         if id(circuit) in self.known:
             return self.known[id(circuit)][1]
-        new = circuit.copy()
+        # Into a new circuit: one with blocks takes no others in their place (observed with qiskit 2.6).
+        new = circuit.copy_empty_like()
         self._names(new)
-        for i, entry in enumerate(new.data):
+        for entry in circuit.data:
             operation = self._operation(entry.operation, depth)
-            if operation is not entry.operation:
-                new.data[i] = entry.replace(operation=operation)
+            new.append(entry if operation is entry.operation else entry.replace(operation=operation))
         new = self._parameters(new)
         self.known[id(circuit)] = circuit, new
         return new
