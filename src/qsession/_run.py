@@ -380,13 +380,17 @@ class Run:
         recording = self._recorder.finished(self._provenance())
         store = _setup.store(self._settings)
         redactor = self._recorder.redactor
+        failed = self._failed or self._refusals or (self._money and self._money.exceeded)
+        if not failed:
+            with suppress(CassetteError):
+                recording = in_former_bytes(recording, store.load(self._settings.path))
+            # What was written by an older version may hold what is taken out today.
+            recording = redactor.clean_recording(recording)
         _quarantine.keep_out(store, self._settings.path, recording, redactor)
-        if self._failed or self._refusals or (self._money and self._money.exceeded):
+        if failed:
             if recording.interactions:
                 store.reject(self._settings.path, recording, redactor)
             return
-        with suppress(CassetteError):
-            recording = in_former_bytes(recording, store.load(self._settings.path))
         store.save(self._settings.path, recording, redactor)
         self._written = display(self._settings.path)
 

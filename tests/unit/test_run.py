@@ -1,13 +1,17 @@
 """One run: what it lets through, what it keeps, what it says at its end."""
 
+import base64
+import io
 import json
 import os
 import threading
 import time
+import zlib
 from datetime import UTC, datetime
 
 import pytest
 import requests
+from qiskit import QuantumCircuit, qpy
 
 import qsession
 from qsession._run import active
@@ -310,3 +314,37 @@ def test_threads_of_a_replay_share_one_time(opened):
         for thread in threads:
             thread.join()
         assert run.clock.monotonic() == 60
+
+
+def test_secret_of_a_former_recording_does_not_come_back(tmp_path, monkeypatch):
+    """What means the same is written in its former bytes, unless these are what must go."""
+    path, body = tmp_path / "a.yaml", job("bell of planted.person@team.example.com")
+
+    def record():
+        with qsession.record(path, target="emulator"):
+            assert requests.post(URL + "/jobs", data=body, headers=HEADERS, timeout=5).status_code == 200
+
+    with monkeypatch.context() as before:
+        before.setattr("qsession._redaction._search.Search.found", lambda self, data: ())
+        before.setattr("qsession._redaction._edit.Editor.data", lambda self, data, depth=0: data)
+        record()
+    coded = json.loads(body)["params"]["pubs"][0][0]["__value__"]
+    assert coded in path.read_text()
+    record()
+    assert coded not in path.read_text()
+
+
+def job(name):
+    circuit = QuantumCircuit(1, name=name)
+    circuit.measure_all()
+    stream = io.BytesIO()
+    qpy.dump(circuit, stream)
+    value = base64.b64encode(zlib.compress(stream.getvalue())).decode()
+    pub = [{"__type__": "QuantumCircuit", "__value__": value}, None, 10]
+    return json.dumps(
+        {
+            "program_id": "sampler",
+            "backend": "ibm_fez",
+            "params": {"pubs": [pub], "version": 2, "options": {}},
+        }
+    )

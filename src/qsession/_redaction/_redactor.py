@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from qsession._bodies import read_object
 from qsession._discovery import fake_crn, region_of
 from qsession._endpoints import Call, identify
-from qsession._model import Interaction, Provenance, Request, Response
+from qsession._model import Interaction, Provenance, Recording, Request, Response
 from qsession._redaction import _json
 from qsession._redaction._edit import Editor
 from qsession._redaction._layers import unbase64
@@ -61,7 +61,8 @@ class Redactor:
     def __init__(self, rules: Rules | None = None) -> None:
         self.rules = rules or Rules()
         self.values = Values()
-        self._lock = threading.RLock()
+        # Held for moments only: what is cleaned may be what a thread logs that holds a handler's lock.
+        self._lock = threading.Lock()
         self._crns: list[str] = []
         self._tags: dict[str, str] = {}
         self._cleaned: OrderedDict[tuple[int, bytes], bytes] = OrderedDict()
@@ -209,6 +210,10 @@ class Redactor:
             ),
         )
 
+    def clean_recording(self, recording: Recording) -> Recording:
+        """A recording that was cleaned before, without what was learned since."""
+        return replace(recording, interactions=tuple(map(self.clean, recording.interactions)))
+
     def clean_provenance(self, provenance: Provenance) -> Provenance:
         """Where a recording comes from, without secrets in names."""
         return replace(
@@ -219,20 +224,17 @@ class Redactor:
 
     def clean_body(self, body: bytes) -> bytes:
         """A body without credentials and identities; the same bytes when there are none."""
-        with self._lock:
-            key = self.values.generation, body
-            if (known := self._cleaned.get(key)) is None:
-                known = self._editor.data(body)
-                # A poll says the same each time.
-                self._cleaned[self.values.generation, body] = known
-                if len(self._cleaned) > _REMEMBERED:
-                    self._cleaned.popitem(last=False)
-            return known
+        if (known := self._cleaned.get((self.values.generation, body))) is None:
+            known = self._editor.data(body)
+            # A poll says the same each time.
+            self._cleaned[self.values.generation, body] = known
+            if len(self._cleaned) > _REMEMBERED:
+                self._cleaned.popitem(last=False)
+        return known
 
     def clean_text(self, text: str) -> str:
         """A text without cloud resource names, tokens and seen secrets."""
-        with self._lock:
-            return self._editor.text(text)
+        return self._editor.text(text)
 
     def prove(self, interaction: Interaction) -> tuple[Finding, ...]:
         """What is still in a cleaned interaction; nothing when it may be written.

@@ -11,6 +11,7 @@ import os
 import re
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -32,7 +33,7 @@ _SHORTEST = 4
 
 
 class Screen:
-    """Cleans what a test run says. One for a test run; safe for use by several threads in turn.
+    """Cleans what a test run says. One for a test run; safe for concurrent use.
 
     Args:
         rules: The user's own.
@@ -46,9 +47,7 @@ class Screen:
         self._rules = rules
         self._own = Redactor(rules)
         self._watched: deque[Redactor] = deque(maxlen=_LATEST)
-        self._state: tuple[object, ...] = ()
-        self._current = self._own.for_reports(Values())
-        self._pieces: frozenset[bytes] = frozenset()
+        self._current = _Current((), self._own.for_reports(Values()))
         self._known: OrderedDict[str, str] = OrderedDict()
         for kind, value in _at_hand(environment, accounts or Path.home() / ".qiskit" / "qiskit-ibm.json"):
             if kind == "instance":
@@ -66,12 +65,10 @@ class Screen:
         """A text without secrets; the same where there are none."""
         if len(text) < _SHORTEST:
             return text
-        self._renew()
+        current = self._renewed()
         if (known := self._known.get(text)) is not None:
             return known
-        new = self._current.clean_text(_CUT.sub(self._without_ends, text))
-        new = self._without_pieces(new)
-        self._known[text] = new
+        new = self._known[text] = current.clean(text)
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         return new
@@ -87,25 +84,38 @@ class Screen:
         if isinstance(value, dict):
             return {self.clean_tree(name): self.clean_tree(each) for name, each in value.items()}
         if type(value).__module__.startswith("_pytest."):
-            for name, each in list(vars(value).items()):
+            for name, each in list(getattr(value, "__dict__", {}).items()):
                 object.__setattr__(value, name, self.clean_tree(each))
         return value
 
-    def _renew(self) -> None:
+    def _renewed(self) -> _Current:
         redactors = (self._own, *self._watched)
         state = tuple((id(each), each.values.generation) for each in redactors)
-        if state == self._state:
-            return
+        if state == self._current.state:
+            return self._current
         values = Values()
         for each in redactors:
             values.take_over(each.values)
-        self._state, self._current = state, self._own.for_reports(values)
         secret = (form for kind, form in values.forms() if kind in _CREDENTIALS)
-        self._pieces = frozenset(piece for form in secret for piece in _pieces(form))
-        self._known.clear()
+        pieces = frozenset(piece for form in secret for piece in _pieces(form))
+        # At once, without a lock: a thread that logs holds its handler's.
+        self._current, self._known = _Current(state, self._own.for_reports(values), pieces), OrderedDict()
+        return self._current
+
+
+@dataclass(frozen=True, slots=True)
+class _Current:
+    """What is known at a moment."""
+
+    state: tuple[object, ...]
+    redactor: Redactor
+    pieces: frozenset[bytes] = frozenset()
+
+    def clean(self, text: str) -> str:
+        return self._without_pieces(self.redactor.clean_text(_CUT.sub(self._without_ends, text)))
 
     def _without_ends(self, found: re.Match[str]) -> str:
-        clean = self._current.clean_text
+        clean = self.redactor.clean_text
         private = any(clean(end) != end or self._without_pieces(end) != end for end in found.groups())
         return f"{REDACTED}...{REDACTED}" if private else found[0]
 
@@ -114,11 +124,10 @@ class Screen:
         low = raw.lower()
         spans: list[tuple[int, int]] = []
         for start in range(len(raw) - _PIECE + 1):
-            if low[start : start + _PIECE] in self._pieces or raw[start : start + _PIECE] in self._pieces:
-                if spans and start <= spans[-1][1]:
-                    spans[-1] = spans[-1][0], start + _PIECE
-                else:
-                    spans.append((start, start + _PIECE))
+            end = start + _PIECE
+            if low[start:end] in self.pieces or raw[start:end] in self.pieces:
+                begin = spans.pop()[0] if spans and start <= spans[-1][1] else start
+                spans.append((begin, end))
         for start, end in reversed(spans):
             raw = raw[:start] + REDACTED.encode() + raw[end:]
         return raw.decode("utf-8", "surrogatepass") if spans else text
