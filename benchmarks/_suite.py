@@ -5,11 +5,15 @@ What is fetched lies below ``.qsession/suite``, which git ignores.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 import tarfile
-from dataclasses import dataclass
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +21,9 @@ from xml.etree import ElementTree
 
 CLIENT = "qiskit-ibm-runtime"
 FOLDER = Path(".qsession") / "suite"
+_WITHOUT = ("no:qsession", "no:randomly", "no:schemathesis", "no:cacheprovider")
+PYTEST = (sys.executable, "-m", "pytest", "-q", *(word for name in _WITHOUT for word in ("-p", name)))
+"""pytest as their authors run it: without our plugin, and in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +35,14 @@ class Verdict:
         name: Class and name, parameters included.
         outcome: ``passed``, ``failed`` or ``skipped``.
         reason: Why not, in the words of the report; empty for one that passed.
+        counts: What a plugin of ours counted in it, such as its ``requests``.
     """
 
     file: str
     name: str
     outcome: str
     reason: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def ident(self) -> str:
@@ -99,7 +108,67 @@ def _verdict(case: ElementTree.Element) -> Verdict:
     module, _, kind = case.get("classname", "").rpartition(".")
     file = module.removeprefix("test.").replace(".", "/") + ".py"
     name = f"{kind}::{case.get('name', '')}"
+    noted = case.iterfind("properties/property")
+    counts = {each.get("name", ""): int(each.get("value", "0")) for each in noted}
     for tag, outcome in (("failure", "failed"), ("error", "failed"), ("skipped", "skipped")):
         if (said := case.find(tag)) is not None:
-            return Verdict(file, name, outcome, (said.get("message") or "").strip())
-    return Verdict(file, name, "passed")
+            return Verdict(file, name, outcome, (said.get("message") or "").strip(), counts)
+    return Verdict(file, name, "passed", counts=counts)
+
+
+def paths(home: Path, parts: Iterable[str], files: Sequence[str]) -> list[str]:
+    """Files of the suite by their names.
+
+    Args:
+        home: What `fetch` gave.
+        parts: Folders to look into, below it.
+        files: Names, such as ``test_session.py``.
+
+    Raises:
+        SystemExit: If there is none of a name.
+    """
+    found = {file: [path for part in parts for path in (home / part).glob(file)] for file in files}
+    if unknown := sorted(file for file, places in found.items() if not places):
+        raise SystemExit(f"the suite has no file {', '.join(unknown)}")
+    return [str(path.relative_to(home)) for places in found.values() for path in places]
+
+
+def environment() -> dict[str, str]:
+    """The environment without what leads the client elsewhere, and with programs of this Python first."""
+    kept = {n: v for n, v in os.environ.items() if not n.startswith(("QISKIT_", "IAM_", "PYTEST_"))}
+    programs = str(Path(sys.executable).parent)
+    # The client walks the whole call stack at every request unless it is told not to.
+    return kept | {"PATH": os.pathsep.join((programs, kept.get("PATH", ""))), "USAGE_DATA_OPT_OUT": "True"}
+
+
+def reasons(file: Path, *tables: str) -> dict[str, str]:
+    """Why each test that does not pass does not, by its id: from tables of a list in TOML."""
+    listed: Mapping[str, Mapping[str, str]] = tomllib.loads(file.read_text("utf-8"))
+    return {ident: why for name in tables for ident, why in listed.get(name, {}).items()}
+
+
+def surprises(found: Iterable[Verdict], listed: Mapping[str, str]) -> list[str]:
+    """What is not as listed, a line each."""
+    lines = []
+    for verdict in found:
+        if verdict.outcome != "passed" and verdict.ident not in listed:
+            lines.append(f"{verdict.outcome} and not listed: {verdict.ident}: {verdict.reason[:200]}")
+        if verdict.outcome == "passed" and verdict.ident in listed:
+            lines.append(f"passed although listed: {verdict.ident}")
+    return lines
+
+
+def remarks(found: Iterable[Verdict], listed: Mapping[str, str]) -> list[str]:
+    """Each test that does not pass with its reason, then what is not as listed."""
+    found = list(found)
+    missing = [verdict for verdict in found if verdict.outcome != "passed" and verdict.ident in listed]
+    lines = [f"{v.outcome}: {v.ident}: {listed[v.ident]}" for v in missing]
+    return [*lines, "", *(surprises(found, listed) or ["everything as listed"])]
+
+
+def by_file(found: Iterable[Verdict]) -> dict[str, Counter[str]]:
+    """Outcomes counted, by file."""
+    counts: dict[str, Counter[str]] = {}
+    for verdict in found:
+        counts.setdefault(verdict.file, Counter())[verdict.outcome] += 1
+    return counts

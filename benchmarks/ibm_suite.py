@@ -13,15 +13,25 @@ unmodified, as a child of ``qsession emulate --config ibm-suite``. A test that d
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
-import tomllib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks._suite import FOLDER, Verdict, fetch, verdicts
+from benchmarks._suite import (
+    FOLDER,
+    PYTEST,
+    Verdict,
+    by_file,
+    environment,
+    fetch,
+    paths,
+    reasons,
+    remarks,
+    surprises,
+    verdicts,
+)
 
 LISTED = Path(__file__).with_name("ibm_suite.toml")
 PARTS = ("test/integration", "test/smoke")
@@ -61,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not junit.exists():
         print(f"pytest wrote no report; exit status {status}", file=sys.stderr)
         return 2
-    found, listed = verdicts(junit), reasons(way)
+    found, listed = verdicts(junit), reasons(LISTED, "both", way)
     print("\n".join(table(found, listed)))
     return 1 if surprises(found, listed) else 0
 
@@ -85,76 +95,34 @@ def _junit(way: str) -> Path:
 
 
 def _run(home: Path, files: Sequence[str], junit: Path, *, tls: bool, more: str) -> int:
-    pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:qsession", "-p", "no:randomly"]
-    pytest += ["-p", "no:cacheprovider", f"--junitxml={junit}", f"--ignore={LEFT_OUT}", *more.split()]
-    pytest += _paths(home, files) if files else PARTS
+    pytest = [*PYTEST, f"--junitxml={junit}", f"--ignore={LEFT_OUT}", *more.split()]
+    pytest += paths(home, PARTS, files) if files else PARTS
     emulate = [sys.executable, "-m", "qsession.cli", "emulate", "--config", "ibm-suite"]
     emulate += ["--tls"] if tls else []
-    return subprocess.run([*emulate, "--", *pytest], cwd=home, env=_environment(), check=False).returncode
-
-
-def _paths(home: Path, files: Sequence[str]) -> list[str]:
-    found = {file: [path for part in PARTS for path in (home / part).glob(file)] for file in files}
-    if unknown := sorted(file for file, paths in found.items() if not paths):
-        raise SystemExit(f"the suite has no file {', '.join(unknown)}")
-    return [str(path.relative_to(home)) for paths in found.values() for path in paths]
-
-
-def _environment() -> dict[str, str]:
-    """The environment without what leads the client elsewhere, and with programs of this Python first."""
-    kept = {n: v for n, v in os.environ.items() if not n.startswith(("QISKIT_", "IAM_", "PYTEST_"))}
-    programs = str(Path(sys.executable).parent)
-    # The client walks the whole call stack at every request unless it is told not to.
-    return kept | {"PATH": os.pathsep.join((programs, kept.get("PATH", ""))), "USAGE_DATA_OPT_OUT": "True"}
-
-
-def reasons(way: str) -> dict[str, str]:
-    """Why each test that does not pass does not: by its id, for one way to serve."""
-    listed: Mapping[str, Mapping[str, str]] = tomllib.loads(LISTED.read_text("utf-8"))
-    return {**listed.get("both", {}), **listed.get(way, {})}
-
-
-def surprises(found: Iterable[Verdict], listed: Mapping[str, str]) -> list[str]:
-    """What is not as listed, a line each."""
-    lines = []
-    for verdict in found:
-        if verdict.outcome != "passed" and verdict.ident not in listed:
-            lines.append(f"{verdict.outcome} and not listed: {verdict.ident}: {verdict.reason[:200]}")
-        if verdict.outcome == "passed" and verdict.ident in listed:
-            lines.append(f"passed although listed: {verdict.ident}")
-    return lines
+    return subprocess.run([*emulate, "--", *pytest], cwd=home, env=environment(), check=False).returncode
 
 
 def table(found: Sequence[Verdict], listed: Mapping[str, str]) -> list[str]:
     """Counts by file, then each test that does not pass with its reason."""
     lines = [f"{'file':44} {'tests':>5} {'passed':>6} {'failed':>6} {'skipped':>7}"]
-    lines += [_row(file, counts) for file, counts in sorted(_by_file(found).items())]
+    lines += [_row(file, counts) for file, counts in sorted(by_file(found).items())]
     lines.append(_row("all", Counter(verdict.outcome for verdict in found)))
-    missing = [verdict for verdict in found if verdict.outcome != "passed" and verdict.ident in listed]
-    lines += ["", *(f"{v.outcome}: {v.ident}: {listed[v.ident]}" for v in missing)]
-    return [*lines, "", *(surprises(found, listed) or ["everything as listed"])]
+    return [*lines, "", *remarks(found, listed)]
 
 
 def page(found: Mapping[str, Sequence[Verdict]]) -> str:
     """The page of the documentation: passed by file and way, then what does not pass and why."""
-    counts = {way: _by_file(each) for way, each in found.items()}
+    counts = {way: by_file(each) for way, each in found.items()}
     files = sorted({file for each in counts.values() for file in each})
     rows = [[file, *(_share(counts[way].get(file, Counter())) for way in WAYS)] for file in files]
     rows.append(["all", *(_share(Counter(v.outcome for v in found[way])) for way in WAYS)])
     lines = [*_HEAD, *(f"| {' | '.join(row)} |" for row in rows), "", "## What does not pass", ""]
     lines += ["| test | way | outcome | why |", "|---|---|---|---|"]
     for way, spoken in WAYS.items():
-        listed = reasons(way)
+        listed = reasons(LISTED, "both", way)
         missing = sorted((v for v in found[way] if v.outcome != "passed"), key=lambda v: v.ident)
         lines += [f"| `{v.ident}` | {spoken} | {v.outcome} | {listed.get(v.ident, '')} |" for v in missing]
     return "\n".join([*lines, ""])
-
-
-def _by_file(found: Iterable[Verdict]) -> dict[str, Counter[str]]:
-    by_file: dict[str, Counter[str]] = {}
-    for verdict in found:
-        by_file.setdefault(verdict.file, Counter())[verdict.outcome] += 1
-    return by_file
 
 
 def _share(counts: Counter[str]) -> str:

@@ -266,7 +266,7 @@ class Run:
         return Replay(
             recording,
             self._discovery,
-            self._place(),
+            replace(self._place(), versions=recording.provenance.versions),
             allow_unused=self._settings.allow_unused,
             beyond=self._settings.beyond == "model",
             moved_to=lambda: _clock.moved_to(self.clock),

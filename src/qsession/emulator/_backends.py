@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from qsession._session_document import Json
 from qsession.emulator._devices import Device, device
 from qsession.emulator._replies import compact
 
@@ -36,6 +37,8 @@ class Backend:
         queue_length: Jobs of others that wait for it.
         fractional: Whether it takes the fractional gates ``rx`` and ``rzz``.
         ecr: Pairs of qubits on which it takes ``ecr`` beside its own gates.
+        calibrations: Calibrations beside those of its snapshot: by id, what its configuration
+            says otherwise under that calibration. Their properties are the snapshot's (ours).
     """
 
     name: str
@@ -46,6 +49,7 @@ class Backend:
     queue_length: int = 0
     fractional: bool = False
     ecr: tuple[tuple[int, int], ...] = ()
+    calibrations: Mapping[str, Mapping[str, Json]] = field(default_factory=dict, hash=False)
 
 
 def served(backend: Backend | str) -> Device:
@@ -71,7 +75,20 @@ def served(backend: Backend | str) -> Device:
         status=backend.status,
         reason=backend.reason,
         queue_length=backend.queue_length,
+        calibrations=calibrated(found, backend.calibrations),
     )
+
+
+def calibrated(found: Device, otherwise: Mapping[str, Mapping[str, Json]]) -> dict[str, bytes]:
+    """Bodies of the configuration under further calibrations.
+
+    Args:
+        found: The device.
+        otherwise: What its configuration says otherwise, by the id of the calibration.
+    """
+    return {
+        ident: compact(json.loads(found.configuration) | dict(fields)) for ident, fields in otherwise.items()
+    }
 
 
 def _renamed(found: Device, name: str) -> Device:

@@ -39,7 +39,12 @@ def ident(device: Device, day: int) -> str:
 
 
 def day_of(device: Device, calibration: str) -> int | None:
-    """How many days before the snapshot a calibration was; None if its id is unknown."""
+    """How many days before the snapshot a calibration was; None if its id is unknown.
+
+    One that the emulator was told of is as old as the snapshot.
+    """
+    if calibration in device.calibrations:
+        return 0
     return _days(device.name, device.version).get(calibration)
 
 

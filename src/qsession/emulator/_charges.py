@@ -48,7 +48,7 @@ def charges(world: World, instance: Instance, at: Instant) -> Iterator[Charge]:
     views = world.state.jobs(crn, at, deleted=True)
     waits: dict[str | None, Micros] = {}
     for view in views:
-        home = view.job.asked.session
+        home = view.job.home
         waits[home] = waits.get(home, 0) + _waited(view)
     for session, life in world.state.sessions(crn, at):
         used = _lifecycle.elapsed_time(life)

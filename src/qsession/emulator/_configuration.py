@@ -17,7 +17,17 @@ from qsession.emulator._history import PastJob
 from qsession.emulator._instances import Instance, fake_crn
 from qsession.errors import UsageError
 
-_AS_THEY_ARE = ("queue_seconds", "run_seconds", "run_share", "seed", "noise", "jobs_a_minute", "iam")
+_AS_THEY_ARE = (
+    "queue_seconds",
+    "run_seconds",
+    "run_share",
+    "seed",
+    "noise",
+    "jobs_a_minute",
+    "iam",
+    "unread_results",
+    "usage_after_seconds",
+)
 
 
 def names() -> tuple[str, ...]:

@@ -38,6 +38,7 @@ class Device:
         status: ``online``, ``paused`` or ``offline``.
         reason: Why it is not online, if anybody said.
         queue_length: Jobs of others that wait for it.
+        calibrations: Bodies of the configuration of calibrations beside those of the snapshot, by id.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Device:
     status: str = "online"
     reason: str = ""
     queue_length: int = 0
+    calibrations: Mapping[str, bytes] = field(default_factory=dict, hash=False)
 
 
 @functools.cache
@@ -68,9 +70,20 @@ def device(name: str) -> Device:
         raise _unknown(name)
     configuration = found[0].read_bytes()
     properties = found[0].with_name(found[0].name.replace("conf_", "props_")).read_bytes()
-    facts = json.loads(configuration)
-    if facts["backend_name"] != name:
+    if json.loads(configuration)["backend_name"] != name:
         configuration, properties = _renamed(configuration, name), _renamed(properties, name)
+    return documented(name, configuration, properties)
+
+
+def documented(name: str, configuration: bytes, properties: bytes) -> Device:
+    """The device that two documents of the service describe.
+
+    Args:
+        name: Name under which it is served, which the documents carry too.
+        configuration: Body of ``GET /backends/{id}/configuration``.
+        properties: Body of ``GET /backends/{id}/properties``.
+    """
+    facts = json.loads(configuration)
     return Device(
         name=name,
         configuration=configuration,

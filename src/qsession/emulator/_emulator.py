@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from qsession._endpoints import ENDPOINTS, Call, identify, is_service_host
+from qsession._endpoints import ENDPOINTS, Call, is_service_host, understand
 from qsession._lifecycle import Rules
 from qsession._model import SECOND, Instant, Request, Response
 from qsession._refusals import Refused, refusal
@@ -60,6 +60,11 @@ class Emulator:
         noise: Whether results suffer from the errors that the backend reports of its
             gates and measurements, as a reduced noise model on the qubits in use. That
             model is ours; results are ideal without it.
+        unread_results: Text of the results of every job that the emulator cannot read, because
+            its program is none or its parameters are not those of its program. None refuses
+            such a job, as the service does.
+        usage_after_seconds: How long after its end a job's usage is still pending. That it can be
+            is the client's docstring of ``usage()``, how long nobody tells.
 
     Raises:
         UsageError: QS121 for a backend without a snapshot, QS122 without backends
@@ -83,8 +88,11 @@ class Emulator:
         jobs_a_minute: int | None = None,
         iam: IamState = "works",
         noise: bool = False,
+        unread_results: str | None = None,
+        usage_after_seconds: float = 0,
     ) -> None:
-        _check(backends, instances, queue_seconds, run_seconds, run_share or 0)
+        _check(backends, instances)
+        _check_times(queue_seconds, run_seconds, run_share or 0, usage_after_seconds)
         devices = {found.name: found for found in map(served, backends)}
         _check_history(history, devices, instances)
         self.seed = seed
@@ -96,6 +104,7 @@ class Emulator:
                 seed,
                 pace=_pace(queue_seconds, run_seconds, run_share),
                 rules=rules or Rules(),
+                usage_after=_in_milliseconds(round(usage_after_seconds * SECOND)),
             ),
             tokens=Tokens(seed, secret=strict),
             strict=strict,
@@ -104,6 +113,7 @@ class Emulator:
             queue=_in_milliseconds(round(queue_seconds * SECOND)),
             jobs_a_minute=jobs_a_minute,
             noise=noise,
+            unread_results=unread_results,
         )
         self._ceilings = Ceilings(self._world)
 
@@ -196,7 +206,7 @@ class Emulator:
         return refusal(refused, trace, headers=headers)
 
     def _dispatch(self, request: Request, at: Instant) -> Response:
-        call = _understood(request)
+        call = understand(request)
         if call is None or call.endpoint.name == "unknown":
             raise Refused("wrong method" if _allowed(request) else "unknown path")
         name = call.endpoint.name
@@ -251,16 +261,8 @@ def _serves(request: Request, call: Call, instance: Instance) -> bool:
     return not is_service_host(host) or call.region == instance.region
 
 
-def _understood(request: Request) -> Call | None:
-    try:
-        return identify(request)
-    except ValueError:
-        # The URL is none, as with an open bracket for a host.
-        return None
-
-
 def _allowed(request: Request) -> list[str]:
-    calls = ((method, _understood(replace(request, method=method))) for method in _METHODS)
+    calls = ((method, understand(replace(request, method=method))) for method in _METHODS)
     return [method for method, call in calls if call is not None and call.endpoint.name != "unknown"]
 
 
@@ -280,13 +282,7 @@ def _check_history(
                 )
 
 
-def _check(
-    backends: Sequence[str | Backend],
-    instances: Sequence[Instance],
-    queue_seconds: float,
-    run_seconds: float,
-    run_share: float,
-) -> None:
+def _check(backends: Sequence[str | Backend], instances: Sequence[Instance]) -> None:
     if not backends or not instances:
         raise UsageError(
             "QS122",
@@ -294,13 +290,17 @@ def _check(
             evidence=[f"backends: {len(backends)}, instances: {len(instances)}"],
             fix="Emulator(backends=('ibm_fez',))",
         )
-    if min(queue_seconds, run_seconds, run_share) < 0:
+
+
+def _check_times(
+    queue_seconds: float, run_seconds: float, run_share: float, usage_after_seconds: float
+) -> None:
+    rare = {"run_share": run_share, "usage_after_seconds": usage_after_seconds}
+    if min(queue_seconds, run_seconds, *rare.values()) < 0:
+        more = "".join(f", {name}: {value}" for name, value in rare.items() if value)
         raise UsageError(
             "QS123",
             "A job cannot wait or run for a negative time.",
-            evidence=[
-                f"queue_seconds: {queue_seconds}, run_seconds: {run_seconds}"
-                + (f", run_share: {run_share}" if run_share else "")
-            ],
+            evidence=[f"queue_seconds: {queue_seconds}, run_seconds: {run_seconds}{more}"],
             fix="Emulator(queue_seconds=0.2, run_seconds=0.3)",
         )

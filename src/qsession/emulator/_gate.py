@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from qsession._hosts import as_ibm, is_led, plain
 from qsession._model import Request
 from qsession._refusals import Refused
+from qsession.emulator._identity_calls import LONGEST_FORM
 
 _AUTHORITY = re.compile(r"(?P<name>[^\s:/?#@\[\]]+)(?::[0-9]{1,5})?")
 _OWN = frozenset({"127.0.0.1", "localhost"})
@@ -64,6 +65,8 @@ def as_own(request: Request, key: str | None) -> Request:
     if key is None or not is_led(parts.hostname or ""):
         return request
     if parts.path.endswith(_TOKEN_PATH):
+        if len(request.body) > LONGEST_FORM:
+            return request
         form = parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True)
         told = [(name, key if name == "apikey" and value else value) for name, value in form]
         return replace(request, body=urlencode(told).encode())

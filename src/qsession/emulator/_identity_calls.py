@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import parse_qs
 
 from qsession._model import SECOND, Response
+from qsession._refusals import Refused
 from qsession._session_document import Json
 from qsession.emulator._exchange import Exchange, World
 from qsession.emulator._replies import reply
@@ -12,6 +13,9 @@ from qsession.emulator._tokens import REFRESH_SECONDS, TOKEN_SECONDS
 
 _KEY_GRANT = "urn:ibm:params:oauth:grant-type:apikey"
 _REFRESH_GRANT = "refresh_token"
+
+LONGEST_FORM = 64_000
+"""Bytes of a request for a token; more is refused, since the fields of megabytes fill the memory (ours)."""
 
 
 def token(world: World, exchange: Exchange) -> Response:
@@ -22,6 +26,8 @@ def token(world: World, exchange: Exchange) -> Response:
     """
     if world.iam == "unavailable":
         return _refusal("BXNIM0601E", "The service is temporarily unavailable.", status=503)
+    if len(exchange.request.body) > LONGEST_FORM:
+        raise Refused("too large")
     form = parse_qs(exchange.request.body.decode("utf-8", "replace"))
     grant = form.get("grant_type", [""])
     if grant == [_KEY_GRANT]:

@@ -101,6 +101,11 @@ class Directory:
         with self._lock:
             return self._instances
 
+    def fill(self, instances: Sequence[Instance]) -> None:
+        """Have other instances instead, as an account that was changed elsewhere."""
+        with self._lock:
+            self._instances = tuple(instances)
+
     def find(self, crn: str) -> Instance | None:
         """The instance of a cloud resource name."""
         return next((instance for instance in self.all() if instance.crn == crn), None)

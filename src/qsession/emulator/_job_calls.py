@@ -21,7 +21,7 @@ from qsession.emulator._exchange import (
     whole,
     words,
 )
-from qsession.emulator._programs import Failure
+from qsession.emulator._programs import RAN_TOO_LONG, Failure, Work
 from qsession.emulator._records import Submission, View
 from qsession.emulator._replies import nothing, ready, reply, text
 from qsession.emulator._state import outcome
@@ -33,23 +33,16 @@ MAX_BODY = 50_000_000
 """Bytes of a job's input (documented as 50 MB)."""
 
 _PAGE = 200
+_TOO_LONG = "Cancelled - Ran too long"  # documented for status; state.status has the first word
 _LOG_LEVELS = frozenset({"critical", "error", "warning", "info", "debug"})
 
 
 def create(world: World, exchange: Exchange) -> Response:
     """``POST /jobs``: 200, not 201 (documented)."""
-    if len(exchange.request.body) > MAX_BODY:
-        raise Refused("too large")
-    body = exchange.document()
+    body = exchange.document(longest=MAX_BODY)
     asked = _asked(body, exchange)
     asked = _admission.admitted(world, exchange, asked)
-    if asked.program not in _programs.PROGRAMS:
-        known = asked.program in _programs.KNOWN_PROGRAMS
-        raise Refused("not emulated program" if known else "unknown program", asked.program)
-    if not isinstance(asked.params, dict):
-        raise Refused("invalid", "params must be an object")
-    device = world.devices[asked.backend]
-    work = _programs.prepare(asked.program, asked.params, device, noise=world.noise)
+    work = _work(world, asked)
     caps = _admission.caps(world, exchange.instance)
     ident = world.state.submit(exchange.instance.crn, asked, work, exchange.at, caps=caps)
     answer: dict[str, Json] = {"id": ident, "backend": asked.backend}
@@ -60,6 +53,25 @@ def create(world: World, exchange: Exchange) -> Response:
     if asked.calibration:
         answer["calibration_id"] = asked.calibration
     return reply(answer)
+
+
+def _work(world: World, asked: Submission) -> Work:
+    """What a job does, with `World.unread_results` for one that would be refused."""
+    try:
+        return _read(world, asked)
+    except Refused:
+        if world.unread_results is None:
+            raise
+        return _programs.unread(asked.program, asked.params, world.unread_results)
+
+
+def _read(world: World, asked: Submission) -> Work:
+    if asked.program not in _programs.PROGRAMS:
+        known = asked.program in _programs.KNOWN_PROGRAMS
+        raise Refused("not emulated program" if known else "unknown program", asked.program)
+    if not isinstance(asked.params, dict):
+        raise Refused("invalid", "params must be an object")
+    return _programs.prepare(asked.program, asked.params, world.devices[asked.backend], noise=world.noise)
 
 
 def _asked(body: dict[str, Json], exchange: Exchange) -> Submission:
@@ -79,6 +91,8 @@ def _asked(body: dict[str, Json], exchange: Exchange) -> Submission:
         runtime=words(body, "runtime", longest=10_000) or "",
         caller=header.rpartition("/")[2],
         calibration=words(body, "calibration_id", longest=100) or "",
+        # 0 is allowed (documented) and cannot mean that nothing may run (inferred).
+        limit=min(cost, MAX_COST) if cost else None,
     )
 
 
@@ -196,8 +210,11 @@ def delete(world: World, exchange: Exchange) -> Response:
 
 
 def tag(world: World, exchange: Exchange) -> Response:
-    """``PUT /jobs/{id}/tags``."""
-    tags = labels(exchange.document())
+    """``PUT /jobs/{id}/tags``; a body without them is refused, so that a slip clears none (ours)."""
+    body = exchange.document()
+    if "tags" not in body:
+        raise Refused("invalid", "tags is required")
+    tags = labels(body)
     world.state.tag_job(exchange.instance.crn, exchange.call.ids["job"], tags)
     return nothing()
 
@@ -223,7 +240,7 @@ def _document(world: World, view: View, *, params: bool) -> dict[str, Json]:
         "id": view.job.plan.job,
         "backend": asked.backend,
         "state": state,
-        "status": state["status"],
+        "status": state["status"] if state.get("reason_code") != RAN_TOO_LONG else _TOO_LONG,
         "program": {"id": asked.program},
         "created": isoformat(view.job.plan.created),
         "cost": asked.cost,
@@ -252,7 +269,7 @@ def _state(world: World, view: View) -> dict[str, Json]:
 
 def _failed(failure: Failure) -> dict[str, Json]:
     state: dict[str, Json] = {
-        "status": "Failed",
+        "status": "Cancelled" if failure.code == RAN_TOO_LONG else "Failed",
         "reason": failure.reason,
         "reason_code": failure.code,
     }
@@ -268,7 +285,7 @@ def _charged(view: View) -> float:
 
 
 def _usage(view: View) -> dict[str, Json]:
-    status = "complete" if view.fate.is_final else "pending"
+    status = "complete" if view.settled else "pending"
     return {"qpu_charge_time_seconds": _charged(view), "status": status}
 
 

@@ -28,6 +28,7 @@ class Submission:
         caller: Who the client said it was called by.
         calibration: Id of the calibration it asked for, or empty.
         mock: Whether its backend is of class ``mock``.
+        limit: Seconds of running after which it is cancelled; None where nobody set a limit.
     """
 
     program: str
@@ -41,6 +42,7 @@ class Submission:
     caller: str = ""
     calibration: str = ""
     mock: bool = False
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ class Job:
     """One job. Its plan and tags change under the state's lock only.
 
     A deleted one is kept for what it used. The order of those that were there at the start
-    is below 1.
+    is below 1. Its home is the session whose QPU it holds, which is the one that it was posted
+    to unless it is a dry run.
     """
 
     plan: JobPlan
@@ -71,6 +74,7 @@ class Job:
     work: Work
     seed: int
     tags: tuple[str, ...]
+    home: str | None = None
     outcome: Outcome | None = None
     handed_out: bool = False
     deleted: bool = False
@@ -120,8 +124,9 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A job at one moment."""
+    """A job at one moment, and whether its usage is final."""
 
     job: Job
     fate: Fate
     tags: tuple[str, ...]
+    settled: bool

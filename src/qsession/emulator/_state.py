@@ -38,11 +38,13 @@ class State:
         seed: Enters every id and every random draw.
         pace: How long jobs wait and run.
         rules: What is not known of the life of sessions.
+        usage_after: How long after its end a job's usage is still pending.
     """
 
-    def __init__(self, seed: int, *, pace: Pace, rules: Rules) -> None:
+    def __init__(self, seed: int, *, pace: Pace, rules: Rules, usage_after: Micros = 0) -> None:
         self.rules = rules
         self.pace = pace
+        self.usage_after = usage_after
         self._seed = seed
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
@@ -104,9 +106,15 @@ class State:
         """The first moment after another one at which a session or a job looks different."""
         with self._lock:
             moments = [session.story.next_change(at) for session in self._sessions.values()]
-            alone = (job.plan for job in self._jobs.values() if job.asked.session is None)
+            alone = (job.plan for job in self._jobs.values() if job.home is None)
             moments += [_course.next_change_alone(plan, at) for plan in alone]
+            moments += self._settling(at) if self.usage_after else []
         return min((moment for moment in moments if moment is not None), default=None)
+
+    def _settling(self, at: Instant) -> list[Instant]:
+        """When the usage of each job that has ended becomes final, where that is still to come."""
+        ended = (self._view(job, at).fate.ended for job in self._jobs.values())
+        return [moment + self.usage_after for moment in ended if moment and moment + self.usage_after > at]
 
     def remember(self, crn: str, asked: Submission, work: Work, plan: JobPlan) -> str:
         """A job outside of any session that was there before anybody asked.
@@ -115,19 +123,33 @@ class State:
             crn: Its instance.
             asked: How it was posted.
             work: What it does.
-            plan: Its course; its id is made here.
+            plan: Its course; an id is made here if it has none.
 
         Returns:
             Its id.
         """
         with self._lock:
             order = sum(job.order < 1 for job in self._jobs.values())
-            ident = derived_xid(self._seed, "past", crn, order, work.digest)
+            ident = plan.job or derived_xid(self._seed, "past", crn, order, work.digest)
             seed = derived_seed(self._seed, work.digest, "past", order)
             plan = replace(plan, job=ident)
             # Below 1, and in the order in which they are told.
             self._jobs[ident] = Job(plan, crn, order - _MOST_PAST, asked, work, seed, asked.tags)
         return ident
+
+    def remember_session(self, crn: str, ident: str, backend: str, born: Life) -> None:
+        """A session or batch that was there before anybody asked, or another past of a known one.
+
+        Args:
+            crn: Its instance.
+            ident: Its id.
+            backend: Its backend.
+            born: Its life so far.
+        """
+        with self._lock:
+            session = self._sessions.setdefault(ident, Session(ident, crn, backend, born))
+            session.born = born
+            session.retell()
 
     def submit(self, crn: str, asked: Submission, work: Work, at: Instant, *, caps: Caps = _NO_CAPS) -> str:
         """Take a job into the queue.
@@ -141,6 +163,8 @@ class State:
         key = f"job|{crn}|{asked.backend}|{work.digest}"
         with self._lock:
             session = self._taking(crn, asked, at) if asked.session else None
+            if session is not None and session.backend != asked.backend:
+                session = None
             self._check_caps(crn, caps, at)
             at = session.note(at) if session else at
             again = self._again(key)
@@ -148,9 +172,13 @@ class State:
             plan = JobPlan(ident, at, *self.pace(session.born.limits if session else None))
             if session is not None:
                 plan = replace(plan, turn=session.turn())
+            if asked.limit is not None and plan.runs_for > asked.limit * SECOND:
+                plan = replace(plan, runs_for=asked.limit * SECOND)
+                work = _programs.cut_off(work)
             seed = derived_seed(self._seed, work.digest, again)
             self._orders += 1
-            job = Job(plan, crn, self._orders, asked, work, seed, asked.tags)
+            home = session.ident if session else None
+            job = Job(plan, crn, self._orders, asked, work, seed, asked.tags, home)
             self._jobs[ident] = job
             if session is not None:
                 session.jobs.append(job)
@@ -171,7 +199,8 @@ class State:
         session = self._find(crn, asked.session or "")
         if not _lifecycle.takes_jobs(session.story.life(max(at, session.latest))):
             raise Refused("session closed")
-        if session.backend != asked.backend:
+        # A dry run of a session goes to the mock of its backend under the session's id (the client's code).
+        if session.backend != asked.backend and not asked.mock:
             raise Refused("invalid", f"the session runs on {session.backend}")
         return session
 
@@ -230,7 +259,7 @@ class State:
         return not self._view(job, at).fate.is_final and job.plan.cancelled is None
 
     def _cancel(self, job: Job, at: Instant) -> None:
-        session = self._sessions[job.asked.session] if job.asked.session is not None else None
+        session = self._sessions[job.home] if job.home is not None else None
         turn = session.turn() if session else 0
         job.plan = replace(job.plan, cancelled=max(at, job.plan.created), cancel_turn=turn)
         if session is not None:
@@ -264,10 +293,11 @@ class State:
         return found
 
     def _view(self, job: Job, at: Instant) -> View:
-        session = job.asked.session
-        if session is None:
-            return View(job, _course.alone(job.plan, at), job.tags)
-        return View(job, self._sessions[session].story.fate(job.plan.job, at), job.tags)
+        if job.home is None:
+            fate = _course.alone(job.plan, at)
+        else:
+            fate = self._sessions[job.home].story.fate(job.plan.job, at)
+        return View(job, fate, job.tags, fate.ended is not None and at >= fate.ended + self.usage_after)
 
     def _again(self, key: str) -> int:
         self._seen[key] += 1

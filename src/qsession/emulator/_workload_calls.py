@@ -22,6 +22,8 @@ from qsession._session_document import Json
 from qsession.emulator import _charges
 from qsession.emulator._course import Phase
 from qsession.emulator._exchange import USER_ID, Exchange, World
+from qsession.emulator._instances import Instance
+from qsession.emulator._programs import RAN_TOO_LONG
 from qsession.emulator._records import Session, View
 from qsession.emulator._replies import reply
 from qsession.emulator._state import outcome
@@ -55,6 +57,7 @@ class Workload:
     Attributes:
         created: When it was created.
         ident: Its id.
+        instance: CRN of its instance.
         backend: Its backend.
         mode: ``job``, ``session`` or ``batch``.
         status: How far it is.
@@ -65,6 +68,7 @@ class Workload:
 
     created: Instant
     ident: str
+    instance: str
     backend: str
     mode: str
     status: Status
@@ -86,7 +90,7 @@ def listing(world: World, exchange: Exchange) -> Response:
     begin = _begin(found, exchange, limit)
     page = found[begin : begin + limit]
     document: dict[str, Json] = {
-        "workloads": [_document(workload, exchange) for workload in page],
+        "workloads": [_document(workload) for workload in page],
         "total_count": len(found),
         "limit": limit,
     }
@@ -129,10 +133,16 @@ def _word(exchange: Exchange, name: str, known: tuple[str, ...]) -> str | None:
 
 
 def _workloads(world: World, exchange: Exchange) -> Iterator[Workload]:
-    crn, at = exchange.instance.crn, exchange.at
-    for session, life in world.state.sessions(crn, at):
+    """Those of every instance of the account in the region (the client's unit tests expect them)."""
+    for instance in world.instances:
+        if instance.region == exchange.instance.region:
+            yield from _of_instance(world, instance, exchange.at)
+
+
+def _of_instance(world: World, instance: Instance, at: Instant) -> Iterator[Workload]:
+    for session, life in world.state.sessions(instance.crn, at):
         yield _of_session(session, life, mock=world.devices[session.backend].mock)
-    for view in world.state.jobs(crn, at):
+    for view in world.state.jobs(instance.crn, at):
         if view.job.asked.session is None:
             yield _of_job(view)
 
@@ -148,14 +158,16 @@ def _of_session(session: Session, life: Life, *, mock: bool) -> Workload:
         more["ended"] = isoformat(life.closed_at)
     mode = "batch" if life.mode == "batch" else "session"
     status = _STATES[life.state]
-    return Workload(life.created_at, session.ident, session.backend, mode, status, (), mock, more)
+    return Workload(
+        life.created_at, session.ident, session.crn, session.backend, mode, status, (), mock, more
+    )
 
 
 def _of_job(view: View) -> Workload:
     asked, fate = view.job.asked, view.fate
     more: dict[str, Json] = {
         "accepting_jobs": None,
-        **_usage(_charges.ran(view) / SECOND, done=fate.is_final),
+        **_usage(_charges.ran(view) / SECOND, done=view.settled),
         "estimated_running_time_seconds": view.job.estimate,
     }
     if fate.ended is not None:
@@ -164,13 +176,15 @@ def _of_job(view: View) -> Workload:
     if status == "failed" and (found := outcome(view)) is not None and found.failure is not None:
         more["status_reason"] = found.failure.reason
     created, ident = view.job.plan.created, view.job.plan.job
-    return Workload(created, ident, asked.backend, "job", status, view.tags, asked.mock, more)
+    return Workload(created, ident, view.job.crn, asked.backend, "job", status, view.tags, asked.mock, more)
 
 
 def _status(view: View) -> Status:
     if view.fate.phase == "Ended":
         found = outcome(view)
-        return "completed" if found is None or found.failure is None else "failed"
+        if found is None or found.failure is None:
+            return "completed"
+        return "canceled" if found.failure.code == RAN_TOO_LONG else "failed"
     return _PHASES[view.fate.phase]
 
 
@@ -182,12 +196,12 @@ def _usage(seconds: float, *, done: bool) -> dict[str, Json]:
     return {"usage_seconds": seconds, "usage": usage}
 
 
-def _document(workload: Workload, exchange: Exchange) -> dict[str, Json]:
+def _document(workload: Workload) -> dict[str, Json]:
     return {
         "id": workload.ident,
         "created": isoformat(workload.created),
         "backend": workload.backend,
-        "instance": exchange.instance.crn,
+        "instance": workload.instance,
         "user_id": USER_ID,
         "mode": workload.mode,
         "status": workload.status,

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 
 from qsession._lifecycle import Rules
 from qsession._model import SECOND
-from qsession.emulator import Emulator
+from qsession.emulator import Backend, Emulator
 
 MS = SECOND // 1000
 
 
 @functools.cache
-def body(session: str | None) -> bytes:
+def body(session: str | None, backend: str = "ibm_fez") -> bytes:
     """A job; its PUB is none, so it fails when it has run and is not simulated."""
     inputs = {"pubs": [["no circuit"]], "options": {}, "version": 2}
     more = {"session_id": session} if session else {}
-    return encoded({"program_id": "sampler", "backend": "ibm_fez", "params": inputs, **more})
+    return encoded({"program_id": "sampler", "backend": backend, "params": inputs, **more})
 
 
 def every_body(caller: Caller, things: list[str], at: int) -> list[bytes]:
@@ -32,7 +32,9 @@ def every_body(caller: Caller, things: list[str], at: int) -> list[bytes]:
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["job", "job", "job", "loose job", "stop", "accept", "cancel", "cancel job"]),
+        st.sampled_from(
+            ["job", "job", "job", "loose job", "dry job", "stop", "accept", "cancel", "cancel job"]
+        ),
         st.integers(0, 3),
         st.sampled_from([0, 1, 7, 900, 1_000, 2_500, 9_000, 61_000]),
     ),
@@ -48,9 +50,9 @@ def histories(draw):
         queued_jobs_end=draw(st.sampled_from(["Cancelled", "Failed"])),
     )
     lengths = st.sampled_from([0, 0.001, 1, 2.5, 30])
-    caller = Caller(
-        Emulator(backends=("ibm_fez",), queue_seconds=draw(lengths), run_seconds=draw(lengths), rules=rules)
-    )
+    times = {name: draw(lengths) for name in ("queue_seconds", "run_seconds", "usage_after_seconds")}
+    backends = ("ibm_fez", Backend("mock_fez", mock=True))
+    caller = Caller(Emulator(backends=backends, rules=rules, **times))
     limits = draw(
         st.sampled_from([{}, {"max_ttl": 9}, {"max_ttl": 20, "active_ttl": 4}, {"interactive_ttl": 1}])
     )
@@ -63,8 +65,9 @@ def histories(draw):
             for job in jobs[which : which + 1]:
                 caller.send("POST", f"/jobs/{job}/cancel", at=seconds)
         elif what.endswith("job"):
-            home = session if what == "job" else None
-            answer = caller.send("POST", "/jobs", body(home), at=seconds)
+            home = None if what == "loose job" else session
+            backend = "mock_fez" if what == "dry job" else "ibm_fez"
+            answer = caller.send("POST", "/jobs", body(home, backend), at=seconds)
             jobs += [json.loads(answer.body)["id"]] if answer.status == 200 else []
         elif what == "cancel":
             caller.send("DELETE", f"/sessions/{session}/close", at=seconds)

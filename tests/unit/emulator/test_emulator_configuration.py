@@ -83,11 +83,13 @@ def test_every_field_reaches_the_emulator(configured):
         "backends:\n"
         "- name: test_eagle_1\n  device: ibm_sherbrooke\n  ecr: [[0, 1]]\n"
         "  status: paused\n  reason: calibration\n  queue_length: 4\n"
+        "  calibrations: {mine: {n_uchannels: 7}}\n"
         "- {name: mock_fez, class: mock, fractional: true}\n"
         "instances:\n"
         "- {name: one, plan: Open, pricing_type: free, tags: [a], backends: [mock_fez], archived: true}\n"
         "- {number: 9, usage_limit_seconds: 5, usage_allocation_seconds: 3, pending_jobs: 2}\n"
         "queue_seconds: 1\nrun_seconds: 2\nseed: 5\njobs_a_minute: 7\n"
+        "unread_results: '{}'\nusage_after_seconds: 3\n"
         "rules: {created: hello, queued_jobs_end: Failed, usage_spans_gaps: false, at_active_ttl: inactive}\n"
     )
     first, second = emulator.instances
@@ -110,6 +112,13 @@ def test_every_field_reaches_the_emulator(configured):
     ecr = next(gate for gate in configuration["gates"] if gate["name"] == "ecr")
     assert [0, 1] in ecr["coupling_map"]
     assert "rzz" in caller.json("GET", "/backends/mock_fez/configuration")["basis_gates"]
+    calibrated = caller.json("GET", "/backends/test_eagle_1/configuration?calibration_id=mine")
+    assert calibrated == configuration | {"n_uchannels": 7}
+    job = caller.json("POST", "/jobs", {"program_id": "any", "backend": "mock_fez"})["id"]
+    assert [caller.json("GET", f"/jobs/{job}", at=at)["usage"]["status"] for at in (5.9, 6)] == [
+        "pending",
+        "complete",
+    ]
     session = caller.json("POST", "/sessions", {"mode": "batch", "backend": "mock_fez"})
     assert session["state_reason"] == "hello"
 

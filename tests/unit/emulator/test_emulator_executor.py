@@ -171,15 +171,15 @@ def test_semantic_role_comes_back(caller):
 
 
 def test_chunk_timing_is_the_jobs_own(caller):
-    """One chunk from the start of the job to its end holds all items."""
+    """One chunk from the start of the job to its end holds all items; its moments have no zone."""
     program = QuantumProgram(shots=1)
     program.append_circuit_item(turned(), circuit_arguments=np.zeros((2, 3, 1)))
     program.append_circuit_item(turned(), circuit_arguments=[0.0])
     job = submitted(caller, body_of(program))
     times = caller.json("GET", f"/jobs/{job}/metrics", at=1)["timestamps"]
     (span,) = json.loads(text_of(caller, job))["metadata"]["chunk_timing"]
-    assert span["start"][:-1].startswith(times["running"][:-1])
-    assert span["stop"][:-1].startswith(times["finished"][:-1])
+    assert span["start"] == times["running"].replace("Z", "000")
+    assert span["stop"] == times["finished"].replace("Z", "000")
     assert span["parts"] == [
         {"idx_item": 0, "size": 6, "permutation": [0, 1], "element_range": [0, 6, 1]},
         {"idx_item": 1, "size": 1, "permutation": [], "element_range": [0, 1, 1]},

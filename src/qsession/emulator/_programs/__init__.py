@@ -10,25 +10,39 @@ import hashlib
 import importlib
 import importlib.util
 from collections.abc import Mapping
+from dataclasses import replace
 
 from qsession._model import Instant
 from qsession._refusals import Refused
 from qsession._session_document import Json
 from qsession.emulator._devices import Device
 from qsession.emulator._programs._weighing import weigh
-from qsession.emulator._programs._work import UNREADABLE, Failed, Failure, Moment, Outcome, Work
+from qsession.emulator._programs._work import (
+    RAN_TOO_LONG,
+    UNREADABLE,
+    Failed,
+    Failure,
+    Given,
+    Moment,
+    Outcome,
+    Work,
+)
 from qsession.emulator._replies import compact
 from qsession.errors import UsageError
 
 __all__ = [
     "KNOWN_PROGRAMS",
     "PROGRAMS",
+    "RAN_TOO_LONG",
     "Failure",
+    "Given",
     "Outcome",
     "Work",
+    "cut_off",
     "missing_extra",
     "prepare",
     "run",
+    "unread",
     "warm",
 ]
 
@@ -88,6 +102,27 @@ def _read(program: str, params: Mapping[str, Json], device: Device, *, noise: bo
         reason = f"The job could not be read: {problem}"
         raise Failed(Failure(1603, reason, "Check the circuit's encoding.")) from problem
     return work
+
+
+def unread(program: str, params: Json, results: str) -> Work:
+    """A job of any program, whose parameters nobody reads.
+
+    Args:
+        program: Its program.
+        params: Its parameters.
+        results: What it comes to.
+    """
+    digest = hashlib.sha256(compact([program, params])).hexdigest()
+    return Work(program, digest, 0, body=Given(results))
+
+
+def cut_off(work: Work) -> Work:
+    """The job, as one that is cancelled for running longer than it may.
+
+    The code is the client's, the words are inferred.
+    """
+    reason = "The job ran longer than its maximum execution time."
+    return replace(work, body=None, failure=Failure(RAN_TOO_LONG, reason))
 
 
 def run(work: Work, seed: int, started: Instant, ended: Instant) -> Outcome:

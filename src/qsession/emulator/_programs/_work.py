@@ -39,6 +39,10 @@ MAX_POINTS = 1_000_000
 """Expectation values of one estimator job: our own limit."""
 
 
+RAN_TOO_LONG = 1305
+"""``reason_code`` of a job that was cancelled because it ran longer than it may (the client's code)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why a job failed.
@@ -86,6 +90,22 @@ class Body(Protocol):
         Raises:
             Failed: If it cannot be run.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A job whose results are given.
+
+    Attributes:
+        text: Their text.
+    """
+
+    text: str
+
+    def run(self, moment: Moment) -> str:
+        """The text that was given."""
+        del moment
+        return self.text
 
 
 @dataclass(frozen=True, slots=True)
