@@ -7,7 +7,7 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from urllib.parse import quote, unquote
@@ -74,8 +74,10 @@ class Editor:
         """A text without what stands in it as it is."""
         text = CRN.sub(lambda found: found[0] if is_nobodys(found[0]) else self.stand_in(found[0]), text)
         text = FIELD.sub(self._in_repr, text)
+        low = text.encode("utf-8", "surrogatepass").lower()
         for shape in self.search.shapes:
-            text = shape.pattern.sub(shape.replace, text)
+            if shape.hint in low:
+                text = shape.pattern.sub(shape.replace, text)
         text = self.search.values.replace(text)
         for rule in self.search.rules:
             text = rule.replace(text)
@@ -138,15 +140,16 @@ class Editor:
 
     def _runs(self, text: str, depth: int) -> str:
         """A text without what stands in parts of it in a coding."""
-        codings: Mapping[re.Pattern[str], Callable[[str, int], str]] = {
-            _ESCAPED: self._escaped,
-            _QUOTED: self._percent,
-            _LINES: self._base64,
-            _HEX: self._hex,
-            _BASE64: self._base64,
-        }
-        for pattern, edit in codings.items():
-            text = pattern.sub(lambda found, edit=edit: edit(found[0], depth), text)  # type: ignore[misc]
+        codings: Sequence[tuple[str, re.Pattern[str], Callable[[str, int], str]]] = (
+            ("\\", _ESCAPED, self._escaped),
+            ("%", _QUOTED, self._percent),
+            ("\n", _LINES, self._base64),
+            ("", _HEX, self._hex),
+            ("", _BASE64, self._base64),
+        )
+        for sign, pattern, edit in codings:
+            if sign in text:
+                text = pattern.sub(lambda found, edit=edit: edit(found[0], depth), text)  # type: ignore[misc]
         return text
 
     def _escaped(self, word: str, depth: int) -> str:
