@@ -53,18 +53,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     ci = "reach the service although CI is set"
     group.addoption("--qsession-allow-ci", action="store_true", default=False, help=ci)
     parser.addini("qsession_allow_ci", ci, type="bool", default=False)
-    parser.addini(
-        "qsession_allowed_hosts",
-        "hosts besides this machine that a replay may reach",
-        type="args",
-        default=[],
-    )
-    parser.addini(
-        "qsession_redact",
-        "kinds and regular expressions to keep out of recordings",
-        type="linelist",
-        default=[],
-    )
+    parser.addini("qsession_allowed_hosts", "hosts besides this machine that a replay may reach", "args", [])
+    parser.addini("qsession_redact", "what to keep out of recordings", "linelist", [])
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -204,4 +204,4 @@ def _encoded(data: bytes, *, like: str) -> str:
 
 
 def _holds_circuits(data: bytes) -> bool:
-    return any(layer.startswith(_layers.QPY) for layer, _ in _layers.Layers().of(data))
+    return any(layer.data.startswith(_layers.QPY) for layer in _layers.Layers().of(data))

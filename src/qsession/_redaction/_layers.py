@@ -8,13 +8,12 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 DEEPEST = 8
 """How many layers are opened."""
 
-MOST = 64 * 1024 * 1024
+MOST = 256 * 1024 * 1024
 """Bytes that are looked through in all layers of one body together."""
 
 QPY = b"QISKIT"
@@ -33,13 +32,31 @@ _ESCAPED = re.compile(rb"(?<!\\)\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([\"'/
 _SIGNS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 _GZIP, _ZLIB = b"\x1f\x8b\x08", re.compile(rb"\x78[\x9c\xda\x01\x5e]")
 _NEAR = 64
-_READABLE = re.compile(rb"[\t\n\r\x20-\x7e]{12,}|\x1f\x8b\x08|\x1f\xc2\x8b\x08|x(?:\xc2\x9c|\xc3\x9a)|QISKIT")
+_READABLE = re.compile(rb"[\t\n\r\x20-\x7e]{12,}")
+_PACKED = re.compile(rb"\x1f\x8b\x08|\x1f\xc2\x8b\x08|x(?:\xc2\x9c|\xc3\x9a)|QISKIT")
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _SPACE = b" \t\r\n"
 
 
 class TooLarge(Exception):
     """What is packed in a body is more than is looked through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Bytes, and what was undone to see them.
+
+    Attributes:
+        data: The bytes.
+        how: Names of what was undone, the outermost first.
+        text: The text that they are; None if they are none.
+        pieces: The pieces of text among other bytes; empty if all of it is text.
+    """
+
+    data: bytes
+    how: tuple[str, ...]
+    text: str | None
+    pieces: bytes
 
 
 @dataclass(slots=True)
@@ -52,10 +69,8 @@ class Layers:
 
     left: int = MOST
 
-    def of(
-        self, data: bytes, *, depth: int = DEEPEST, how: tuple[str, ...] = ()
-    ) -> Iterator[tuple[bytes, tuple[str, ...]]]:
-        """Each layer with the names of what was undone to see it, the body itself first.
+    def of(self, data: bytes, *, depth: int = DEEPEST, how: tuple[str, ...] = ()) -> Iterator[Layer]:
+        """Each layer, the body itself first.
 
         Raises:
             TooLarge: If there is more than is looked through.
@@ -63,20 +78,22 @@ class Layers:
         self.left -= len(data)
         if self.left < 0:
             raise TooLarge
-        yield data, how
-        if depth == 0:
-            return
-        for name, inner in self._inside(data):
-            yield from self.of(inner, depth=depth - 1, how=(*how, name))
+        text = as_text(data)
+        layer = Layer(data, how, text, b"" if text is not None else printed(data))
+        yield layer
+        if depth:
+            for name, inner in self._inside(layer):
+                yield from self.of(inner, depth=depth - 1, how=(*how, name))
 
-    def _inside(self, data: bytes) -> Iterator[tuple[str, bytes]]:
+    def _inside(self, layer: Layer) -> Iterator[tuple[str, bytes]]:
+        data = layer.data
         for at, kind in packed_at(data):
             if (unpacked := inflate(data[at:], self.left)) is not None:
                 yield kind, unpacked[0]
         if (narrow := as_characters(data)) is not None:
             yield "characters", narrow
         # Among other bytes only what is printed can be a spelling of anything.
-        text = data if as_text(data) is not None else printed(data)
+        text = data if layer.text is not None else layer.pieces
         if b"\\" in text and (undone := unescaped(text)) != text:
             yield "escapes", undone
         if _PERCENT.search(text):
@@ -97,7 +114,7 @@ def _decoded(data: bytes) -> Iterator[tuple[str, bytes]]:
                 # Most words are base64 of noise, and so is base64 begun at a wrong place. What was
                 # seen and is shorter than what counts as readable is looked for in its coding.
                 if is_readable(decoded):
-                    yield name, decoded
+                    yield name, decoded if shift == 0 or _is_packed(decoded) else printed(decoded)
 
 
 def packed_at(data: bytes) -> Iterator[tuple[int, str]]:
@@ -120,7 +137,6 @@ def as_text(data: bytes) -> str | None:
         return None
 
 
-@lru_cache(maxsize=8)
 def printed(data: bytes) -> bytes:
     """The pieces of text among other bytes, from eight characters on, on lines of their own."""
     # Names in files of circuits may have letters beyond ASCII.
@@ -181,5 +197,9 @@ def _sign(found: re.Match[bytes]) -> bytes:
 
 
 def is_readable(data: bytes) -> bool:
-    """Whether bytes hold text, or near their beginning something compressed or circuits."""
-    return _READABLE.search(data) is not None or _ZLIB.search(data, 0, _NEAR) is not None
+    """Whether bytes have text in them, or near their beginning something compressed or circuits."""
+    return _READABLE.search(data) is not None or _is_packed(data)
+
+
+def _is_packed(data: bytes) -> bool:
+    return _PACKED.search(data) is not None or _ZLIB.search(data, 0, _NEAR) is not None

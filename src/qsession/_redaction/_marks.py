@@ -39,7 +39,7 @@ def marked_in(data: bytes, marks: Sequence[Mark]) -> bool:
     for each in marks:
         wanted.setdefault((each.length, each.salt), set()).add(each.digest)
     try:
-        return any(_in_layer(layer.lower(), wanted) for layer, _ in Layers().of(data))
+        return any(_in_layer(layer.data.lower(), wanted) for layer in Layers().of(data))
     except TooLarge:
         return True
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from qsession._redaction._layers import QPY, Layers, TooLarge, as_text, printed
+from qsession._redaction._layers import QPY, Layer, Layers, TooLarge
 from qsession._redaction._rules import Rule
 from qsession._redaction._shapes import CRN, FIELD, PRIVATE, SHAPES, Shape, replace_field
 from qsession._redaction._values import Values
@@ -24,6 +24,7 @@ UNSEARCHED = "more than can be looked through"
 
 
 _FIELDS = tuple(name.encode() for name in PRIVATE)
+_QUOTES = (b'"', b"'", b"\\")
 _REMEMBERED = 256
 _FOR_REPORTS = tuple(shape for shape in SHAPES if shape.only != "recording")
 _FOR_RECORDINGS = tuple(shape for shape in SHAPES if shape.only != "report")
@@ -69,20 +70,21 @@ class Search:
 
     def _look(self, data: bytes) -> Iterator[_Found]:
         try:
-            for layer, how in Layers().of(data):
-                yield from ((kind, how) for kind in sorted(self._in_layer(layer)))
+            for layer in Layers().of(data):
+                yield from ((kind, layer.how) for kind in sorted(self._in_layer(layer)))
         except TooLarge:
             yield UNSEARCHED, ()
 
-    def _in_layer(self, layer: bytes) -> set[str]:
-        kinds = self.values.kinds_in(layer, low := layer.lower())
-        if (text := as_text(layer)) is not None:
-            return kinds | self._shapes(text, low, text_only=True) | self._fields(text, low)
-        pieces = printed(layer)
+    def _in_layer(self, layer: Layer) -> set[str]:
+        low = layer.data.lower()
+        kinds = self.values.kinds_in(layer.data, low)
+        if layer.text is not None:
+            return kinds | self._shapes(layer.text, low, text_only=True) | self._fields(layer.text, low)
+        pieces = layer.pieces
         kinds |= self._shapes(pieces.decode("latin-1"), pieces.lower(), text_only=False)
         # What is searched in text alone could stand in random bytes, but for long pieces, and for
         # files of circuits, in which names and metadata stand as they are.
-        if not layer.startswith(QPY):
+        if not layer.data.startswith(QPY):
             pieces = b"\n".join(piece for piece in pieces.split(b"\n") if len(piece) >= LONG)
         return kinds | self._shapes(pieces.decode("latin-1"), pieces.lower(), text_only=True)
 
@@ -99,7 +101,8 @@ class Search:
         return kinds
 
     def _fields(self, text: str, low: bytes) -> set[str]:
-        if not any(name in low for name in _FIELDS):
+        named = [name for name in _FIELDS if name in low]
+        if not any(name + quote in low for name in named for quote in _QUOTES):
             return set()
         changed = any(replace_field(found) != found[0] for found in FIELD.finditer(text))
         return {"private field"} if changed else set()
