@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from qsession._config import (
@@ -34,6 +34,7 @@ def record(
     polls: str = "default",
     resume: bool = False,
     park: str | float | None = None,
+    redact: Sequence[str] = (),
 ) -> Run:
     """Record what the client does, while it does it.
 
@@ -59,6 +60,8 @@ def record(
         park: How long a batch or a job without a session may be queued, in seconds or
             as a text such as ``"10m"``; then the block ends with `Parked`, and
             ``resume`` collects it later. None waits on.
+        redact: What to take out besides what always is: names of kinds such as ``"tags"``,
+            and regular expressions.
 
     Returns:
         The run, to be used in a ``with`` statement.
@@ -85,6 +88,7 @@ def record(
         polls=check_polls(Option(polls, "the argument polls")),
         resume=resume,
         park=check_park(Option(None if park is None else str(park), "the argument park")),
+        redact=_checked(redact),
         record_command=f"qsession.record({os.fspath(path)!r}, target='{{target}}')",
     )
     return Run(settings)
@@ -98,6 +102,7 @@ def replay(
     match: str | tuple[str, ...] = "meaning",
     polls: str = "default",
     beyond: str = "error",
+    redact: Sequence[str] = (),
 ) -> Run:
     """Replay a cassette: the same code, no network, no account.
 
@@ -114,6 +119,8 @@ def replay(
             ``wait_for_final_state`` do.
         beyond: What happens where the code waits past the end of the recording:
             ``"error"``, or a ``"model"`` of the service answers.
+        redact: The rules that it was recorded with, so that the code may still ask with what
+            they took out.
 
     Returns:
         The run, to be used in a ``with`` statement.
@@ -133,6 +140,17 @@ def replay(
         match=check_match(match),
         polls=check_polls(Option(polls, "the argument polls")),
         beyond=check_beyond(Option(beyond, "the argument beyond")),
+        redact=_checked(redact),
         record_command=f"qsession.record({os.fspath(path)!r}, target='{{target}}')",
     )
     return Run(settings)
+
+
+def _checked(redact: Sequence[str]) -> tuple[str, ...]:
+    if redact:
+        from qsession._redaction import rules
+
+        # One text would be taken for its letters.
+        redact = [redact] if isinstance(redact, str) else redact
+        rules(redact, origin="the argument redact")
+    return tuple(redact)

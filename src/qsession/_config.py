@@ -13,6 +13,7 @@ from qsession._model import ASPECTS, MEANING, Match, Micros
 from qsession.errors import UsageError
 
 if TYPE_CHECKING:
+    from qsession._redaction import Screen
     from qsession.emulator import Emulator
 
 Mode: TypeAlias = Literal["record", "replay", "live", "scenario"]
@@ -57,6 +58,8 @@ class Settings:
         beyond: Who answers past the end of the recording where the test only waited:
             nobody (``error``) or the ``model``.
         match: How alike a job must be to a recorded one.
+        redact: Rules of redaction besides what is always taken out.
+        screen: Keeps what a recording learns out of what is said meanwhile.
         record_command: The command that records this anew, for messages; ``{target}``
             stands for the target of the recording.
     """
@@ -81,6 +84,8 @@ class Settings:
     match: Match = MEANING
     resume: bool = False
     park: Micros | None = None
+    redact: tuple[str, ...] = field(default=(), repr=False)
+    screen: Screen | None = field(default=None, repr=False)
     record_command: str = "pytest --qsession-record --qsession-target={target}"
 
     @property

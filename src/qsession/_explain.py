@@ -10,7 +10,6 @@ from qsession import _meaning
 from qsession._bodies import read_object
 from qsession._endpoints import Call
 from qsession._model import MEANING, SECOND, Interaction, Match, Micros, Place, Request
-from qsession._redaction import Redactor, canonical_url
 from qsession.errors import ReplayMismatch
 
 _NEAREST = 3
@@ -163,11 +162,13 @@ def way_out(host: str, place: Place, *, ibm: bool) -> ReplayMismatch:
 
 def too_late(call: Call, request: Request, *, where: str) -> ReplayMismatch:
     """A request after the end of its run."""
+    from qsession._redaction import Redactor, canonical_url
+
     return ReplayMismatch(
         "QS307",
         "A request came after its run had ended. Nothing was sent.",
         # In this form the path of the resource controller names no CRN.
-        evidence=[f"{request.method} {canonical_url(call).split('?')[0]}"],
+        evidence=[f"{request.method} {Redactor().clean_text(canonical_url(call).split('?')[0])}"],
         fix="end the threads of a test, and its services, before the test ends",
         where=where,
     )
@@ -199,6 +200,8 @@ def created_id(interaction: Interaction) -> str | None:
 def _mismatch(
     code: str, what: str, evidence: Sequence[str], place: Place, *, fix: str = "", intended: str = ""
 ) -> ReplayMismatch:
+    from qsession._redaction import Redactor
+
     intended = (
         intended or "the command above records the new behaviour; review the difference before you commit it"
     )

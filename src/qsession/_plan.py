@@ -33,6 +33,7 @@ from qsession._options import CASSETTES
 from qsession.errors import ReplayMismatch, UsageError
 
 if TYPE_CHECKING:
+    from qsession._redaction import Screen
     from qsession._run import Run
 
 DEFAULT_BACKEND = "ibm_fez"
@@ -95,6 +96,8 @@ class Plan:
         allowed_hosts: Hosts that a replay may reach.
         resume: Whether tests that have a journal go on from it, whatever the mode.
         park: How long a job may be queued before its test is left, in microseconds.
+        redact: Rules of redaction besides what is always taken out.
+        screen: Keeps secrets out of reports; None in a replay, which learns none.
     """
 
     options: Options
@@ -106,6 +109,8 @@ class Plan:
     allowed_hosts: frozenset[str]
     resume: bool = False
     park: Micros | None = None
+    redact: tuple[str, ...] = ()
+    screen: Screen | None = None
 
     @property
     def keeps_off_the_service(self) -> bool:
@@ -153,6 +158,8 @@ class Plan:
             allowed_hosts=self.allowed_hosts,
             resume=self.resume,
             park=self.park,
+            redact=self.redact,
+            screen=self.screen,
             record_command=f"pytest '{test.nodeid}' --qsession-record --qsession-target={{target}}",
         )
 
@@ -218,7 +225,7 @@ def plan(
         workers: Processes that share the budget; none knows what the others spend.
 
     Raises:
-        UsageError: If a value is wrong (QS101, QS102, QS105, QS167) or two contradict (QS108, QS165).
+        UsageError: If a value is wrong (QS101, QS102, QS105, QS167, QS170) or two contradict (QS108, QS165).
     """
     options = Options((("command line", command_line), ("ini", ini)))
     mode = check_mode(options.get("mode", "replay"))
@@ -256,7 +263,22 @@ def plan(
         else frozenset(),
         resume=resume,
         park=park,
+        redact=(redact := _listed(ini.get("redact"))),
+        screen=_screen(redact, "record" if resume else mode),
     )
+
+
+def _listed(value: object) -> tuple[str, ...]:
+    return tuple(str(each) for each in value) if isinstance(value, list) else ()
+
+
+def _screen(redact: tuple[str, ...], mode: str) -> Screen | None:
+    if mode == "replay" and not redact:
+        return None
+    from qsession._redaction import Screen, rules
+
+    known = rules(redact, origin="the ini key qsession_redact")
+    return None if mode == "replay" else Screen(known)
 
 
 def parameters(values: Mapping[str, object], indices: Mapping[str, int]) -> Sequence[tuple[str, str]]:

@@ -6,9 +6,9 @@ The recorder stands between the client and a source. Nothing is written here.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from qsession import _meaning, _usage
 from qsession._bodies import read_object
@@ -25,10 +25,15 @@ from qsession._model import (
     Request,
     Response,
 )
-from qsession._redaction import Redactor
+from qsession.errors import CassetteError
+
+if TYPE_CHECKING:
+    from qsession._redaction import Finding, Redactor
 
 CREATES = {"sessions.create": "session", "jobs.create": "job"}
 """The calls that make something, and what."""
+
+_MOST_SHOWN = 5
 
 
 class Notes(Protocol):
@@ -64,6 +69,9 @@ class Recorder:
 
     Args:
         start: When the recording begins.
+        redactor: Keeps secrets out of it; a new one when None.
+        proves: Whether it will be written: what cost QPU time is then refused before
+            it is sent, if the recording could not be written with it.
 
     Attributes:
         ids: Real ids and pseudonyms.
@@ -72,10 +80,16 @@ class Recorder:
         paused: How long the recording stood still between two runs: no part of its times.
     """
 
-    def __init__(self, start: Instant) -> None:
+    def __init__(self, start: Instant, *, redactor: Redactor | None = None, proves: bool = False) -> None:
+        # Only here: a replay has no use for it.
+        from qsession._redaction import Redactor
+
         self._start = start
         self.notes: Notes | None = None
         self.paused: Micros = 0
+        self._proves = proves
+        self._findings: dict[Finding, None] = {}
+        self._paid = False
         self._lock = threading.Lock()
         self._interactions: list[Interaction] = []
         self._latest: dict[_meaning.Key, int] = {}
@@ -83,11 +97,18 @@ class Recorder:
         self._plans: dict[str, str] = {}
         self._used: list[str] = []
         self.ids = Ids()
-        self.redactor = Redactor()
+        self.redactor = redactor or Redactor()
 
     def outgoing(self, call: Call, request: Request) -> Request:
-        """What must be sent for a request of the code under test: its ids made real."""
+        """What must be sent for a request of the code under test: its ids made real.
+
+        Raises:
+            CassetteError: If it would cost QPU time and its recording could not be
+                written, since a secret is in it that nothing takes out (QS220).
+        """
         self.redactor.learn_request(call, request)
+        if self._proves and call.endpoint.name in CREATES:
+            self._prove_before(call, request)
         self.ids.mentioned(call.ids)
         return self.ids.outgoing(request)
 
@@ -173,9 +194,21 @@ class Recorder:
             ended - began,
             last=at,
         )
+        findings = self.redactor.prove(interaction) if self._proves else ()
         with self._lock:
+            self._findings.update(dict.fromkeys(findings))
+            self._paid = self._paid or (call.endpoint.name in CREATES and response.status < 300)
             self._append(_meaning.key_of(call, instance), interaction, merge=not call.endpoint.is_write)
         return seen
+
+    def _prove_before(self, call: Call, request: Request) -> None:
+        cleaned = self.redactor.clean_request(call, request)
+        asked = Interaction(call.endpoint.name, 0, cleaned, Response(200), 0, 0)
+        with self._lock:
+            # What was paid for is not given up: such a recording ends in quarantine.
+            findings = [*(self._findings if not self._paid else ()), *self.redactor.prove(asked)]
+        if findings:
+            raise _not_to_be_written(findings)
 
     def finished(self, provenance: Provenance) -> Recording:
         """The recording as it stands.
@@ -185,21 +218,24 @@ class Recorder:
         """
         with self._lock:
             interactions = tuple(sorted(self._interactions, key=_place))
+        # What was learned late may stand in what was cleaned early.
+        interactions = tuple(map(self.redactor.clean, interactions))
         busy = {i.instance for i in interactions if _chooses(i.endpoint)}
         shapes = tuple(
             replace(self._shapes.get(crn, _unknown(crn)), used=index in busy)
             for index, crn in enumerate(self._used)
         )
+        known = self.redactor.clean_provenance(provenance)
         return Recording(
             replace(
-                provenance,
-                backend=provenance.backend or _backend(interactions),
+                known,
+                backend=known.backend or _backend(interactions),
                 calibrated_at=_calibration(interactions),
                 api_version=_api_version(interactions),
                 qpu_seconds=_usage.qpu_seconds(interactions),
                 instances=shapes,
-                literal_ids=self.ids.literal,
                 paused=self.paused,
+                literal_ids=tuple(map(self.redactor.clean_text, self.ids.literal)),
             ),
             interactions,
         )
@@ -275,6 +311,18 @@ class Recorder:
             plan = name.lower() if isinstance(name, str) else shape.plan
             price = pricing.lower() if isinstance(pricing, str) else shape.pricing
             self._shapes[crn] = replace(shape, plan=plan, pricing=price)
+
+
+def _not_to_be_written(findings: Sequence[Finding]) -> CassetteError:
+    lines = [str(finding) for finding in findings[:_MOST_SHOWN]]
+    if len(findings) > _MOST_SHOWN:
+        lines.append(f"and {len(findings) - _MOST_SHOWN} more")
+    return CassetteError(
+        "QS220",
+        "A secret would have been recorded that nothing takes out. Nothing was sent.",
+        evidence=lines,
+        fix="keep the value out of what the test sends: names of registers and variables cannot be changed",
+    )
 
 
 def in_former_bytes(recording: Recording, former: Recording) -> Recording:

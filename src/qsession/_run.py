@@ -318,7 +318,8 @@ class Run:
         """Let time and answers begin: virtual, but against the service until the test moves the clock."""
         if self._replay is not None:
             self._started = self._replay.recording.provenance.recorded_at
-            self._answers = Replayed(self._replay, self._go_virtual(self._started))
+            schedule = self._go_virtual(self._started)
+            self._answers = Replayed(self._replay, schedule, redact=self._settings.redact)
             return
         self._started = SystemClock().now() if self._money else _setup.EMULATED_START
         assert self._custody is not None

@@ -16,6 +16,7 @@ from qsession.errors import UsageError
 
 if TYPE_CHECKING:
     from qsession._money import MoneyGuard
+    from qsession._redaction import Redactor
     from qsession.emulator import Emulator
 
 EMULATED_START: Instant = 1_767_614_400 * SECOND
@@ -55,6 +56,15 @@ def money_guard(settings: Settings) -> MoneyGuard:
         clock=SystemClock(),
         send=_wire.send_directly,
     )
+
+
+def redactor(settings: Settings) -> Redactor:
+    """What keeps secrets out of a recording, and out of what is said while it is made."""
+    from qsession._redaction import Redactor, rules
+
+    if settings.screen is not None:
+        return settings.screen.redactor()
+    return Redactor(rules(settings.redact, origin="the argument redact"))
 
 
 def store(settings: Settings) -> Store:

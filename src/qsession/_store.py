@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qsession import _cassette, _meaning
 from qsession._endpoints import identify
@@ -19,8 +20,10 @@ from qsession._files import remove_torn, write_whole
 from qsession._kept import Kept, Recent, StoredRequest, references
 from qsession._model import Interaction, Recording
 from qsession._naming import ATTRIBUTES, attributes, is_ours
-from qsession._redaction import Redactor
 from qsession.errors import CassetteError
+
+if TYPE_CHECKING:
+    from qsession._redaction import Redactor
 
 _HIGHEST = 12  # folders that are searched upwards for a body
 

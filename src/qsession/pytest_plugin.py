@@ -58,6 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("qsession_allow_ci", ci, type="bool", default=False)
     hosts = "hosts besides this machine that a replay may reach"
     parser.addini("qsession_allowed_hosts", hosts, type="args", default=[])
+    parser.addini("qsession_redact", "what to keep out of recordings", "linelist", [])
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -68,6 +69,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if in_use(command_line=_command_line(config), ini=_ini(config), root=_root(config)):
         # Before the test modules are imported: one could make a service at once.
         _guard_the_service(config)
+        if (screen := _plan(config).screen) is not None:
+            from qsession._reports import install
+
+            install(screen, config)
 
 
 @pytest.hookimpl(trylast=True)
@@ -280,7 +285,7 @@ def _command_line(config: pytest.Config) -> dict[str, object]:
 
 
 def _ini(config: pytest.Config) -> dict[str, object]:
-    stems = [*OPTIONS, "allow_ci", "allowed_hosts"]
+    stems = [*OPTIONS, "allow_ci", "allowed_hosts", "redact"]
     return {stem: config.getini(f"qsession_{stem}") for stem in stems}
 
 

@@ -234,7 +234,7 @@ def test_every_field_on_the_page_can_be_written():
 def test_kept_headers_are_those_on_the_page():
     """cassette.md names the headers that are kept, no more and no fewer."""
     rows = section("docs/reference/cassette.md", "Each of the `interactions`").splitlines()
-    for side, kept in (("request", _redaction._KEPT_REQUEST), ("response", _redaction._KEPT_RESPONSE)):
+    for side, kept in (("request", _redaction.KEPT_REQUEST), ("response", _redaction.KEPT_RESPONSE)):
         row = next(row for row in rows if f"{side}.headers" in row)
         assert set(re.findall(r"`([\w-]+)`", row.split("|")[3])) == set(kept)
 

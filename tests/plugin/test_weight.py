@@ -92,3 +92,13 @@ def test_project_with_an_option_is_guarded_before_its_tests_are_imported(project
         "import sys\nGUARDED = 'qsession._guard' in sys.modules\ndef test_it(): assert GUARDED", ini=ini
     )
     project.run_apart().assert_outcomes(passed=1)
+
+
+def test_replay_loads_nothing_of_redaction(recorded):
+    """What keeps secrets out of recordings and reports has nothing to do in a replay."""
+    (recorded.folder / "conftest.py").write_text(TELLS)
+    recorded.run_apart().assert_outcomes(passed=1)
+    told = json.loads((recorded.folder / "controller.json").read_text())
+    assert "qsession._replay" in told
+    rooms = {".".join(name.split(".")[:2]) for name in told}
+    assert rooms & {"qsession._redaction", "qsession._quarantine", "qsession._reports"} == set()

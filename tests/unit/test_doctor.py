@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from qiskit_ibm_runtime.exceptions import IBMError
 
 from qsession._clock import SystemClock
 from qsession._journal import Journal, new_head
@@ -80,6 +81,24 @@ def test_doctor_close_of_an_unknown_session_says_why_and_keeps_the_note(served, 
     assert "the dedicated 11111111-2222-4333-8444-555555555555 could not be closed: " in shown
     assert "To fix: qsession doctor --close --instance=NAME, with the instance it is in" in shown
     assert len(leftovers(folder)) == 1
+
+
+def test_doctor_close_shows_no_instance_that_the_service_quotes(served, folder, dead, capsys, monkeypatch):
+    """The client puts the body of an error into its text, and the service names the instance."""
+    account = "0123456789abcdef0123456789abcdef"
+    crn = (
+        f"crn:v1:bluemix:public:quantum-computing:us-east:a/{account}:11111111-2222-4333-8444-555555555555::"
+    )
+
+    def refuse(*_: object) -> None:
+        raise IBMError(f"404: Instance {crn} not found for IBMid-66600FAKE1")
+
+    monkeypatch.setattr("qiskit_ibm_runtime.Session.from_id", refuse)
+    note(folder, dead, "session-1")
+    assert main(["doctor", "--close", "--folder", str(folder)]) == 1
+    shown = capsys.readouterr().out
+    assert f"Instance crn:v1:bluemix:public:quantum-computing:us-east:a/{'0' * 32}:" in shown
+    assert [secret for secret in (account, "11111111-2222", "66600FAKE1") if secret in shown] == []
 
 
 def test_doctor_close_without_credentials_says_so(folder, dead, capsys, monkeypatch, tmp_path):

@@ -14,6 +14,7 @@ from qsession._discovery import fake_crn
 from qsession._endpoints import identify
 from qsession._model import Request, Response
 from qsession._redaction import Redactor
+from qsession._redaction._redactor import STRANGER
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 INSTANCE = "11111111-2222-4333-8444-555555555555"
@@ -82,8 +83,12 @@ def test_learn_response_reads_who_it_is_from_the_token():
     redactor.learn_response(
         call, Response(200, body=json.dumps({"access_token": f"e30.{payload}.c2ln"}).encode())
     )
-    assert redactor.find(b"by somebody@example.invalid") == ("email of the user",)
-    assert redactor.find(b"IBMid-FAKE0001 in " + b"f" * 32) == ("account id", "iam_id of the user")
+    assert redactor.find(b"by somebody@example.invalid") == ("e-mail address", "email of the user")
+    assert redactor.find(b"IBMid-FAKE0001 in " + b"f" * 32) == (
+        "account id",
+        "iam_id of the user",
+        "user id",
+    )
 
 
 def test_clean_request_keeps_only_listed_headers_and_the_canonical_host():
@@ -138,4 +143,4 @@ def test_clean_body_without_anything_private_is_unchanged():
 def test_clean_text_unknown_crn_becomes_a_fake_one():
     """An instance that was never used is not written either."""
     other = CRN.replace(ACCOUNT, "f" * 32).replace("us-east", "eu-de")
-    assert taught().clean_text(f'"{other}"') == f'"{fake_crn(1, "eu-de")}"'
+    assert taught().clean_text(f'"{other}"') == f'"{fake_crn(STRANGER, "eu-de")}"'

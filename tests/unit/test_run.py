@@ -1,13 +1,17 @@
 """One run: what it lets through, what it keeps, what it says at its end."""
 
+import base64
+import io
 import json
 import os
 import threading
 import time
+import zlib
 from datetime import UTC, datetime
 
 import pytest
 import requests
+from qiskit import QuantumCircuit, qpy
 
 import qsession
 from qsession._run import active
@@ -127,18 +131,19 @@ def test_failed_recording_replaces_nothing_and_is_kept_aside(cassette, monkeypat
     assert (cassette.parent / ".qsession" / "rejected" / "a.yaml").exists()
 
 
-def test_secret_in_a_failed_program_is_said_beside_its_error(tmp_path, monkeypatch):
-    """The program's own error stays the one that is raised."""
+def test_secret_in_a_failed_program_is_taken_out(tmp_path, monkeypatch):
+    """What was recorded until then is kept, without it."""
     monkeypatch.chdir(tmp_path)
     key = "FAKE-api-key-0000000001"
     form = f"grant_type=urn&apikey={key}"
-    with pytest.raises(ZeroDivisionError) as caught, qsession.record("a.yaml", target="emulator"):
+    with pytest.raises(ZeroDivisionError), qsession.record("a.yaml", target="emulator"):
         requests.post("https://iam.cloud.ibm.com/identity/token", data=form, timeout=5)
         body = json.dumps({"mode": "batch", "backend": "ibm_fez", "note": "x" + key.encode().hex()})
         requests.post(URL + "/sessions", data=body, headers=HEADERS, timeout=5)
         raise ZeroDivisionError
-    assert "A secret would have been written. Nothing was. [QS207]" in caught.value.__notes__[0]
-    assert not list(tmp_path.rglob("*.yaml"))
+    written = (tmp_path / ".qsession" / "rejected" / "a.yaml").read_text()
+    assert "x" + b"REDACTED".hex() in written
+    assert key.encode().hex() not in written
 
 
 def test_emulator_of_ones_own_is_used(tmp_path):
@@ -309,3 +314,37 @@ def test_threads_of_a_replay_share_one_time(opened):
         for thread in threads:
             thread.join()
         assert run.clock.monotonic() == 60
+
+
+def test_secret_of_a_former_recording_does_not_come_back(tmp_path, monkeypatch):
+    """What means the same is written in its former bytes, unless these are what must go."""
+    path, body = tmp_path / "a.yaml", job("bell of planted.person@team.example.com")
+
+    def record():
+        with qsession.record(path, target="emulator"):
+            assert requests.post(URL + "/jobs", data=body, headers=HEADERS, timeout=5).status_code == 200
+
+    with monkeypatch.context() as before:
+        before.setattr("qsession._redaction._search.Search.found", lambda self, data: ())
+        before.setattr("qsession._redaction._edit.Editor.data", lambda self, data, depth=0: data)
+        record()
+    coded = json.loads(body)["params"]["pubs"][0][0]["__value__"]
+    assert coded in path.read_text()
+    record()
+    assert coded not in path.read_text()
+
+
+def job(name):
+    circuit = QuantumCircuit(1, name=name)
+    circuit.measure_all()
+    stream = io.BytesIO()
+    qpy.dump(circuit, stream)
+    value = base64.b64encode(zlib.compress(stream.getvalue())).decode()
+    pub = [{"__type__": "QuantumCircuit", "__value__": value}, None, 10]
+    return json.dumps(
+        {
+            "program_id": "sampler",
+            "backend": "ibm_fez",
+            "params": {"pubs": [pub], "version": 2, "options": {}},
+        }
+    )

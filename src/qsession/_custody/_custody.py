@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qsession import _setup
+from qsession import _quarantine, _setup
 from qsession._config import Settings, nothing_to_resume
 from qsession._custody._rejected import keep
 from qsession._journal import Journal, Past, discard, new_head, other_test, read, withheld
@@ -74,7 +74,11 @@ class Custody:
             CassetteError: If a journal cannot be written (QS214).
         """
         settings, past = self.settings, self.past
-        recorder = Recorder(past.head.recorded_at if past else started)
+        recorder = Recorder(
+            past.head.recorded_at if past else started,
+            redactor=_setup.redactor(settings),
+            proves=settings.mode == "record",
+        )
         if settings.target == "emulator" or self._lock is None or settings.path is None:
             return recorder
         if past is not None:
@@ -139,19 +143,24 @@ class Custody:
             stays where there is something to go on with.
 
         Raises:
-            CassetteError: If it cannot be written (QS207, QS208).
+            CassetteError: If it cannot be written (QS207, QS208), or is in quarantine (QS221).
         """
         settings = self.settings
         if settings.path is None or self._lock is None or self.parked is not None:
             return ""
         recording, store = recorder.finished(provenance), _setup.store(settings)
+        redactor = recorder.redactor
+        if failed is None:
+            with suppress(CassetteError):
+                recording = in_former_bytes(recording, store.load(settings.path))
+            # What was written by an older version may hold what is taken out today.
+            recording = redactor.clean_recording(recording)
+        _quarantine.keep_out(store, settings.path, recording, redactor)
         if failed is not None:
             if recording.interactions:
-                keep(store, settings.path, recording, recorder.redactor, test=settings.test, failed=failed)
+                keep(store, settings.path, recording, redactor, test=settings.test, failed=failed)
             return ""
-        with suppress(CassetteError):
-            recording = in_former_bytes(recording, store.load(settings.path))
-        store.save(settings.path, recording, recorder.redactor)
+        store.save(settings.path, recording, redactor)
         if self.journal is not None:
             self.journal.remove()
         return display(settings.path)

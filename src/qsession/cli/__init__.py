@@ -1,4 +1,4 @@
-"""The command line: ``qsession demo | serve | emulate | accept | doctor``.
+"""The command line: ``qsession demo | serve | emulate | accept | doctor | redact``.
 
 Exit status: 0 fine, 1 findings, 2 usage.
 """
@@ -18,6 +18,7 @@ _COMMANDS = {
     "emulate": "run a command with an emulator up and the way to IBM led to it",
     "accept": "make what a failed run recorded the cassette, without QPU time",
     "doctor": "say what would go wrong here; with --close cancel sessions that a killed run left open",
+    "redact": "take secrets out of a recording in quarantine, and put it into its place",
 }
 
 

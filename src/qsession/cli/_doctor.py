@@ -146,13 +146,15 @@ def _cancel(service: QiskitRuntimeService, note: OpenNote) -> str:
     from qiskit_ibm_runtime import Batch, Session
     from qiskit_ibm_runtime.exceptions import IBMError
 
+    from qsession._redaction import Rules, Screen
+
     if note.kind == "job":
         try:
             job = service.job(note.id)
             if not job.in_final_state():
                 job.cancel()
         except IBMError as problem:
-            return str(problem)
+            return Screen(Rules()).clean(str(problem))
         return ""
     kind = Batch if note.kind == "batch" else Session
     try:
@@ -161,5 +163,6 @@ def _cancel(service: QiskitRuntimeService, note: OpenNote) -> str:
         if session.status() != "Closed":
             session.cancel()
     except IBMError as problem:
-        return str(problem)
+        # The client quotes the service, and the service the instance.
+        return Screen(Rules()).clean(str(problem))
     return ""

@@ -1,0 +1,61 @@
+"""``qsession redact``: takes secrets out of a recording in quarantine, and puts it into its place."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.epilog = "example:\n  qsession redact .qsession/rejected/test_bell/test_bell.quarantine --cut"
+    parser.add_argument("file", type=Path, metavar="FILE", help="a recording in quarantine")
+    parser.add_argument(
+        "--rule",
+        action="append",
+        default=[],
+        metavar="RULE",
+        help="a kind or a regular expression that is taken out too; may be given several times",
+    )
+    parser.add_argument(
+        "--cut", action="store_true", help="take out the whole text that a secret lies in, a circuit too"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="replace the cassette although it changed meanwhile"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Clean, prove, put in place; without a rule and without --cut say what is there.
+
+    Returns:
+        0 when the cassette is written, 1 when it is only told what is there.
+    """
+    from qsession import _quarantine
+    from qsession._redaction import rules
+    from qsession._store import display
+
+    wanted = rules(arguments.rule, origin="--rule")
+    if not (arguments.rule or arguments.cut):
+        held = _quarantine.read(arguments.file)
+        lines = [f"interaction {number + 1}, {finding}" for number, finding in held.findings]
+        return _told({"cassette": held.cassette, "findings": lines}, as_json=arguments.json)
+    written = _quarantine.release(arguments.file, wanted, cut=arguments.cut, force=arguments.force)
+    return _told({"cassette": display(written), "findings": []}, as_json=arguments.json)
+
+
+def _told(result: dict[str, object], *, as_json: bool) -> int:
+    findings = result["findings"]
+    assert isinstance(findings, list)
+    if as_json:
+        print(json.dumps(result))
+    elif findings:
+        print(f"{result['cassette']} would hold:")
+        print("\n".join(f"  {line}" for line in findings))
+        print("To fix: --cut takes out the whole texts, --rule what a regular expression names")
+    else:
+        print(f"written: {result['cassette']}")
+    return 1 if findings else 0
