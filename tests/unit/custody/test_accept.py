@@ -155,7 +155,7 @@ def test_what_failed_holds_no_secret(folder):
         get("/backends")
         raise AssertionError(f"{key} and {key.encode().hex()}")
     (kept,) = listed(folder / ".qsession")
-    assert kept.note.failed == "(not shown: it holds a secret)"
+    assert kept.note.failed == f"AssertionError: REDACTED and {b'REDACTED'.hex()}"
 
 
 def test_accepted_recording_of_the_service_has_no_journal_any_more(service):
