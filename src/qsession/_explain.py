@@ -116,6 +116,18 @@ def way_out(host: str, place: Place, *, ibm: bool) -> ReplayMismatch:
     )
 
 
+def other_program(address: str, place: Place) -> ReplayMismatch:
+    """A connection to a port of this machine at which somebody else listens."""
+    return ReplayMismatch(
+        "QS316",
+        "A connection to another program of this machine was refused: it could lead to the network.",
+        evidence=[f"to {address}, where no process of this test run listens"],
+        fix="start the server in the test, or as its child process",
+        intended=f"name localhost:{address.rpartition(':')[2]} in the ini option qsession_allowed_hosts",
+        where=_where(place),
+    )
+
+
 def too_late(call: Call, request: Request, *, where: str) -> ReplayMismatch:
     """A request after the end of its run."""
     return ReplayMismatch(

@@ -38,6 +38,9 @@ _LED = re.compile(
     r"|api\.(?:private\.)?global-search-tagging\.)?"
     rf"(?:{re.escape(IBM)}|{re.escape(STAND_IN)})"
 )
+SERVICE_DOMAINS = (IBM, "quantum.ibm.com", "quantum-computing.ibm.com", STAND_IN)
+"""What the service is below, and what stands for it."""
+
 _OWNED = ("ibm.com", "bluemix.net", STAND_IN)
 
 
@@ -73,3 +76,24 @@ def is_kept_off(host: str) -> bool:
 def as_ibm(host: str) -> str:
     """The name of IBM's that a led name stands for; any other name as it is."""
     return host[: -len(STAND_IN)] + IBM if is_led(host) and host.endswith(STAND_IN) else host
+
+
+def is_ibm(host: str) -> bool:
+    """Whether a host is IBM's, or stands for it.
+
+    Args:
+        host: A name as `plain` gives it.
+    """
+    return is_led(host) or is_kept_off(host)
+
+
+def is_service(host: object) -> bool:
+    """Whether a host belongs to IBM Cloud, to its classic quantum platform, or stands for them.
+
+    Not everything of IBM's: a repository under its name is nobody's QPU.
+
+    Args:
+        host: A name in whatever form.
+    """
+    name = plain(host)
+    return any(name == domain or name.endswith("." + domain) for domain in SERVICE_DOMAINS)

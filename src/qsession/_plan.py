@@ -280,17 +280,36 @@ def unknown_backend(name: str, names: Sequence[str], nodeid: str, mode: str) -> 
     return UsageError("QS115", "There is no backend of this name.", evidence=evidence, fix=fix, where=nodeid)
 
 
-def outside_of_a_run(host: str) -> ReplayMismatch:
-    """Something reached for IBM while no run was on."""
+def outside_of_a_run(host: str, asking: str) -> ReplayMismatch:
+    """Something reached for IBM while no run was on.
+
+    Args:
+        host: Whom it asked for.
+        asking: Where in the user's code; empty if that is not known.
+    """
     return ReplayMismatch(
         "QS308",
         "A connection to IBM was refused: it was made outside of the run of a test.",
         evidence=[
             f"host {host}",
-            "a fixture of wider scope, an import or a thread that goes on after its test",
+            asking or "a fixture of wider scope, an import or a thread that goes on after its test",
         ],
         fix="make the service inside the test, or in a fixture of scope 'function'",
         intended="name the host in the ini option qsession_allowed_hosts",
+    )
+
+
+def made_outside_of_a_run(asking: str) -> ReplayMismatch:
+    """A service was made while no run was on, and the machine has no account.
+
+    Args:
+        asking: Where in the user's code; empty if that is not known.
+    """
+    return ReplayMismatch(
+        "QS315",
+        "A service was made outside of the run of a test, where no account stands in for a real one.",
+        evidence=[asking] if asking else [],
+        fix="make the service inside the test, or in a fixture of scope 'function'",
     )
 
 

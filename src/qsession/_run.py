@@ -10,12 +10,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self
 from urllib.parse import urlsplit
 
-from qsession import _child, _clock, _explain, _guard, _setup, _wire
+from qsession import _clock, _explain, _guard, _setup, _wire
 from qsession._answers import Answers, Emulated, Replayed, Served
 from qsession._clock import Schedule, SystemClock, VirtualClock
 from qsession._config import Settings
 from qsession._discovery import STAND_IN_TOKEN, Discovery
-from qsession._endpoints import Call, identify, is_service_host
+from qsession._endpoints import Call, identify
+from qsession._fence import round_run
+from qsession._hosts import is_service
 from qsession._model import InstanceShape, Instant, Place, Provenance, Recording, Request, Response
 from qsession._recording import Recorder, in_former_bytes
 from qsession._replay import Replay
@@ -237,14 +239,16 @@ class Run:
         else:
             _setup.refuse_ci(self._settings)
             self._money = self._undo.enter_context(_setup.money_guard(self._settings))
+        environment = None
         if self.target != "ibm":
-            self._undo.enter_context(_guard.guarded(self._may_pass, self._refuse_host))
-            self._undo.enter_context(_child.kept_off(self._settings.allowed_hosts))
+            fence = round_run(self._settings.allowed_hosts, self._refuse_host)
+            environment = self._undo.enter_context(fence)
         ask = self._discovery.ask if self._discovery else _ignore
         self._undo.enter_context(
             _wire.hooked(
                 ask,
                 stand_in=self._stand_in,
+                environment=environment,
                 leaps=self._settings.polls != "exact",
                 # Nothing clever stands between the client and the service.
                 sharing=self.target != "ibm",
@@ -359,7 +363,9 @@ class Run:
         raise refusal
 
     def _refuse_host(self, host: str) -> NoReturn:
-        self._refuse(_explain.way_out(host, self._place(), ibm=is_service_host(host)))
+        if _guard.is_loopback(host.rpartition(":")[0].strip("[]")):
+            self._refuse(_explain.other_program(host, self._place()))
+        self._refuse(_explain.way_out(host, self._place(), ibm=is_service(host)))
 
     def _may_pass(self, host: str) -> bool:
         return _guard.is_loopback(host) or host.lower() in self._settings.allowed_hosts

@@ -39,6 +39,7 @@ _outcome_key = pytest.StashKey[str]()
 _strays_key = pytest.StashKey[list[ReplayMismatch]]()
 _settled_key = pytest.StashKey[bool]()
 _guarded_key = pytest.StashKey[bool]()
+_on_key = pytest.StashKey[bool]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -66,6 +67,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
     config.stash[_summaries_key] = []
     config.stash[_strays_key] = []
+    config.stash[_on_key] = False
     if in_use(command_line=_command_line(config), ini=_ini(config), root=_root(config)):
         # Before the test modules are imported: one could make a service at once.
         _guard_the_service(config)
@@ -178,9 +180,11 @@ def qsession_run(request: pytest.FixtureRequest) -> Iterator[Run]:
     try:
         with run:
             item.stash[_run_key] = run
+            item.config.stash[_on_key] = True
             yield run
             _tell_outcome(run, item)
     finally:
+        item.config.stash[_on_key] = False
         _settle(item.config)
         begun = _run_key in item.stash
         summaries.append(run.summary() if begun else Summary(run.mode, run.target, test=item.nodeid))
@@ -359,19 +363,20 @@ def _guard_the_service(config: pytest.Config) -> None:
     if _guarded_key in config.stash or not plan.keeps_off_the_service:
         return
     config.stash[_guarded_key] = True
-    from qsession._endpoints import is_service_host
-    from qsession._guard import guarded
-    from qsession._plan import outside_of_a_run
+    from qsession._fence import round_tests
+    from qsession._plan import made_outside_of_a_run, outside_of_a_run
+    from qsession._traceback import asking
 
     def refuse(host: str) -> NoReturn:
-        refusal = outside_of_a_run(host)
+        refusal = outside_of_a_run(host, asking())
         config.stash[_strays_key].append(refusal)
         raise refusal
 
+    def explain() -> str:
+        return "" if config.stash[_on_key] else str(made_outside_of_a_run(asking()))
+
     undo = ExitStack()
-    undo.enter_context(
-        guarded(lambda host: not is_service_host(host) or host.lower() in plan.allowed_hosts, refuse)
-    )
+    undo.enter_context(round_tests(plan.allowed_hosts, refuse, explain=explain))
     config.add_cleanup(undo.close)
 
 

@@ -281,7 +281,18 @@ def test_hook_that_fails_closes_the_process(led: Leader) -> None:
     assert done.stderr.endswith("OSError: " + words)
 
 
-HOOK = ["__init__", "_environment", "_guard", "_hosts", "_child/__init__", "_child/_hook"]
+HOOK = [
+    "__init__",
+    "_guard/__init__",
+    "_guard/_fence",
+    "_guard/_late",
+    "_guard/_listeners",
+    "_guard/_sockets",
+    "_guard/_tunnels",
+    "_hosts",
+    "_child/__init__",
+    "_child/_hook",
+]
 
 
 @pytest.mark.parametrize("module", HOOK)

@@ -8,9 +8,9 @@ from hashlib import sha256
 from os import pathsep
 from typing import Any, NoReturn
 
-from qsession._child import ALLOWED, EMULATOR_PORT, FINGERPRINT, TRUST
-from qsession._guard import Lead, guarded, is_loopback, replaced
-from qsession._hosts import is_kept_off, is_led, plain
+from qsession._child import ALLOWED, EMULATOR_PORT, FINGERPRINT, ROOT, TRUST
+from qsession._guard import Fence, Lead, guarded, is_loopback, no_detours, replaced
+from qsession._hosts import is_ibm, is_kept_off, is_led, is_service, plain
 
 
 @contextmanager
@@ -26,8 +26,7 @@ def installed(environment: Mapping[str, str]) -> Iterator[None]:
     allowed, port = environment.get(ALLOWED), environment.get(EMULATOR_PORT)
     with ExitStack() as undo:
         if allowed is not None:
-            hosts = frozenset(allowed.split(","))
-            undo.enter_context(guarded(lambda host: is_loopback(host) or host.lower() in hosts, _refuse))
+            undo.enter_context(_enclosed(frozenset(allowed.split(",")), environment.get(ROOT, "")))
         elif port is not None:
             lead = Lead(lambda host: is_led(plain(host)), int(port))
             undo.enter_context(guarded(lambda host: not is_kept_off(plain(host)), _refuse, lead=lead))
@@ -37,12 +36,24 @@ def installed(environment: Mapping[str, str]) -> Iterator[None]:
                 undo.enter_context(_trusting(own, everybody))
             undo.enter_context(_recognizing(environment.get(FINGERPRINT, "")))
         else:
-            undo.enter_context(guarded(lambda host: not _is_ibm(plain(host)), _refuse))
+            undo.enter_context(guarded(_is_elsewhere, _refuse))
+            undo.enter_context(no_detours(_is_elsewhere, _refuse, may_speak=_is_elsewhere))
         yield
 
 
-def _is_ibm(host: str) -> bool:
-    return is_led(host) or is_kept_off(host)
+@contextmanager
+def _enclosed(allowed: frozenset[str], root: str) -> Iterator[None]:
+    """Keep this process to what is of the test that started it."""
+    fence = Fence(allowed, root=int(root) if root else None)
+    with (
+        guarded(fence.may_pass, _refuse, may_ask=fence.may_ask),
+        no_detours(fence.may_pass, _refuse, may_speak=_is_elsewhere),
+    ):
+        yield
+
+
+def _is_elsewhere(host: str) -> bool:
+    return not is_service(host)
 
 
 def _refuse(host: str) -> NoReturn:
@@ -61,7 +72,7 @@ def _unproxied() -> Iterator[None]:
     def check(connection: Any, asked: str) -> None:
         # ``name``, ``name:port``, or a whole URL.
         name = plain(asked.partition("://")[2].partition("/")[0] or asked).partition(":")[0]
-        if _is_ibm(name) and not is_loopback(str(connection.host)):
+        if is_ibm(name) and not is_loopback(str(connection.host)):
             _refuse(name)
 
     through, ask = HTTPConnection.set_tunnel, HTTPConnection.putrequest
@@ -129,7 +140,7 @@ def _recognizing(fingerprint: str) -> Iterator[None]:
             original(own, *args, **kwargs)
             name = plain(own.server_hostname)
             # Also where the program trusts everybody: the certificate is there all the same.
-            if _is_ibm(name) and sha256(own.getpeercert(True) or b"").hexdigest() != fingerprint:
+            if is_ibm(name) and sha256(own.getpeercert(True) or b"").hexdigest() != fingerprint:
                 _refuse(name)
 
         return do_handshake

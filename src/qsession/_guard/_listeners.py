@@ -1,0 +1,88 @@
+"""Who listens on a port of this machine: a process of this tree, or somebody else.
+
+Somebody else may be a tunnel or a proxy that leads off the machine. Linux says which sockets
+listen and which process holds which; where nobody says, any port of this machine may be asked.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+_PROC = Path("/proc")
+# Of /proc/net/tcp: the state of a socket that listens; datagrams have none such.
+_LISTENS = "0A"
+
+
+class Listeners:
+    """Knows which ports of this machine are those of a process and of what it started.
+
+    Args:
+        root: The process; this one is asked first, since most servers of a test are in it.
+        proc: Where Linux tells of processes.
+    """
+
+    def __init__(self, root: int, *, proc: Path = _PROC) -> None:
+        self._root = root
+        self._proc = proc
+
+    def may_ask(self, port: int, is_stream: bool) -> bool:
+        """Whether a port is this tree's; one at which nobody listens leads nowhere, and may be asked.
+
+        Args:
+            port: The port.
+            is_stream: Whether by TCP; else by UDP.
+        """
+        try:
+            sockets = set(self._listening(port, "tcp" if is_stream else "udp"))
+        except OSError:
+            return True  # no Linux
+        return not sockets or self._holds(os.getpid(), sockets) or self._tree_holds(sockets)
+
+    def _listening(self, port: int, kind: str) -> Iterator[str]:
+        """The inodes of the sockets that take what comes to a port."""
+        for name in (kind, kind + "6"):
+            table = self._proc / "net" / name
+            if name.endswith("6") and not table.exists():
+                continue  # a kernel without version 6
+            for line in table.read_text("ascii").splitlines()[1:]:
+                words = line.split()
+                own = int(words[1].rpartition(":")[2], 16)
+                if own == port and (kind == "udp" or words[3] == _LISTENS):
+                    yield words[9]
+
+    def _tree_holds(self, sockets: set[str]) -> bool:
+        children: dict[int, list[int]] = {}
+        for entry in self._proc.iterdir():
+            if entry.name.isdigit() and (parent := _parent(entry)) is not None:
+                children.setdefault(parent, []).append(int(entry.name))
+        # What is left of a tree whose root has ended goes on under this process.
+        waiting = [self._root, os.getpid()]
+        while waiting:
+            process = waiting.pop()
+            if self._holds(process, sockets):
+                return True
+            waiting += children.pop(process, [])
+        return False
+
+    def _holds(self, process: int, sockets: set[str]) -> bool:
+        wanted = {f"socket:[{inode}]" for inode in sockets}
+        try:
+            for handle in (self._proc / str(process) / "fd").iterdir():
+                try:
+                    if str(handle.readlink()) in wanted:
+                        return True
+                except OSError:
+                    continue  # closed meanwhile
+        except OSError:
+            pass  # gone, or somebody else's
+        return False
+
+
+def _parent(process: Path) -> int | None:
+    try:
+        # The name of a program stands in brackets, and may hold anything.
+        return int((process / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
