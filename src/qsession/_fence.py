@@ -12,11 +12,13 @@ from contextlib import ExitStack, contextmanager
 from functools import partial, wraps
 from typing import Any, NoReturn
 
-from qsession import _child
+from qsession import _child, _explain
 from qsession._discovery import STAND_IN_TOKEN
 from qsession._environment import Former, changed
-from qsession._guard import Fence, guarded, no_detours, once_imported, replaced
+from qsession._guard import Border, Fence, guarded, no_detours, once_imported, replaced
 from qsession._hosts import SERVICE_DOMAINS, STAND_IN, is_service
+from qsession._tally import Tally
+from qsession._traceback import asking
 
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 
@@ -58,17 +60,16 @@ def round_run(allowed: Collection[str], refuse: Callable[[str], NoReturn]) -> It
         proxies = [name for name in os.environ if name.lower() in _PROXIES]
         former = undo.enter_context(changed(told, without=proxies))
         undo.enter_context(guarded(fence.may_pass, refuse, may_ask=fence.may_ask))
-        undo.enter_context(no_detours(fence.may_pass, refuse, may_speak=lambda host: not is_service(host)))
+        undo.enter_context(
+            no_detours(
+                lambda host, _: fence.may_pass(host), refuse, may_speak=lambda host, _: not is_service(host)
+            )
+        )
         yield former
 
 
 @contextmanager
-def round_tests(
-    allowed: Collection[str],
-    refuse: Callable[[str], NoReturn],
-    *,
-    explain: Callable[[], str],
-) -> Iterator[None]:
+def round_tests(allowed: Collection[str], strays: Tally, *, is_inside: Callable[[], bool]) -> Iterator[None]:
     """Keep this process, and those that are started now, off the service.
 
     Proxies stay for everybody else. Names of the service are asked for without one, and so
@@ -76,22 +77,29 @@ def round_tests(
 
     Args:
         allowed: Hosts that may be reached all the same.
-        refuse: Raises for a host.
-        explain: What to say beside the client's own error where a service is made and the machine
-            has no account for it; empty where there is nothing to say.
+        strays: Takes up what was refused.
+        is_inside: Says whether a run is on.
 
     Yields:
         Nothing. Everything is put back at the end.
     """
 
-    def may_pass(host: str) -> bool:
-        return not is_service(host) or host.lower() in allowed
+    def refuse(host: str) -> NoReturn:
+        refusal = _explain.outside_of_a_run(host, asking())
+        strays.add(refusal)
+        raise refusal
 
-    told = {**_child.environment(os.environ), _child.ROOT: os.environ.get(_child.ROOT) or str(os.getpid())}
+    def explain() -> str:
+        # In a run an account stands in: whatever is missing there is another thing.
+        return "" if is_inside() else str(_explain.made_outside_of_a_run(asking()))
+
+    root = os.environ.get(_child.ROOT) or str(os.getpid())
+    border = Border(lambda host: is_service(host) and host.lower() not in allowed, root=int(root))
+    told = {**_child.environment(os.environ), _child.ROOT: root, **_unproxied(os.environ)}
     with ExitStack() as undo:
-        undo.enter_context(changed({**told, **_unproxied(os.environ)}))
-        undo.enter_context(guarded(may_pass, refuse))
-        undo.enter_context(no_detours(may_pass, refuse, may_speak=may_pass))
+        undo.enter_context(changed(told))
+        undo.enter_context(guarded(border.may_pass, refuse))
+        undo.enter_context(no_detours(border.may_speak, refuse, may_speak=border.may_speak))
         undo.enter_context(once_imported("qiskit_ibm_runtime", partial(_with_account, explain)))
         yield
 

@@ -24,7 +24,7 @@ from qsession._config import (
 )
 from qsession._naming import cassette_path
 from qsession._options import CASSETTES
-from qsession.errors import ReplayMismatch, UsageError
+from qsession.errors import UsageError
 
 if TYPE_CHECKING:
     from qsession._run import Run
@@ -278,39 +278,6 @@ def unknown_backend(name: str, names: Sequence[str], nodeid: str, mode: str) -> 
         evidence = [f"{name!r}; {did_you_mean(name, sorted(names))}"]
         fix = "name another with --qsession-backend=NAME, in the marker, or in QISKIT_IBM_QPU"
     return UsageError("QS115", "There is no backend of this name.", evidence=evidence, fix=fix, where=nodeid)
-
-
-def outside_of_a_run(host: str, asking: str) -> ReplayMismatch:
-    """Something reached for IBM while no run was on.
-
-    Args:
-        host: Whom it asked for.
-        asking: Where in the user's code; empty if that is not known.
-    """
-    return ReplayMismatch(
-        "QS308",
-        "A connection to IBM was refused: it was made outside of the run of a test.",
-        evidence=[
-            f"host {host}",
-            asking or "a fixture of wider scope, an import or a thread that goes on after its test",
-        ],
-        fix="make the service inside the test, or in a fixture of scope 'function'",
-        intended="name the host in the ini option qsession_allowed_hosts",
-    )
-
-
-def made_outside_of_a_run(asking: str) -> ReplayMismatch:
-    """A service was made while no run was on, and the machine has no account.
-
-    Args:
-        asking: Where in the user's code; empty if that is not known.
-    """
-    return ReplayMismatch(
-        "QS315",
-        "A service was made outside of the run of a test, where no account stands in for a real one.",
-        evidence=[asking] if asking else [],
-        fix="make the service inside the test, or in a fixture of scope 'function'",
-    )
 
 
 def _shared(path: Path, root: Path, one: Item, other: Item) -> UsageError:

@@ -22,6 +22,7 @@ class Summary:
         written: Cassette written, or empty.
         unused: Recorded writes that were not sent.
         refused: Requests that had no answer.
+        making: Those of them that would have opened a session or submitted a job.
         leaps: Waits between two polls that were left out.
         modelled: Answers that a model gave, past the end of the recording.
     """
@@ -37,6 +38,7 @@ class Summary:
     written: str = ""
     unused: int = 0
     refused: int = 0
+    making: int = 0
     leaps: int = 0
     modelled: int = 0
 
@@ -62,6 +64,8 @@ def lines(summaries: Iterable[Summary], *, mode: str) -> Sequence[str]:
     unused, refused = sum(run.unused for run in runs), sum(run.refused for run in runs)
     if unused or refused:
         block.append(f"recorded writes not sent: {unused}, requests refused: {refused}")
+    if making := sum(run.making for run in runs):
+        block.insert(0, f"refused before they opened a session or submitted a job: {making} requests")
     if leaps := sum(run.leaps for run in runs):
         block.append(f"waits that leapt to the next event: {leaps}")
     if modelled := sum(run.modelled for run in runs):

@@ -17,13 +17,13 @@ from qsession._config import Settings
 from qsession._discovery import STAND_IN_TOKEN, Discovery
 from qsession._endpoints import Call, identify
 from qsession._fence import round_run
-from qsession._hosts import is_service
 from qsession._model import InstanceShape, Instant, Place, Provenance, Recording, Request, Response
 from qsession._recording import Recorder, in_former_bytes
 from qsession._replay import Replay
 from qsession._report import Summary
 from qsession._sources import Embedded
 from qsession._store import display
+from qsession._tally import Tally
 from qsession._usage import Usage
 from qsession.errors import BudgetError, CassetteError, QSessionError, ReplayMismatch
 
@@ -56,7 +56,7 @@ class Run:
         self._schedule: Schedule | None = None
         self._undo = ExitStack()
         self._lock = threading.Lock()
-        self._refusals: list[QSessionError] = []
+        self._refusals = Tally()
         self._answered = self._sessions = self._live = 0
         self._over = self._failed = False
         self._written = ""
@@ -187,8 +187,13 @@ class Run:
         return proposed
 
     def refusals(self) -> tuple[QSessionError, ...]:
-        """What had no answer so far, in order."""
-        return tuple(self._refusals)
+        """What had no answer so far, in order: the first of each cause."""
+        return self._refusals.causes()
+
+    @property
+    def refused(self) -> Tally:
+        """What had no answer so far, counted."""
+        return self._refusals
 
     def fail(self) -> None:
         """Say that the test failed: its recording is kept aside and replaces nothing."""
@@ -208,8 +213,10 @@ class Run:
         if self._money is not None and self._money.exceeded is not None:
             raise self._money.exceeded
         stuck = self._schedule.errors if self._schedule is not None else ()
-        if troubles := (*self._refusals, *stuck):
+        if troubles := (*self._refusals.causes(), *stuck):
             self._failed = True
+            if self._refusals:
+                troubles[0].__notes__ = self._refusals.notes()
             raise troubles[0]
 
     def summary(self) -> Summary:
@@ -226,7 +233,8 @@ class Run:
             spent=self._money.spent(SystemClock().now()) if self._money else 0.0,
             written=self._written,
             unused=unused,
-            refused=len(self._refusals),
+            refused=self._refusals.count,
+            making=self._refusals.making,
             leaps=self.clock.leaps,
             modelled=sum(replay.modelled for replay in (self._replay, self._past) if replay is not None),
         )
@@ -343,7 +351,7 @@ class Run:
             assert self._answers is not None
             answer = self._answers.answer(call, request, send)
         except (ReplayMismatch, BudgetError, CassetteError) as refusal:
-            self._refuse(refusal)
+            self._refuse(refusal, call)
         with self._lock:
             self._answered += 1
             made = call.endpoint.name == "sessions.create" and answer.status < 300
@@ -357,15 +365,12 @@ class Run:
             return send(request)
         raise _explain.too_late(call, request, where=self._settings.test or str(self.path or ""))
 
-    def _refuse(self, refusal: QSessionError) -> NoReturn:
-        with self._lock:
-            self._refusals.append(refusal)
+    def _refuse(self, refusal: QSessionError, call: Call | None = None) -> NoReturn:
+        self._refusals.add(refusal, call)
         raise refusal
 
     def _refuse_host(self, host: str) -> NoReturn:
-        if _guard.is_loopback(host.rpartition(":")[0].strip("[]")):
-            self._refuse(_explain.other_program(host, self._place()))
-        self._refuse(_explain.way_out(host, self._place(), ibm=is_service(host)))
+        self._refuse(_explain.way_out(host, self._place()))
 
     def _may_pass(self, host: str) -> bool:
         return _guard.is_loopback(host) or host.lower() in self._settings.allowed_hosts

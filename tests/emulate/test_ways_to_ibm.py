@@ -16,7 +16,7 @@ import pytest
 from led_programs import Leader
 
 import qsession
-from qsession.emulator._authority import make_authority
+from qsession._loopback._authority import make_authority
 
 ASK = "GET /api/v1/versions HTTP/1.1\\r\\nhost: quantum.cloud.ibm.com\\r\\nconnection: close\\r\\n\\r\\n"
 _REFUSED = "qsession: {host} is not reached from a child process of a replay or of the emulator"

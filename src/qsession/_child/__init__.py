@@ -20,6 +20,9 @@ ROOT = "QSESSION_CHILD_ROOT"
 EMULATOR_PORT = "QSESSION_CHILD_EMULATOR_PORT"
 """Where IBM's names lead in a child of ``qsession emulate``: a port of 127.0.0.1."""
 
+REPLAY_PORT = "QSESSION_CHILD_REPLAY_PORT"
+"""Where IBM's names lead in a child that is answered from a recording: a port of 127.0.0.1."""
+
 TRUST = "QSESSION_CHILD_TRUST"
 """Two files in PEM: the one that the environment of a child of ``qsession emulate`` says to trust, with
 the emulator's authority alone, and the one that is trusted in its place where the hook is loaded."""

@@ -8,8 +8,8 @@ from hashlib import sha256
 from os import pathsep
 from typing import Any, NoReturn
 
-from qsession._child import ALLOWED, EMULATOR_PORT, FINGERPRINT, ROOT, TRUST
-from qsession._guard import Fence, Lead, guarded, is_loopback, no_detours, replaced
+from qsession._child import ALLOWED, EMULATOR_PORT, FINGERPRINT, REPLAY_PORT, ROOT, TRUST
+from qsession._guard import Border, Fence, Lead, guarded, is_loopback, no_detours, replaced
 from qsession._hosts import is_ibm, is_kept_off, is_led, is_service, plain
 
 
@@ -24,36 +24,52 @@ def installed(environment: Mapping[str, str]) -> Iterator[None]:
         Nothing. Everything is put back at the end, which a process does not live to see.
     """
     allowed, port = environment.get(ALLOWED), environment.get(EMULATOR_PORT)
+    root = int(environment[ROOT]) if environment.get(ROOT) else None
     with ExitStack() as undo:
         if allowed is not None:
-            undo.enter_context(_enclosed(frozenset(allowed.split(",")), environment.get(ROOT, "")))
+            replayed = environment.get(REPLAY_PORT)
+            fence = Fence(allowed.split(","), root=root)
+            undo.enter_context(_enclosed(fence, environment, int(replayed) if replayed else 0))
         elif port is not None:
-            lead = Lead(lambda host: is_led(plain(host)), int(port))
-            undo.enter_context(guarded(lambda host: not is_kept_off(plain(host)), _refuse, lead=lead))
+            undo.enter_context(guarded(lambda host: not is_kept_off(plain(host)), _refuse, lead=_lead(port)))
             undo.enter_context(_unproxied())
-            own, _, everybody = environment.get(TRUST, "").partition(pathsep)
-            if everybody:
-                undo.enter_context(_trusting(own, everybody))
-            undo.enter_context(_recognizing(environment.get(FINGERPRINT, "")))
+            undo.enter_context(_trusted(environment))
         else:
-            undo.enter_context(guarded(_is_elsewhere, _refuse))
-            undo.enter_context(no_detours(_is_elsewhere, _refuse, may_speak=_is_elsewhere))
+            border = Border(is_service, root=root)
+            undo.enter_context(guarded(border.may_pass, _refuse))
+            undo.enter_context(no_detours(border.may_speak, _refuse, may_speak=border.may_speak))
         yield
 
 
 @contextmanager
-def _enclosed(allowed: frozenset[str], root: str) -> Iterator[None]:
-    """Keep this process to what is of the test that started it."""
-    fence = Fence(allowed, root=int(root) if root else None)
-    with (
-        guarded(fence.may_pass, _refuse, may_ask=fence.may_ask),
-        no_detours(fence.may_pass, _refuse, may_speak=_is_elsewhere),
-    ):
+def _enclosed(fence: Fence, environment: Mapping[str, str], port: int) -> Iterator[None]:
+    """Keep this process to what is of the test that started it; lead it to a recording, if to a port."""
+
+    def may_speak(host: str, _port: int | None) -> bool:
+        return port != 0 or not is_service(host)
+
+    with ExitStack() as undo:
+        lead = _lead(port) if port else None
+        undo.enter_context(guarded(fence.may_pass, _refuse, lead=lead, may_ask=fence.may_ask))
+        undo.enter_context(no_detours(lambda host, _: fence.may_pass(host), _refuse, may_speak=may_speak))
+        if port:
+            undo.enter_context(_trusted(environment))
         yield
 
 
-def _is_elsewhere(host: str) -> bool:
-    return not is_service(host)
+def _lead(port: object) -> Lead:
+    return Lead(lambda host: is_led(plain(host)), int(str(port)))
+
+
+@contextmanager
+def _trusted(environment: Mapping[str, str]) -> Iterator[None]:
+    """Speak TLS with the server that this process is led to, and under a name of IBM's with nobody else."""
+    own, _, everybody = environment.get(TRUST, "").partition(pathsep)
+    with ExitStack() as undo:
+        if everybody:
+            undo.enter_context(_trusting(own, everybody))
+        undo.enter_context(_recognizing(environment.get(FINGERPRINT, "")))
+        yield
 
 
 def _refuse(host: str) -> NoReturn:

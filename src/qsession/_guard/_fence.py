@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from qsession._guard._listeners import Listeners
 from qsession._guard._sockets import is_loopback
@@ -42,3 +42,24 @@ def _parted(text: str) -> tuple[str, int]:
     if not host or not port.isdecimal() or (":" in host and not host.endswith("]")):
         return text.strip("[]"), _ANY
     return host.strip("[]"), int(port)
+
+
+class Border:
+    """Says of hosts whether they lie outside of what a whole run of tests keeps off.
+
+    Args:
+        is_barred: Says whether nobody may reach a host.
+        root: As for `Fence`.
+    """
+
+    def __init__(self, is_barred: Callable[[str], bool], *, root: int | None = None) -> None:
+        self._is_barred = is_barred
+        self._listeners = Listeners(os.getpid() if root is None else root)
+
+    def may_pass(self, host: str) -> bool:
+        """Whether a host may be reached or looked up."""
+        return not self._is_barred(host)
+
+    def may_speak(self, host: str, port: int | None) -> bool:
+        """Whether to speak under a name with somebody: a test may have a server that has a barred one."""
+        return not self._is_barred(host) or (port is not None and self._listeners.may_ask(port, True))

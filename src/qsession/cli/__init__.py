@@ -1,4 +1,4 @@
-"""The command line: ``qsession demo | serve | emulate | doctor``.
+"""The command line: ``qsession demo | serve | emulate | replay | doctor``.
 
 Exit status: 0 fine, 1 findings, 2 usage.
 """
@@ -16,6 +16,7 @@ _COMMANDS = {
     "demo": "record one Bell session against the emulator, replay it offline, show its timeline",
     "serve": "run the emulator as an HTTP server on this machine",
     "emulate": "run a command with an emulator up and the way to IBM led to it",
+    "replay": "run a command that is answered from a cassette, with nothing else to reach",
     "doctor": "say what would go wrong here; with --close cancel sessions that a killed run left open",
 }
 
