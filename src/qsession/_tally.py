@@ -31,7 +31,8 @@ class Tally:
             refusal: What was refused, and why.
             call: The request, if it was one and was understood.
         """
-        cause = (refusal.code, refusal.what, refusal.evidence)
+        is_read = call is not None and not call.endpoint.is_write
+        cause = (refusal.code, call.endpoint.name) if is_read and call else (refusal.what, refusal.evidence)
         with self._lock:
             self._first.setdefault(cause, refusal)
             self._times[cause] += 1
@@ -70,22 +71,19 @@ class Tally:
         ]
         if len(causes) > _MOST:
             notes.append(f"and {sum(times[key] for key, _ in causes[_MOST:])} others")
-        if self.making:
-            notes.insert(0, self.costly())
-        return notes
+        return [*filter(None, [self.costly()]), *notes]
 
     def costly(self) -> str:
-        """Which of them would have opened a session or submitted a job; empty if none."""
-        if not self.making:
+        """Which of them would have opened a session or submitted a job; empty if one says it all."""
+        if not self.making or self.count == 1:
             return ""
         named = ", ".join(f"{name}{_times(times)}" for name, times in sorted(self._making.items()))
         return f"refused before it opened a session or submitted a job: {named}"
 
     def told(self) -> str:
         """All of it, as a section of a report."""
-        first = self.causes()[0]
-        lines = [line for line in self.notes() if line != self.costly()]
-        return "\n".join([*filter(None, [self.costly()]), str(first), *lines])
+        costly, notes = self.costly(), self.notes()
+        return "\n".join([*notes[: bool(costly)], str(self.causes()[0]), *notes[bool(costly) :]])
 
 
 def _times(times: int) -> str:

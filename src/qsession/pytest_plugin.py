@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from qsession._plan import Item, Plan
     from qsession._report import Summary
     from qsession._run import Run
+    from qsession._tally import Tally
     from qsession.session import Batch, Session
 
 _OURS = frozenset(
@@ -376,7 +377,8 @@ def _guard_the_service(config: pytest.Config) -> None:
     from qsession import _tally
     from qsession._fence import round_tests
 
-    strays = config.stash[_strays_key] = _tally.Tally()
+    strays: Tally = _tally.Tally()
+    config.stash[_strays_key] = strays
     undo = ExitStack()
     undo.enter_context(round_tests(plan.allowed_hosts, strays, is_inside=lambda: config.stash[_on_key]))
     config.add_cleanup(undo.close)
