@@ -137,6 +137,23 @@ def _other_program(address: str, place: Place) -> ReplayMismatch:
     )
 
 
+def child_refused(note: str, place: Place) -> ReplayMismatch:
+    """A child process asked for somebody, and nobody told its test.
+
+    Args:
+        note: Which command asked for whom.
+        place: Where the run stands.
+    """
+    return ReplayMismatch(
+        "QS317",
+        "A child process of the test was kept off the network. Nothing was sent.",
+        evidence=[note, "a recording answers the test's own process only"],
+        fix="make the requests in the test's own process",
+        intended=f"record and test the command by itself: qsession replay {place.cassette} -- COMMAND",
+        where=_where(place),
+    )
+
+
 def outside_of_a_run(host: str, asking: str) -> ReplayMismatch:
     """Something reached for IBM while no run was on.
 

@@ -7,9 +7,12 @@ service is: among them are those of other people, with networks of their own.
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial, wraps
+from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, NoReturn
 
 from qsession import _child, _explain
@@ -36,7 +39,9 @@ names ranks before saved ones (the client's code, ``accounts/management.py``).""
 
 
 @contextmanager
-def round_run(allowed: Collection[str], refuse: Callable[[str], NoReturn]) -> Iterator[Former]:
+def round_run(
+    allowed: Collection[str], refuse: Callable[[str], NoReturn], *, tell: Callable[[str], None]
+) -> Iterator[tuple[Former, Callable[[], None]]]:
     """Keep this process, and those that are started now, to what is of this process tree.
 
     Proxies are taken out of the environment, since one on this machine would lead out.
@@ -44,9 +49,11 @@ def round_run(allowed: Collection[str], refuse: Callable[[str], NoReturn]) -> It
     Args:
         allowed: Hosts, and ports of this machine, that may be reached all the same.
         refuse: Raises for a host, or for a port of this machine.
+        tell: Told of each time that a child was refused something: at the end, or when asked to.
 
     Yields:
-        The environment without what is only meant for children. Everything is put back at the end.
+        The environment without what is only meant for children, and a function that tells of
+        them what there is to tell by now. Everything is put back at the end.
     """
     root = os.environ.get(_child.ROOT) or str(os.getpid())
     fence = Fence(allowed, root=int(root))
@@ -55,8 +62,11 @@ def round_run(allowed: Collection[str], refuse: Callable[[str], NoReturn]) -> It
         **HANDED_ON,
         _child.ALLOWED: ",".join(sorted(allowed)),
         _child.ROOT: root,
+        _child.REFUSALS: os.path.join(gettempdir(), f"qsession-{secrets.token_hex(16)}"),  # noqa: PTH118 - no pathlib for a string
     }
     with ExitStack() as undo:
+        hear = partial(_pass_on, told[_child.REFUSALS], tell)
+        undo.callback(hear)
         proxies = [name for name in os.environ if name.lower() in _PROXIES]
         former = undo.enter_context(changed(told, without=proxies))
         undo.enter_context(guarded(fence.may_pass, refuse, may_ask=fence.may_ask))
@@ -65,7 +75,17 @@ def round_run(allowed: Collection[str], refuse: Callable[[str], NoReturn]) -> It
                 lambda host, _: fence.may_pass(host), refuse, may_speak=lambda host, _: not is_service(host)
             )
         )
-        yield former
+        yield former, hear
+
+
+def _pass_on(notes: str, tell: Callable[[str], None]) -> None:
+    """Say what children noted, once. The file is there only if one did."""
+    if not os.path.exists(notes):  # noqa: PTH110 - at the end of every run
+        return
+    path = Path(notes)
+    for line in path.read_text("utf-8", "replace").splitlines():
+        tell(line)
+    path.unlink()
 
 
 @contextmanager

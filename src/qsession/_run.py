@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -60,6 +61,7 @@ class Run:
         self._answered = self._sessions = self._live = 0
         self._over = self._failed = False
         self._written = ""
+        self._hear_children: Callable[[], None] = lambda: None
         self._origin: str = settings.target
         self._seed: int | None = None
         self._isa_seed: int | None = None
@@ -212,6 +214,7 @@ class Run:
         """
         if self._money is not None and self._money.exceeded is not None:
             raise self._money.exceeded
+        self._hear_children()
         stuck = self._schedule.errors if self._schedule is not None else ()
         if troubles := (*self._refusals.causes(), *stuck):
             self._failed = True
@@ -249,8 +252,8 @@ class Run:
             self._money = self._undo.enter_context(_setup.money_guard(self._settings))
         environment = None
         if self.target != "ibm":
-            fence = round_run(self._settings.allowed_hosts, self._refuse_host)
-            environment = self._undo.enter_context(fence)
+            fence = round_run(self._settings.allowed_hosts, self._refuse_host, tell=self._note_child)
+            environment, self._hear_children = self._undo.enter_context(fence)
         ask = self._discovery.ask if self._discovery else _ignore
         self._undo.enter_context(
             _wire.hooked(
@@ -371,6 +374,9 @@ class Run:
 
     def _refuse_host(self, host: str) -> NoReturn:
         self._refuse(_explain.way_out(host, self._place()))
+
+    def _note_child(self, note: str) -> None:
+        self._refusals.add(_explain.child_refused(note, self._place()))
 
     def _may_pass(self, host: str) -> bool:
         return _guard.is_loopback(host) or host.lower() in self._settings.allowed_hosts

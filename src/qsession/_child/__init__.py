@@ -20,6 +20,9 @@ ROOT = "QSESSION_CHILD_ROOT"
 EMULATOR_PORT = "QSESSION_CHILD_EMULATOR_PORT"
 """Where IBM's names lead in a child of ``qsession emulate``: a port of 127.0.0.1."""
 
+REFUSALS = "QSESSION_CHILD_REFUSALS"
+"""A file in which a child of a replay notes whom it was kept from: the test it belongs to reads it."""
+
 REPLAY_PORT = "QSESSION_CHILD_REPLAY_PORT"
 """Where IBM's names lead in a child that is answered from a recording: a port of 127.0.0.1."""
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from os import pathsep
 from typing import Any, NoReturn
 
-from qsession._child import ALLOWED, EMULATOR_PORT, FINGERPRINT, REPLAY_PORT, ROOT, TRUST
+from qsession._child import ALLOWED, EMULATOR_PORT, FINGERPRINT, REFUSALS, REPLAY_PORT, ROOT, TRUST
 from qsession._guard import Border, Fence, Lead, guarded, is_loopback, no_detours, replaced
 from qsession._hosts import is_ibm, is_kept_off, is_led, is_service, plain
 
@@ -44,14 +46,15 @@ def installed(environment: Mapping[str, str]) -> Iterator[None]:
 @contextmanager
 def _enclosed(fence: Fence, environment: Mapping[str, str], port: int) -> Iterator[None]:
     """Keep this process to what is of the test that started it; lead it to a recording, if to a port."""
+    refuse = _noting(environment.get(REFUSALS))
 
     def may_speak(host: str, _port: int | None) -> bool:
         return port != 0 or not is_service(host)
 
     with ExitStack() as undo:
         lead = _lead(port) if port else None
-        undo.enter_context(guarded(fence.may_pass, _refuse, lead=lead, may_ask=fence.may_ask))
-        undo.enter_context(no_detours(lambda host, _: fence.may_pass(host), _refuse, may_speak=may_speak))
+        undo.enter_context(guarded(fence.may_pass, refuse, lead=lead, may_ask=fence.may_ask))
+        undo.enter_context(no_detours(lambda host, _: fence.may_pass(host), refuse, may_speak=may_speak))
         if port:
             undo.enter_context(_trusted(environment))
         yield
@@ -75,6 +78,30 @@ def _trusted(environment: Mapping[str, str]) -> Iterator[None]:
 def _refuse(host: str) -> NoReturn:
     # An OSError, as for a name that does not resolve: the client copes with that.
     raise OSError(f"qsession: {host} is not reached from a child process of a replay or of the emulator")
+
+
+def _noting(notes: str | None) -> Callable[[str], NoReturn]:
+    """Refuse, and tell the test of it: whoever started this process may not look at its words."""
+
+    def refuse(host: str) -> NoReturn:
+        if notes:
+            # A note that cannot be written does not change what is refused.
+            with suppress(OSError), open(notes, "a", encoding="utf-8") as file:  # noqa: PTH123 - no pathlib for this
+                file.write(f"{_command()} asked for {host}\n")
+        _refuse(host)
+
+    return refuse
+
+
+def _command() -> str:
+    """What this process was started as, up to its script or module: what follows may be secret."""
+    words = list(getattr(sys, "orig_argv", sys.argv))
+    told = [os.path.basename(word) for word in words[:1]]  # noqa: PTH119 - as above
+    for word in words[1:]:
+        told.append(word if word.startswith("-") else os.path.basename(word))  # noqa: PTH119
+        if word == "-c" or not word.startswith("-"):
+            break
+    return " ".join(told)
 
 
 @contextmanager
