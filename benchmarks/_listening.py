@@ -27,7 +27,7 @@ def _mapped(host, port, *args, **kwargs):
     name = host.decode() if isinstance(host, bytes) else str(host or "")
     if name == "cloud.ibm.com" or name.endswith(".cloud.ibm.com"):
         host, port = "127.0.0.1", {port}
-    elif not name.startswith("127.") and name not in ("", "localhost", "127.0.0.1", "::1", socket.gethostname()):
+    elif not name.startswith("127.") and name not in ("", "localhost", "::1", socket.gethostname()):
         raise socket.gaierror(socket.EAI_NONAME, "no network here: " + name)
     return _look_up(host, port, *args, **kwargs)
 
