@@ -129,7 +129,7 @@ def test_bell(number):
 """,
 }
 
-_OTHERS = ("randomly", "cacheprovider", "xdist", "hypothesispytest")
+_OTHERS = ("randomly", "cacheprovider", "xdist", "hypothesispytest", "schemathesis")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from xml.etree import ElementTree
 
 CLIENT = "qiskit-ibm-runtime"
 FOLDER = Path(".qsession") / "suite"
-_WITHOUT = ("no:qsession", "no:randomly", "no:cacheprovider")
+_WITHOUT = ("no:qsession", "no:randomly", "no:schemathesis", "no:cacheprovider")
 PYTEST = (sys.executable, "-m", "pytest", "-q", *(word for name in _WITHOUT for word in ("-p", name)))
 """pytest as their authors run it: without our plugin, and in their order."""
 

@@ -140,6 +140,22 @@ def identify(request: Request) -> Call | None:
     return call
 
 
+def understand(request: Request) -> Call | None:
+    """Say which call a request is where everything is meant for the service, whatever its host.
+
+    Args:
+        request: Any HTTP request.
+
+    Returns:
+        The call; with the endpoint named ``unknown`` for one that fits no line; None if its
+        URL is none.
+    """
+    try:
+        return _understood(request.method, request.url)[0]
+    except ValueError:
+        return None
+
+
 @lru_cache(maxsize=4096)
 def _understood(method: str, url: str) -> tuple[Call, bool]:
     """The call, and whether it goes to a host of the service. A poll asks for the same each time."""
@@ -183,5 +199,5 @@ def _speaks_the_protocol(request: Request, family: str) -> bool:
 
 
 def _region(host: str) -> str:
-    found = re.match(r"^(?:private\.)?([a-z]{2}-[a-z]+)\.quantum\.", host)
+    found = re.match(r"^(?:private\.)?([a-z]{2}-[a-z]+)\.quantum(?:-computing)?\.", host)
     return found[1] if found else "us-east"

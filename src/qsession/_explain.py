@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
 
 from qsession import _meaning
 from qsession._bodies import read_object
@@ -16,6 +17,7 @@ from qsession.errors import ReplayMismatch
 
 _NEAREST = 3
 _LINES = 6
+_ASKING = ("qiskit", "qiskit-ibm-runtime")
 
 Rival = tuple[Interaction, Sequence[str], bool]
 """A recorded write, how it differs from what was asked, whether it was sent already."""
@@ -30,7 +32,9 @@ def no_write(
 ) -> ReplayMismatch:
     """A write that was not recorded, or not like this."""
     evidence = [f"asked: {key}" + (f" ({asked.summary})" if asked.summary else "")]
-    for interaction, differences, sent in sorted(rivals, key=lambda rival: len(rival[1]))[:_NEAREST]:
+    if len(rivals) > 1 and all(sent for _, _, sent in rivals):
+        evidence.append(f"each of the {len(rivals)} that were recorded was answered already")
+    for interaction, differences, sent in sorted(rivals, key=_distance)[:_NEAREST]:
         used = ", answered already" if sent else ""
         evidence.append(f"recorded at {_moment(interaction)}{used}, but:")
         evidence += [f"  {line}" for line in differences[:_LINES]]
@@ -45,6 +49,12 @@ def no_write(
         evidence,
         place,
     )
+
+
+def _distance(rival: Rival) -> tuple[int, bool]:
+    """How far a recorded write is from what was asked; of equals, one that is still due is nearer."""
+    _, differences, sent = rival
+    return len(differences), sent
 
 
 def no_read(key: _meaning.Key, others: Iterable[_meaning.Key], place: Place) -> ReplayMismatch:
@@ -229,10 +239,24 @@ def _mismatch(
         intended or "the command above records the new behaviour; review the difference before you commit it"
     )
     # What the code under test asked may name an account or an instance, or carry a token.
-    evidence = [Redactor().clean_text(line) for line in evidence]
+    evidence = [Redactor().clean_text(line) for line in (*evidence, *_other_versions(place))]
     return ReplayMismatch(
         code, what, evidence=evidence, fix=place.record, intended=intended, where=_where(place)
     )
+
+
+def _other_versions(place: Place) -> Iterator[str]:
+    """What it was recorded with, where that is not installed: it may read and transpile otherwise."""
+    for name, recorded in sorted(place.versions.items()):
+        if name in _ASKING and recorded != (installed := _installed(name)):
+            yield f"recorded with {name} {recorded}, installed is {installed}"
+
+
+def _installed(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def _nearest(key: _meaning.Key, others: Iterable[_meaning.Key]) -> list[str]:
@@ -241,7 +265,13 @@ def _nearest(key: _meaning.Key, others: Iterable[_meaning.Key]) -> list[str]:
     close = difflib.get_close_matches(str(key), same, n=_NEAREST, cutoff=0.4)
     # Nothing like it under this method: the same thing may be there under another.
     close = close or [name for name, other in names.items() if other.path == key.path][:_NEAREST]
-    return [f"recorded: {name}" for name in close] or ["recorded: nothing like it"]
+    found = [f"recorded: {name}" + _elsewhere(key, names[name]) for name in close]
+    return found or ["recorded: nothing like it"]
+
+
+def _elsewhere(key: _meaning.Key, other: _meaning.Key) -> str:
+    """What tells two requests apart that read the same."""
+    return ", on another instance" if str(key) == str(other) and key.instance != other.instance else ""
 
 
 def _name(interaction: Interaction) -> str:

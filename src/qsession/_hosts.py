@@ -25,6 +25,9 @@ PATTERNS = (
     f"*.quantum.{IBM}",
     f"*.us-east.quantum.{IBM}",
     f"*.eu-de.quantum.{IBM}",
+    f"*.quantum-computing.{IBM}",
+    f"*.us-east.quantum-computing.{IBM}",
+    f"*.eu-de.quantum-computing.{IBM}",
     f"*.iam.{IBM}",
     f"*.global-search-tagging.{IBM}",
     f"*.private.global-search-tagging.{IBM}",
@@ -35,6 +38,8 @@ PATTERNS = (
 
 _LED = re.compile(
     r"(?:(?:private\.)?(?:[a-z]{2}-[a-z]+\.)?(?:iam|globalcatalog|resource-controller|quantum)\."
+    # Where client 0.41 has the service on the channel ibm_cloud, and privately on each (its code).
+    r"|(?:private\.)?[a-z]{2}-[a-z]+\.quantum-computing\."
     r"|api\.(?:private\.)?global-search-tagging\.)?"
     rf"(?:{re.escape(IBM)}|{re.escape(STAND_IN)})"
 )

@@ -173,11 +173,13 @@ class Place:
         cassette: The file's name.
         test: Test id, or empty.
         record: The command that records this anew.
+        versions: With what it was recorded, by distribution name.
     """
 
     cassette: str
     test: str = ""
     record: str = "pytest --qsession-record"
+    versions: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
 
 
 class Source(Protocol):

@@ -42,6 +42,11 @@ def active() -> Run | None:
     return _active
 
 
+def refused(run: Run) -> Tally:
+    """What had no answer in a run so far, counted."""
+    return run._refusals
+
+
 class Run:
     """What is between ``with`` and its end: every request of the client goes through here.
 
@@ -192,11 +197,6 @@ class Run:
         """What had no answer so far, in order: the first of each cause."""
         return self._refusals.causes()
 
-    @property
-    def refused(self) -> Tally:
-        """What had no answer so far, counted."""
-        return self._refusals
-
     def fail(self) -> None:
         """Say that the test failed: its recording is kept aside and replaces nothing."""
         self._failed = True
@@ -281,7 +281,7 @@ class Run:
         return Replay(
             recording,
             self._discovery,
-            self._place(),
+            replace(self._place(), versions=recording.provenance.versions),
             allow_unused=self._settings.allow_unused,
             beyond=self._settings.beyond == "model",
             moved_to=lambda: _clock.moved_to(self.clock),

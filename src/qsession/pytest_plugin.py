@@ -341,8 +341,12 @@ def _first_refusal(item: pytest.Item) -> tuple[QSessionError, str] | None:
     """The first thing that was refused, and all there is to say of it and of the rest."""
     if strays := item.config.stash.get(_strays_key, None):
         return strays.causes()[0], strays.told()
-    run = item.stash.get(_run_key, None)
-    return (run.refused.causes()[0], run.refused.told()) if run is not None and run.refused else None
+    if (run := item.stash.get(_run_key, None)) is None:
+        return None
+    from qsession._run import refused
+
+    tally = refused(run)
+    return (tally.causes()[0], tally.told()) if tally else None
 
 
 def _shorten(excinfo: pytest.ExceptionInfo[BaseException]) -> None:

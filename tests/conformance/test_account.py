@@ -51,7 +51,9 @@ def test_backends_have_status_queue_and_numbers(call):
     for device in call.read("/backends?fields=wait_time_seconds")["devices"]:
         needed = {"name", "status", "queue_length", "is_simulator", "qubits", "clops", "processor_type"}
         assert set(device) >= needed | {"wait_time_seconds"}
-        assert device["status"]["name"] in {"online", "paused", "offline"}
+        status = device["status"]
+        assert status["name"] in {"online", "paused", "offline"}
+        assert status["name"] != "online" or status["reason"] == "available"
 
 
 def test_mock_backends_are_listed_on_request_only(call):

@@ -9,7 +9,14 @@ from blocks import ROOT, blocks
 
 import qsession
 
-QUIET = ("-p", "no:cacheprovider", "-W", "ignore:.*(SamplerV2|EstimatorV2).*:DeprecationWarning")
+QUIET = (
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:schemathesis",
+    "-W",
+    "ignore:.*(SamplerV2|EstimatorV2).*:DeprecationWarning",
+)
 
 
 def names(found):
@@ -94,7 +101,7 @@ def example(pytester):
 
 
 def replayed(example, *options):
-    return example.runpytest_inprocess("-p", "no:cacheprovider", *options)
+    return example.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:schemathesis", *options)
 
 
 def rewrite(path, old, new):

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from led_programs import Leader
+import pytest
+from led_programs import KEY, Leader
+
+from qsession.emulator import Emulator, EmulatorServer
+from qsession.emulator._serving import own_authority
+
+RUN_SECONDS = 0.02
 
 BELL = """
-import json, sys
-from concurrent.futures import ThreadPoolExecutor
+import json
 from qiskit import QuantumCircuit
 from qiskit.transpiler import generate_preset_pass_manager
 from qiskit_ibm_runtime import QiskitRuntimeService, SamplerV2, Session
@@ -24,17 +31,32 @@ circuit.measure_all()
 circuit = generate_preset_pass_manager(1, backend=backend, seed_transpiler=7).run(circuit)
 """
 
-THREADS = (
-    BELL
-    + """
+THREADS = """
+import json
+from concurrent.futures import ThreadPoolExecutor
+from qiskit import QuantumCircuit
+from qiskit_ibm_runtime import QiskitRuntimeService, SamplerV2, Session
+
+backend = QiskitRuntimeService().backend("ibm_fez")
+
+def written(number):
+    circuit = QuantumCircuit(6)
+    for qubit in range(6):
+        if number >> qubit & 1:
+            circuit.x(qubit)
+    circuit.measure_all()
+    return circuit
+
 with Session(backend=backend) as session:
-    def submit(number):
-        return SamplerV2(mode=session).run([circuit], shots=10 + number).job_id()
+    def ran(number):
+        job = SamplerV2(mode=session).run([written(number)], shots=10 + number)
+        return job.job_id(), job.result()[0].data.meas.get_counts(), job.usage()
     with ThreadPoolExecutor(8) as pool:
-        jobs = list(pool.map(submit, range(50)))
-    print(json.dumps({"session": session.session_id, "jobs": jobs}))
+        jobs = list(pool.map(ran, range(50)))
+    within = session.details()
+told = {"session": session.session_id, "jobs": jobs, "within": within}
+print(json.dumps(told | {"after": session.details(), "usage": session.usage()}))
 """
-)
 
 PROCESS = (
     BELL
@@ -49,15 +71,32 @@ print(json.dumps({"session": session.session_id, "jobs": [job.job_id() for job i
 )
 
 
-def test_fifty_jobs_of_eight_threads_are_one_session_and_fifty_ids(led: Leader) -> None:
-    """None is lost, none is twice there, all belong to the session that was opened once."""
-    done = led.run(THREADS)
+@pytest.fixture
+def quick(tmp_path: Path) -> Iterator[Leader]:
+    """An emulator whose jobs are short, since here time is the machine's."""
+    log, authority = io.StringIO(), own_authority()
+    emulator = Emulator(
+        strict=True, api_key=KEY, backends=("ibm_fez",), queue_seconds=0, run_seconds=RUN_SECONDS
+    )
+    with EmulatorServer(emulator, tls=authority, log=log, any_key=True) as server:
+        yield Leader(server, log, authority, tmp_path)
+
+
+def test_fifty_jobs_of_eight_threads_are_one_session_and_fifty_results(quick: Leader) -> None:
+    """Each result belongs to its circuit, all to the session that was opened once, and it is charged for them."""
+    done = quick.run(THREADS)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    calls = led.calls()
-    assert len(set(told["jobs"])) == 50
+    ids, counts, charged = zip(*told["jobs"], strict=True)
+    calls = quick.calls()
+    assert len(set(ids)) == 50
+    assert list(counts) == [{f"{number:06b}": 10 + number} for number in range(50)]
     assert (calls.count("POST /jobs"), calls.count("POST /sessions")) == (50, 1)
-    listed = led.run(
+    # Moments of the service are whole milliseconds.
+    assert charged == pytest.approx([RUN_SECONDS] * 50, abs=0.002)
+    assert (told["within"]["state"], told["after"]["state"]) == ("active", "closed")
+    assert told["usage"] == told["after"]["usage_time"] >= 50 * RUN_SECONDS
+    listed = quick.run(
         "from qiskit_ibm_runtime import QiskitRuntimeService\n"
         + f"jobs = QiskitRuntimeService().jobs(session_id={told['session']!r}, limit=None)\n"
         + "print(len(jobs), len({job.job_id() for job in jobs}))\n"

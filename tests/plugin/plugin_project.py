@@ -40,8 +40,8 @@ def test_usage():
 """
 """A plain client that asks for one thing: the cheapest test there is."""
 
-# Hypothesis takes a second to load, each time anew because pytester forgets it.
-_WITHOUT = ("cacheprovider", "hypothesispytest", "randomly")
+# Hypothesis takes a second to load, each time anew because pytester forgets it, schemathesis as long.
+_WITHOUT = ("cacheprovider", "hypothesispytest", "randomly", "schemathesis")
 _QUIET = (*(text for name in _WITHOUT for text in ("-p", f"no:{name}")), "-W", "ignore::DeprecationWarning")
 
 

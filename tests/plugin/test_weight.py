@@ -61,7 +61,7 @@ def test_suite_without_our_tests_loads_nothing_heavy(tmp_path):
     code = (
         "import json, sys, pytest\n"
         "status = pytest.main([*sys.argv[1:], '-q', '-p', 'no:cacheprovider', '-p', 'no:randomly',"
-        " '-p', 'no:hypothesispytest', '-p', 'no:xdist'])\n"
+        " '-p', 'no:hypothesispytest', '-p', 'no:xdist', '-p', 'no:schemathesis'])\n"
         f"print(json.dumps([status, 'qsession.pytest_plugin' in sys.modules, {LOADED}]))\n"
     )
     assert loaded(code, str(tmp_path)) == [0, True, []]

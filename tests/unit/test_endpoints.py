@@ -2,7 +2,7 @@
 
 import pytest
 
-from qsession._endpoints import BY_NAME, ENDPOINTS, identify
+from qsession._endpoints import BY_NAME, ENDPOINTS, identify, understand
 from qsession._model import Request
 
 HOST = "https://quantum.cloud.ibm.com/api/v1"
@@ -47,6 +47,7 @@ def test_identify_other_families_by_their_paths(method, url, name):
         ("https://eu-de.quantum.cloud.ibm.com/api/v1/backends", "eu-de"),
         ("https://private.eu-de.quantum.cloud.ibm.com/api/v1/backends", "eu-de"),
         ("https://private.us-east.quantum.cloud.ibm.com/api/v1/backends", "us-east"),
+        ("https://eu-de.quantum-computing.cloud.ibm.com/backends", "eu-de"),
     ],
 )
 def test_identify_reads_the_region_from_the_host(url, region):
@@ -80,3 +81,23 @@ def test_writes_are_exactly_the_runtime_calls_that_change_something():
     assert not BY_NAME["iam.token"].is_write
     assert not BY_NAME["search.resources"].is_write
     assert not BY_NAME["jobs.get"].is_write
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "name"),
+    [
+        ("POST", "http://127.0.0.1:8000/identity/token", "iam.token"),
+        ("GET", "http://127.0.0.1:8000/api/v1/jobs", "jobs.list"),
+        ("GET", "http://localhost/globalcatalog/api/v1/plan-1", "catalog.entry"),
+        ("GET", "http://localhost/favicon.ico", "unknown"),
+    ],
+)
+def test_understand_needs_neither_host_nor_headers(method, url, name):
+    """What a server was sent is meant for it; the recorder, which sees everybody's, must ask for more."""
+    assert understand(Request(method, url)).endpoint.name == name
+    assert identify(Request(method, url)) is None
+
+
+def test_understand_says_none_of_a_url_that_is_none():
+    """An open bracket begins an address that does not end."""
+    assert understand(Request("GET", "http://[/api/v1/jobs")) is None

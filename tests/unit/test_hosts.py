@@ -23,6 +23,8 @@ LED = [
     "us-east.quantum.cloud.ibm.com",
     "private.us-east.quantum.cloud.ibm.com",
     "private.eu-de.quantum.cloud.ibm.com",
+    "us-east.quantum-computing.cloud.ibm.com",
+    "private.eu-de.quantum-computing.cloud.ibm.com",
 ]
 
 
@@ -49,6 +51,7 @@ def test_certificate_holds_for_every_led_name(name):
         "www.ibm.com",
         "iam.test.cloud.ibm.com",
         "auth.quantum-computing.ibm.com",
+        "quantum-computing.cloud.ibm.com",
         "iam.bluemix.net",
         "x.qsession.invalid",
     ],

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qsession import _explain
 from qsession._discovery import Discovery
 from qsession._model import Interaction, Place, Provenance, Recording, Request, Response
 from qsession._replay import Replay
@@ -66,9 +67,9 @@ def close(at):
     )
 
 
-def replaying(*interactions, **settings):
+def replaying(*interactions, versions=None, **settings):
     recording = Recording(Provenance("emulator", 0), tuple(sorted(interactions, key=lambda i: i.at)))
-    place = Place("bell.yaml", "test_bell.py::test_bell", "pytest -k bell --qsession-record")
+    place = Place("bell.yaml", "test_bell.py::test_bell", "pytest -k bell --qsession-record", versions or {})
     return Replay(recording, Discovery(()), place, **settings)
 
 
@@ -258,6 +259,40 @@ def test_write_with_another_body_names_the_difference():
     )
 
 
+def opened(ttl, at=0):
+    body = {"mode": "dedicated", "backend": "b", "max_ttl": ttl}
+    return exchange("sessions.create", "POST", "/sessions", at, {"id": f"s{ttl}"}, body)
+
+
+def test_write_that_is_still_due_counts_as_nearer():
+    """A loop that takes another turn is held against the turn it should have taken."""
+    replay = replaying(opened(60, 1), opened(70, 2))
+    send(replay, opened(60, 1))
+    with pytest.raises(ReplayMismatch) as caught:
+        send(replay, opened(71, 2))
+    lines = str(caught.value).splitlines()[2:6]
+    assert lines == [
+        "  recorded at 0.002 s, but:",
+        "    max_ttl: asked 71, recorded 70",
+        "  recorded at 0.001 s, answered already, but:",
+        "    max_ttl: asked 71, recorded 60",
+    ]
+
+
+def test_write_after_all_that_were_recorded_says_so():
+    """A loop that goes on for longer than it was recorded."""
+    replay = replaying(opened(60, 1), opened(70, 2))
+    send(replay, opened(60, 1))
+    send(replay, opened(70, 2))
+    with pytest.raises(ReplayMismatch) as caught:
+        send(replay, opened(80, 3))
+    assert str(caught.value).splitlines()[1:4] == [
+        '  asked: POST /sessions (backend="b", max_ttl=80, mode="dedicated")',
+        "  each of the 2 that were recorded was answered already",
+        "  recorded at 0.001 s, answered already, but:",
+    ]
+
+
 def test_instance_in_a_session_request_does_not_matter():
     """Another account replays the same recording."""
     replay = replaying(create_session())
@@ -285,6 +320,35 @@ def test_list_of_jobs_with_mocks_is_another_list():
     replay = replaying(exchange("jobs.list", "GET", "/jobs", 0, {"jobs": []}))
     with pytest.raises(ReplayMismatch, match="asked: GET /jobs\\?include_mocks=True"):
         send(replay, exchange("jobs.list", "GET", "/jobs?include_mocks=True", 0, {}))
+
+
+def test_read_on_another_instance_says_so():
+    """It reads the same, and only the instance tells it apart."""
+    replay = replaying(create_session(), replace(job(1, "Queued"), instance=1))
+    with pytest.raises(ReplayMismatch) as caught:
+        send(replay, job(1, "Queued"))
+    assert str(caught.value).splitlines()[1:3] == [
+        "  asked: GET /jobs/j1?exclude_params=true",
+        "  recorded: GET /jobs/j1?exclude_params=true, on another instance",
+    ]
+
+
+def test_refusal_names_the_versions_that_changed_since(monkeypatch):
+    """After an update the client may read what the older one never asked for."""
+    monkeypatch.setattr(_explain, "version", {"qiskit": "2.6.2", "qiskit-ibm-runtime": "0.51.0"}.__getitem__)
+    recorded = {"qiskit": "2.6.2", "qiskit-ibm-runtime": "0.41.1", "qsession": "0.0.9"}
+    replay = replaying(create_session(), versions=recorded)
+    with pytest.raises(ReplayMismatch) as caught:
+        send(replay, exchange("instances.usage", "GET", "/instances/usage", 1, {}))
+    assert str(caught.value) == (
+        "The code under test reads something that was not recorded. Nothing was sent. [QS301]\n"
+        "  asked: GET /instances/usage\n"
+        "  recorded: nothing like it\n"
+        "  recorded with qiskit-ibm-runtime 0.41.1, installed is 0.51.0\n"
+        "To fix: pytest -k bell --qsession-record\n"
+        "If this is intended: the command above records the new behaviour; review the difference before you commit it\n"
+        "Where: bell.yaml, test_bell.py::test_bell"
+    )
 
 
 def test_unknown_read_names_the_nearest():

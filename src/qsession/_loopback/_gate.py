@@ -23,6 +23,9 @@ _OF_BROWSERS = ("origin", "sec-fetch-site")
 _FORM = "application/x-www-form-urlencoded"
 _TOKEN_PATH = "/identity/token"  # noqa: S105 - a path, not a secret
 
+LONGEST_FORM = 64_000
+"""Bytes of a request for a token; more is refused, since the fields of megabytes fill the memory (ours)."""
+
 
 def admit(head: Request, *, scheme: str) -> str:
     """The URL that a request means, if it may be answered.
@@ -64,6 +67,8 @@ def as_own(request: Request, key: str | None) -> Request:
     if key is None or not is_led(parts.hostname or ""):
         return request
     if parts.path.endswith(_TOKEN_PATH):
+        if len(request.body) > LONGEST_FORM:
+            return request
         form = parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True)
         told = [(name, key if name == "apikey" and value else value) for name, value in form]
         return replace(request, body=urlencode(told).encode())

@@ -18,6 +18,7 @@ from qsession._payload._decode import (
     unpack,
 )
 from qsession._payload._form import Circuit, Node, Opaque, Tensor, fingerprint, raw_digest
+from qsession._payload._labels import renumbered, with_tables
 
 _DEEPEST = 100
 
@@ -146,6 +147,8 @@ class Reading:
             return self.opaque("program part", value, f"a part of the program cannot be decoded: {problem}")
         if encoded is not None:
             return encoded
+        if "samplex" in value:
+            value = renumbered(value)
         return {str(key): self._program_part(each) for key, each in value.items()}
 
     def _encoded(self, value: Mapping[str, object]) -> Node:
@@ -166,6 +169,7 @@ class Reading:
         with foreign("samplex"):
             graph = json.loads(str(text))
             table = json.loads(graph["attrs"].pop("param_table"))
+            graph = with_tables(graph)
             expressions = fingerprint(_circuits(table.pop("circuit_base64"), 1))
             if _too_deep(graph):
                 raise Unreadable(f"a samplex nested deeper than {_DEEPEST} levels")

@@ -26,9 +26,11 @@ def listing(world: World, exchange: Exchange) -> Response:
 def _entry(device: Device, wait: Micros | None) -> dict[str, Json]:
     # physical_qubits and class are not documented, the client reads them (its code).
     status: dict[str, Json] = {"name": device.status}
+    # Client 0.41.1 counts only those as usable that are online for this reason (its code).
+    reason = device.reason or ("available" if device.status == "online" else "")
     entry: dict[str, Json] = {
         "name": device.name,
-        "status": status | {"reason": device.reason} if device.reason else status,
+        "status": status | {"reason": reason} if reason else status,
         "is_simulator": False,
         "qubits": device.n_qubits,
         "physical_qubits": device.n_qubits,

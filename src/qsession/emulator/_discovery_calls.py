@@ -23,6 +23,7 @@ _FAMILY = "resource_controller"
 _PLAIN_FIELDS = ("account_id", "name", "type", "family", "crn")
 _TERM = re.compile(r'\s*(?P<field>[\w.]+):(?P<value>"[^"]*"|[^\s"()]+)\s*(?P<rest>.*)', re.DOTALL)
 _LONGEST_NAME = 180
+_LONGEST_QUERY = 10_000
 
 
 def search(world: World, exchange: Exchange) -> Response:
@@ -77,11 +78,14 @@ def _read_cursor(cursor: Json) -> tuple[str, list[str], int]:
     try:
         query, fields, offset = json.loads(base64.urlsafe_b64decode(str(cursor).encode()))
         return str(query), [str(field) for field in fields], max(0, int(offset))
-    except (ValueError, TypeError, binascii.Error, RecursionError) as problem:
+    except (ValueError, TypeError, OverflowError, binascii.Error, RecursionError) as problem:
         raise Refused("invalid", "search_cursor is none that a search gave") from problem
 
 
 def _terms(query: str) -> list[Callable[[dict[str, Json]], bool]]:
+    # Each term copies what follows it: without a bound, megabytes would take minutes.
+    if len(query) > _LONGEST_QUERY:
+        raise Refused("invalid", f"query must be at most {_LONGEST_QUERY} characters long")
     found: list[Callable[[dict[str, Json]], bool]] = []
     rest = query
     while rest.strip():

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from qsession._endpoints import ENDPOINTS, Call, identify
+from qsession._endpoints import ENDPOINTS, Call, understand
 from qsession._hosts import is_service
 from qsession._lifecycle import Rules
 from qsession._model import SECOND, Instant, Request, Response
@@ -207,7 +207,7 @@ class Emulator:
         return refusal(refused, trace, headers=headers)
 
     def _dispatch(self, request: Request, at: Instant) -> Response:
-        call = _understood(request)
+        call = understand(request)
         if call is None or call.endpoint.name == "unknown":
             raise Refused("wrong method" if _allowed(request) else "unknown path")
         name = call.endpoint.name
@@ -262,16 +262,8 @@ def _serves(request: Request, call: Call, instance: Instance) -> bool:
     return not is_service(host) or call.region == instance.region
 
 
-def _understood(request: Request) -> Call | None:
-    try:
-        return identify(request)
-    except ValueError:
-        # The URL is none, as with an open bracket for a host.
-        return None
-
-
 def _allowed(request: Request) -> list[str]:
-    calls = ((method, _understood(replace(request, method=method))) for method in _METHODS)
+    calls = ((method, understand(replace(request, method=method))) for method in _METHODS)
     return [method for method, call in calls if call is not None and call.endpoint.name != "unknown"]
 
 

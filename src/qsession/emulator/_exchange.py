@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +28,15 @@ MOST_TAGS = 8
 
 LONGEST_TAG = 86
 """Characters that a tag may have (documented)."""
+
+LONGEST_BODY = 1_000_000
+"""Bytes of a body, but for a job's: read, megabytes take many times their size in memory (ours)."""
+
+MOST_CONTAINERS = 300_000
+"""Lists and objects that a body may hold (ours)."""
+
+MOST_VALUES = 2_000_000
+"""Values that a body may hold (ours)."""
 
 IamState = Literal["works", "unknown key", "unavailable"]
 """How IAM takes requests for tokens: grants them, knows no key, or is down."""
@@ -144,15 +154,23 @@ class Exchange:
         except (ValueError, OverflowError) as problem:
             raise Refused("invalid query", f"{name} must be a date and time with its zone") from problem
 
-    def document(self) -> dict[str, Json]:
+    def document(self, *, longest: int = LONGEST_BODY) -> dict[str, Json]:
         """The body as a JSON object.
 
+        Args:
+            longest: Bytes that it may have.
+
         Raises:
-            Refused: If it is none.
+            Refused: If it is none, or longer.
         """
+        body = self.request.body
+        if len(body) > longest:
+            raise Refused("too large")
+        _check_count(body)
         try:
-            # Python's own NaN and Infinity are no JSON, and would make our answers none.
-            found = json.loads(self.request.body, parse_constant=_no_constant)
+            # Python would read UTF-16 and 32 too, and its NaN and Infinity, which is also what 1e400
+            # is to it, are no JSON and would make our answers none.
+            found = json.loads(body.decode(), parse_constant=_no_constant, parse_float=_finite)
         except (ValueError, RecursionError) as problem:
             raise Refused("invalid", "the body is not valid JSON") from problem
         if not isinstance(found, dict):
@@ -160,8 +178,25 @@ class Exchange:
         return found
 
 
+def _check_count(body: bytes) -> None:
+    # Python takes many seconds to read millions of values, and keeps everybody else waiting. Counted
+    # in the bytes, those within strings too; base64, of which large jobs consist, has none.
+    containers = body.count(b"[") + body.count(b"{")
+    if containers > MOST_CONTAINERS:
+        raise Refused("invalid", f"the body must not hold more than {MOST_CONTAINERS} lists and objects")
+    if containers + body.count(b",") > MOST_VALUES:
+        raise Refused("invalid", f"the body must not hold more than {MOST_VALUES} values")
+
+
 def _no_constant(name: str) -> Json:
     raise ValueError(f"{name} is no JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits[:20]} is too large a number")
+    return number
 
 
 def words(document: Mapping[str, Json], name: str, *, longest: int) -> str | None:

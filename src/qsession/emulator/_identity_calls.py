@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import parse_qs
 
+from qsession._loopback._gate import LONGEST_FORM
 from qsession._model import SECOND, Response
+from qsession._refusals import Refused
 from qsession._session_document import Json
 from qsession.emulator._exchange import Exchange, World
 from qsession.emulator._replies import reply
@@ -22,6 +24,8 @@ def token(world: World, exchange: Exchange) -> Response:
     """
     if world.iam == "unavailable":
         return _refusal("BXNIM0601E", "The service is temporarily unavailable.", status=503)
+    if len(exchange.request.body) > LONGEST_FORM:
+        raise Refused("too large")
     form = parse_qs(exchange.request.body.decode("utf-8", "replace"))
     grant = form.get("grant_type", [""])
     if grant == [_KEY_GRANT]:

@@ -39,9 +39,7 @@ _LOG_LEVELS = frozenset({"critical", "error", "warning", "info", "debug"})
 
 def create(world: World, exchange: Exchange) -> Response:
     """``POST /jobs``: 200, not 201 (documented)."""
-    if len(exchange.request.body) > MAX_BODY:
-        raise Refused("too large")
-    body = exchange.document()
+    body = exchange.document(longest=MAX_BODY)
     asked = _asked(body, exchange)
     asked = _admission.admitted(world, exchange, asked)
     work = _work(world, asked)
@@ -212,8 +210,11 @@ def delete(world: World, exchange: Exchange) -> Response:
 
 
 def tag(world: World, exchange: Exchange) -> Response:
-    """``PUT /jobs/{id}/tags``."""
-    tags = labels(exchange.document())
+    """``PUT /jobs/{id}/tags``; a body without them is refused, so that a slip clears none (ours)."""
+    body = exchange.document()
+    if "tags" not in body:
+        raise Refused("invalid", "tags is required")
+    tags = labels(body)
     world.state.tag_job(exchange.instance.crn, exchange.call.ids["job"], tags)
     return nothing()
 

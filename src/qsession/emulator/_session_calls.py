@@ -9,7 +9,15 @@ from qsession._refusals import Refused
 from qsession._session_document import Json
 from qsession.emulator import _admission
 from qsession.emulator._course import Wish
-from qsession.emulator._exchange import USER_ID, Exchange, World, flag, required_words, whole
+from qsession.emulator._exchange import (
+    USER_ID,
+    Exchange,
+    World,
+    flag,
+    required_words,
+    whole,
+    words,
+)
 from qsession.emulator._instances import Instance
 from qsession.emulator._records import Session
 from qsession.emulator._replies import nothing, reply
@@ -23,12 +31,16 @@ def create(world: World, exchange: Exchange) -> Response:
     mode = _mode(body)
     if mode == "dedicated" and exchange.instance.is_open_plan:
         raise Refused("open plan session")
-    name = "backend" if "backend" in body else "backend_name"
-    backend = required_words(body, name, longest=10_000)
+    backend = _backend(body)
     _admission.open_backend(world, exchange, backend)
     limits = _limits(body, exchange.instance)
     session = world.state.open_session(exchange.instance.crn, backend, mode, limits, exchange.at)
     return reply(_document(session, session.born))
+
+
+def _backend(body: dict[str, Json]) -> str:
+    words(body, "backend_name", longest=10_000)  # must be one even where it does not count
+    return required_words(body, "backend" if "backend" in body else "backend_name", longest=10_000)
 
 
 def _mode(body: dict[str, Json]) -> Mode:

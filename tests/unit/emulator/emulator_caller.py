@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
+from emulator_description import problems
+
 from qsession._model import SECOND, Request, Response
 from qsession.emulator import Emulator
 
@@ -13,7 +15,10 @@ GRANT = "grant_type=urn%3Aibm%3Aparams%3Aoauth%3Agrant-type%3Aapikey&response_ty
 
 @dataclass
 class Caller:
-    """A client made by hand: one emulator, one token, seconds since a fixed start."""
+    """A client made by hand: one emulator, one token, seconds since a fixed start.
+
+    Whatever it is told must be as our description of the API has it.
+    """
 
     emulator: Emulator
     headers: dict[str, str] = field(
@@ -30,7 +35,12 @@ class Caller:
         url = path if path.startswith("http") else BASE + path
         extra = {name.replace("_", "-"): value for name, value in headers.items()}
         request = Request(method, url, self.headers | extra, raw)
-        return self.emulator.answer(request, T0 + round(at * SECOND))
+        response = self.emulator.answer(request, T0 + round(at * SECOND))
+        self.told(request, response)
+        return response
+
+    def told(self, request: Request, response: Response) -> None:
+        assert problems(request, response) == []
 
     def json(self, method: str, path: str, body: object = None, *, at: float = 0.0, **headers):
         response = self.send(method, path, body, at=at, **headers)

@@ -51,6 +51,28 @@ def test_token_for_a_wrong_key_is_refused(make_caller):
     }
 
 
+def test_token_for_a_form_of_megabytes_is_refused(caller):
+    """Its fields would fill the memory; one that is just short enough is read."""
+    start = f"{GRANT}&apikey=".encode()
+    assert caller.send("POST", IAM, start + b"k" * (64_000 - len(start))).status == 200
+    assert caller.refusal("POST", IAM, start + b"k" * (64_001 - len(start))) == (
+        413,
+        {"code": 5302, "message": "Request payload exceeded the maximum size."},
+    )
+
+
+@pytest.mark.parametrize("host", ["http://127.0.0.1:8000", "http://localhost", "https://iam.cloud.ibm.com"])
+def test_token_is_refreshed_under_any_name(make_caller, host):
+    """Whoever asks a server for a path of IAM means IAM, whatever the body says."""
+    caller = make_caller(strict=True, api_key="k")
+    form = f"{GRANT}&apikey=k".encode()
+    first = caller.json("POST", f"{host}/identity/token", form, authorization="Basic eDp5")
+    again = f"grant_type=refresh_token&refresh_token={first['refresh_token']}".encode()
+    second = caller.json("POST", f"{host}/identity/token", again, authorization="Basic eDp5")
+    assert second["token_type"] == "Bearer"
+    assert caller.send("POST", f"{host}/identity/token", b"").status == 400
+
+
 def test_token_without_key_is_refused(caller):
     """An empty key gets no token."""
     assert token(caller, "").status == 400
@@ -124,6 +146,11 @@ def test_search_finds_by_terms(make_caller, query, names):
         {"search_cursor": "x"},
         {"search_cursor": 5},
         {"search_cursor": "bm9uZQ=="},
+        {"search_cursor": base64.b64encode(b'["",[],1e400]').decode()},
+        {"search_cursor": base64.b64encode(b'["",[],NaN]').decode()},
+        {"search_cursor": base64.b64encode(b'["",[]]').decode()},
+        {"query": "name:" + "x" * 9_996},
+        {"query": " " * 10_001},
     ],
 )
 def test_search_refuses_what_it_does_not_understand(caller, body):

@@ -79,7 +79,7 @@ def test_mock_session_costs_nothing(fleet):
 @pytest.mark.parametrize(
     ("name", "listed", "state", "word", "message", "queue"),
     [
-        ("ibm_fez", {"name": "online"}, True, "active", "", 0),
+        ("ibm_fez", {"name": "online", "reason": "available"}, True, "active", "", 0),
         ("ibm_torino", {"name": "paused", "reason": "calibrating"}, True, "paused", "calibrating", 12),
         ("test_off", {"name": "offline"}, False, "offline", "", 0),
     ],

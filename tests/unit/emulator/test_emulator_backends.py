@@ -14,7 +14,7 @@ def test_backends_are_listed_as_objects(caller):
     assert [d["name"] for d in devices] == ["ibm_fez", "ibm_torino"]
     assert devices[0] == {
         "name": "ibm_fez",
-        "status": {"name": "online"},
+        "status": {"name": "online", "reason": "available"},
         "is_simulator": False,
         "qubits": 156,
         "physical_qubits": 156,

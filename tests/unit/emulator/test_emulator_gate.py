@@ -147,6 +147,7 @@ def test_own_key_of_a_led_program_is_replaced():
         ("http://127.0.0.1:8123/api/v1/jobs", {"authorization": "apikey their-key"}, b""),
         ("https://quantum.cloud.ibm.com/api/v1/jobs", {"authorization": "Bearer their-token"}, b""),
         ("https://iam.cloud.ibm.com/identity/token", {}, b"apikey="),
+        ("https://iam.cloud.ibm.com/identity/token", {}, b"apikey=" + b"k" * 64_000),
     ],
 )
 def test_everything_else_stays_as_it_came(url, headers, body):

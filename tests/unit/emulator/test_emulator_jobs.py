@@ -241,6 +241,14 @@ def test_tags_are_replaced_and_found(caller, bell):
     assert caller.refusal("PUT", "/jobs/nope/tags", {"tags": []})[0] == 404
 
 
+@pytest.mark.parametrize("body", [{}, {"tag": ["b"]}, {"tags": None}, {"tags": "b"}])
+def test_tags_stay_where_a_body_has_none(caller, body):
+    """A slip in the name of the field clears no tags."""
+    job = caller.job(["x"], tags=["a"])
+    assert caller.refusal("PUT", f"/jobs/{job}/tags", body)[0] == 400
+    assert caller.json("GET", f"/jobs/{job}")["tags"] == ["a"]
+
+
 @pytest.mark.parametrize("query", ["", "?type=job", "?type=job&search=ab", "?type=x&search=abc"])
 def test_tag_search_needs_three_characters(caller, query):
     """The documented limits of the search hold."""

@@ -141,7 +141,21 @@ def test_every_call_of_the_grammar_has_a_handler():
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000, b"9" * 5000, b'{"a": NaN}', b'{"a": -Infinity}'],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff",
+        b"[" * 100_000,
+        b"9" * 5000,
+        b'{"a": NaN}',
+        b'{"a": -Infinity}',
+        b'{"tags": [], "program_id": "sampler", "backend": "ibm_fez", "params": {"pubs": ["x"], "y": [1e400]}}',
+        b'\xef\xbb\xbf{"tags": []}',
+        '{"tags": []}'.encode("utf-16"),
+        '{"tags": []}'.encode("utf-32-le"),
+    ],
 )
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "/sessions"), ("POST", "/jobs"), ("PUT", "/jobs/x/tags")]
@@ -150,6 +164,46 @@ def test_malformed_body_is_400(caller, method, path, body):
     """A body that is no JSON object is refused, whatever it is."""
     status, error = caller.refusal(method, path, body)
     assert (status, error["code"]) == (400, 1208)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/sessions"),
+        ("PATCH", "/sessions/x"),
+        ("PUT", "/jobs/x/tags"),
+        ("PUT", "/instances/configuration"),
+        ("POST", "https://api.global-search-tagging.cloud.ibm.com/v3/resources/search"),
+    ],
+)
+def test_body_of_megabytes_is_413_but_for_a_job(caller, method, path):
+    """Read, it would take many times its size in memory; what is just short enough is read."""
+    body = b'{"a": "' + b"x" * 999_991 + b'"}'
+    assert len(body) == 1_000_000
+    assert caller.send(method, path, body).status != 413
+    assert caller.refusal(method, path, body + b" ")[0] == 413
+    assert caller.refusal("POST", "/jobs", body + b" ")[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("entries", "reason"),
+    [
+        (b",".join([b"[]"] * 299_997), None),
+        (b",".join([b"[]"] * 299_998), "the body must not hold more than 300000 lists and objects"),
+        (b",".join([b'"{"'] * 300_000), "the body must not hold more than 300000 lists and objects"),
+        (b",".join([b"1"] * 1_999_996), None),
+        (b",".join([b"1"] * 1_999_997), "the body must not hold more than 2000000 values"),
+    ],
+)
+def test_body_of_millions_of_values_is_refused_unread(caller, entries, reason):
+    """Reading them takes many seconds and gigabytes; what is just few enough is read."""
+    body = b'{"program_id":"nope","backend":"ibm_fez","params":{"pubs":[%s]}}' % entries
+    status, error = caller.refusal("POST", "/jobs", body)
+    if reason is None:
+        assert (status, error["message"]) == (404, "program not found")
+    else:
+        assert (status, error["code"]) == (400, 1208)
+        assert error["message"].endswith(reason)
 
 
 def test_errors_are_compact_json(caller):

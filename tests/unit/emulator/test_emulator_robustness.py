@@ -117,7 +117,7 @@ def test_refusal_of_garbage_is_in_the_form_of_the_service(server):
         ([b"POST / HTTP/1.1\r\nhost: localhost\r\nexpect: miracles\r\n\r\n"], b"417"),
         ([b"FROBNICATE /api/v1/jobs HTTP/1.1\r\nhost: quantum.cloud.ibm.com\r\nconnection: close\r\n\r\n"], b"405"),
         ([b"CONNECT cloud.ibm.com:443 HTTP/1.1\r\nhost: cloud.ibm.com\r\n\r\n"], b"405"),
-        ([b"CONNECT /api/v1/versions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"], b"404"),
+        ([b"CONNECT /api/v1/versions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"], b"405"),
         ([b"GET /api/v1/versions HTTP/1.1\r\nhost: rebound.example.com\r\n\r\n"], b"421"),
         ([b"GET /api/v1/versions HTTP/1.1\r\nhost: localhost\r\norigin: https://example.com\r\n\r\n"], b"403"),
         ([b"POST /api/v1/jobs HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n{}"], b"415"),

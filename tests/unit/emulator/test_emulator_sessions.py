@@ -64,6 +64,11 @@ def test_session_ids_do_not_depend_on_order(make_caller):
         ({"mode": "other", "backend": "ibm_fez"}, "mode must be dedicated or batch"),
         ({"mode": ["batch"], "backend": "ibm_fez"}, "mode must be dedicated or batch"),
         ({"mode": "batch"}, "backend_name must be a string of 1 to 10000 characters"),
+        (
+            {"mode": "batch", "backend": "ibm_fez", "backend_name": 5},
+            "backend_name must be a string of 1 to 10000 characters",
+        ),
+        ({"mode": "batch", "backend": None}, "backend must be a string of 1 to 10000 characters"),
         ({"mode": "batch", "backend": 5}, "backend must be a string of 1 to 10000 characters"),
         (
             {"mode": "batch", "backend": "ibm_fez", "max_ttl": 0},

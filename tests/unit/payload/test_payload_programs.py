@@ -260,6 +260,50 @@ def test_read_of_a_samplex() -> None:
     assert _payload.differences(first, other)
 
 
+def _measured_in_a_basis(*references: str, argument: str = "") -> dict[str, object]:
+    """A qubit after the other, each measured in a basis that the arguments of the samplex give."""
+    from qiskit import QuantumCircuit
+    from samplomatic import ChangeBasis, Twirl, build
+    from samplomatic.serialization import samplex_to_json
+    from samplomatic.ssv import SSV
+
+    circuit = QuantumCircuit(len(references), len(references))
+    for place, reference in enumerate(references):
+        with circuit.box([Twirl(), ChangeBasis(ref=reference)]):
+            circuit.measure([place], [place])
+    _, samplex = build(circuit)
+    encoded = {"ssv": SSV, "samplex_json": samplex_to_json(samplex, ssv=SSV)}
+    data = base64.b64encode(b"\x02").decode()
+    values = {
+        f"basis_changes.{reference}": {"data": data, "shape": [1], "dtype": "u8"} for reference in references
+    }
+    chosen = {argument: values[argument]} if argument else values
+    return {"items": [{"item_type": "samplex_item", "samplex": encoded, "samplex_arguments": chosen}]}
+
+
+def test_names_that_a_process_counts_do_not_count() -> None:
+    """The client's estimator on the executor numbers its bases through the life of a process."""
+    first = _payload.read("executor", _measured_in_a_basis("basis0", "basis1"))
+    later = _payload.read("executor", _measured_in_a_basis("basis9", "basis10"))
+    assert first.understood
+    assert later.understood
+    assert _payload.differences(later, first) == ()
+    assert first.digest == later.digest
+
+
+def test_names_that_a_process_counts_stay_apart() -> None:
+    """Another order of the bases is another program."""
+    first = _payload.read("executor", _measured_in_a_basis("basis0", "basis1"))
+    other = _payload.read("executor", _measured_in_a_basis("basis1", "basis0"))
+    assert _payload.differences(other, first)
+    half = _payload.read(
+        "executor", _measured_in_a_basis("basis8", "basis9", argument="basis_changes.basis9")
+    )
+    assert _payload.differences(half, first) == (
+        "items[0].samplex_arguments.basis_changes.basis0: asked nothing, recorded array of shape (1,)",
+    )
+
+
 def test_read_of_a_damaged_samplex() -> None:
     """What is no samplex is compared as the JSON it is, and said to be."""
     item = {"item_type": "samplex", "samplex": {"ssv": 4, "samplex_json": "{}"}}

@@ -1,0 +1,1 @@
+"""Bad input for the emulator; see ``__main__``."""
