@@ -42,11 +42,6 @@ def active() -> Run | None:
     return _active
 
 
-def refused(run: Run) -> Tally:
-    """What had no answer in a run so far, counted."""
-    return run._refusals
-
-
 class Run:
     """What is between ``with`` and its end: every request of the client goes through here.
 
@@ -218,8 +213,6 @@ class Run:
         stuck = self._schedule.errors if self._schedule is not None else ()
         if troubles := (*self._refusals.causes(), *stuck):
             self._failed = True
-            if self._refusals:
-                troubles[0].__notes__ = self._refusals.notes()
             raise troubles[0]
 
     def summary(self) -> Summary:

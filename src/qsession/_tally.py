@@ -25,7 +25,7 @@ class Tally:
         return bool(self._first)
 
     def add(self, refusal: QSessionError, call: Call | None = None) -> None:
-        """Take up a refusal.
+        """Take up a refusal. The first of all gets notes of what came after it.
 
         Args:
             refusal: What was refused, and why.
@@ -38,6 +38,8 @@ class Tally:
             self._times[cause] += 1
             if call is not None and call.endpoint.name in _MAKING:
                 self._making[_MAKING[call.endpoint.name]] += 1
+            # Whoever shows the first one shows them too, also where it is raised at once.
+            next(iter(self._first.values())).__notes__ = self._notes()
 
     def forget(self) -> None:
         """Begin anew: what there was has been told."""
@@ -64,7 +66,10 @@ class Tally:
     def notes(self) -> list[str]:
         """What is to be said beside the first one: its like, others, and what would have cost."""
         with self._lock:
-            causes, times = tuple(self._first.items()), dict(self._times)
+            return self._notes() if self._first else []
+
+    def _notes(self) -> list[str]:
+        causes, times = tuple(self._first.items()), self._times
         notes = [f"and {times[causes[0][0]] - 1} more like it"] if times[causes[0][0]] > 1 else []
         notes += [
             f"and: {refusal.what} [{refusal.code}]" + _times(times[key]) for key, refusal in causes[1:_MOST]

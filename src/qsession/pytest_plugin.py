@@ -126,10 +126,11 @@ def pytest_runtest_makereport(
     _remember(item, report)
     if (
         report.failed
-        and (found := _first_refusal(item))
-        and (call.excinfo is None or call.excinfo.value is not found[0] or found[1] != str(found[0]))
+        and (first := _first_refusal(item))
+        and (call.excinfo is None or call.excinfo.value is not first)
     ):
-        report.sections.insert(0, ("qsession: the first refusal of this run", found[1]))
+        told = "\n".join((str(first), *getattr(first, "__notes__", ())))
+        report.sections.insert(0, ("qsession: the first refusal of this run", told))
     strays = item.config.stash.get(_strays_key, None)
     if strays and (report.failed or (report.when == "teardown" and _run_key in item.stash)):
         strays.forget()
@@ -337,16 +338,10 @@ def _tell_outcome(run: Run, item: pytest.Item) -> None:
         run.fail()
 
 
-def _first_refusal(item: pytest.Item) -> tuple[QSessionError, str] | None:
-    """The first thing that was refused, and all there is to say of it and of the rest."""
-    if strays := item.config.stash.get(_strays_key, None):
-        return strays.causes()[0], strays.told()
-    if (run := item.stash.get(_run_key, None)) is None:
-        return None
-    from qsession._run import refused
-
-    tally = refused(run)
-    return (tally.causes()[0], tally.told()) if tally else None
+def _first_refusal(item: pytest.Item) -> QSessionError | None:
+    strays, run = item.config.stash.get(_strays_key, None), item.stash.get(_run_key, None)
+    refusals = [*(strays.causes() if strays else ()), *(run.refusals() if run is not None else ())]
+    return refusals[0] if refusals else None
 
 
 def _shorten(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
