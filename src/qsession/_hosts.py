@@ -6,8 +6,6 @@ the standard library only.
 
 from __future__ import annotations
 
-import re
-
 IBM = "cloud.ibm.com"
 """Where the service is (documented; the client's default url)."""
 
@@ -36,12 +34,12 @@ PATTERNS = (
 )
 """The led names of `IBM` as a certificate lists them: a star stands for one label."""
 
-_LED = re.compile(
+_LED = (
     r"(?:(?:private\.)?(?:[a-z]{2}-[a-z]+\.)?(?:iam|globalcatalog|resource-controller|quantum)\."
     # Where client 0.41 has the service on the channel ibm_cloud, and privately on each (its code).
     r"|(?:private\.)?[a-z]{2}-[a-z]+\.quantum-computing\."
     r"|api\.(?:private\.)?global-search-tagging\.)?"
-    rf"(?:{re.escape(IBM)}|{re.escape(STAND_IN)})"
+    "(?:" + f"{IBM}|{STAND_IN}".replace(".", r"\.") + ")"
 )
 SERVICE_DOMAINS = (IBM, "quantum.ibm.com", "quantum-computing.ibm.com", STAND_IN)
 """What the service is below, and what stands for it."""
@@ -66,7 +64,9 @@ def is_led(host: str) -> bool:
     Args:
         host: A name as `plain` gives it.
     """
-    return _LED.fullmatch(host) is not None
+    import re  # a child that is led to nobody does without
+
+    return re.fullmatch(_LED, host) is not None
 
 
 def is_kept_off(host: str) -> bool:

@@ -127,7 +127,7 @@ def test_port_of_a_child_is_of_the_tree_and_of_no_other():
 
 def test_where_nobody_says_who_listens_any_port_may_be_asked(tmp_path, own):
     """Systems other than Linux."""
-    assert Listeners(os.getpid(), proc=tmp_path / "none").may_ask(own, is_stream=True)
+    assert Listeners(os.getpid(), proc=str(tmp_path / "none")).may_ask(own, is_stream=True)
 
 
 def test_table_without_our_sockets_is_somebody_elses(tmp_path):
@@ -135,8 +135,8 @@ def test_table_without_our_sockets_is_somebody_elses(tmp_path):
     (tmp_path / "net").mkdir()
     row = "0: 0100007F:1538 00000000:0000 0A 0:0 0:0 0 0 0 4242 1"
     (tmp_path / "net" / "tcp").write_text(f"  sl  local_address ...\n   {row}\n")
-    assert not Listeners(os.getpid(), proc=tmp_path).may_ask(0x1538, is_stream=True)
-    assert Listeners(os.getpid(), proc=tmp_path).may_ask(0x1539, is_stream=True)
+    assert not Listeners(os.getpid(), proc=str(tmp_path)).may_ask(0x1538, is_stream=True)
+    assert Listeners(os.getpid(), proc=str(tmp_path)).may_ask(0x1539, is_stream=True)
 
 
 def test_allowed_port_may_be_asked_whoever_listens(monkeypatch):

@@ -6,13 +6,16 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from hashlib import sha256
 from os import pathsep
-from typing import Any, NoReturn
 
 from qsession._child import ALLOWED, EMULATOR_PORT, FINGERPRINT, REFUSALS, REPLAY_PORT, ROOT, TRUST
 from qsession._guard import Border, Fence, Lead, guarded, is_loopback, no_detours, replaced
 from qsession._hosts import is_ibm, is_kept_off, is_led, is_service, plain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # Not imported: typing takes a child 5 ms.
+    from typing import Any, NoReturn
 
 
 @contextmanager
@@ -172,6 +175,8 @@ def _recognizing(fingerprint: str) -> Iterator[None]:
     Whatever way the connection took: a proxy, an address, or a socket that Python's own
     ``socket`` did not open, as those of uvloop are.
     """
+    from hashlib import sha256
+
     try:
         from ssl import SSLObject, SSLSocket
     except ImportError:

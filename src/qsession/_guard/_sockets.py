@@ -6,13 +6,16 @@ C without it (gRPC, libcurl, uvloop) is not seen; the client and its SDK do not.
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, NamedTuple, NoReturn
 
 from qsession._guard._late import replaced
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # Not imported: typing takes a child 5 ms.
+    from typing import Any, NoReturn
 
 _CONNECTS = ("connect", "connect_ex", "sendto", "sendmsg")
 _SENDMSG_ADDRESS = 3
@@ -21,7 +24,7 @@ LED_ADDRESS = "127.81.83.1"
 afterwards is known, whatever its port; it never leaves this machine (127.0.0.0/8)."""
 
 
-class Lead(NamedTuple):
+class Lead:
     """Names that lead to a port of this machine instead of where they belong.
 
     Attributes:
@@ -29,8 +32,11 @@ class Lead(NamedTuple):
         port: Where to, on 127.0.0.1, whatever port was asked.
     """
 
-    names: Callable[[str], bool]
-    port: int
+    __slots__ = ("names", "port")
+
+    def __init__(self, names: Callable[[str], bool], port: int) -> None:
+        self.names = names
+        self.port = port
 
 
 @contextmanager
@@ -70,6 +76,8 @@ def is_loopback(host: str) -> bool:
     # Its own name is looked up by every server of the standard library that listens.
     if name in ("localhost", socket.gethostname().lower()) or name.endswith(".localhost"):
         return True
+    import ipaddress  # few children ask anybody
+
     try:
         address = ipaddress.ip_address(name.split("%")[0])
     except ValueError:
@@ -79,11 +87,18 @@ def is_loopback(host: str) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-class _Ways(NamedTuple):
-    may_pass: Callable[[str], bool]
-    refuse: Callable[[str], NoReturn]
-    lead: Lead
-    may_ask: Callable[[int, bool], bool] | None
+class _Ways:
+    def __init__(
+        self,
+        may_pass: Callable[[str], bool],
+        refuse: Callable[[str], NoReturn],
+        lead: Lead,
+        may_ask: Callable[[int, bool], bool] | None,
+    ) -> None:
+        self.may_pass = may_pass
+        self.refuse = refuse
+        self.lead = lead
+        self.may_ask = may_ask
 
     def leads(self, host: object) -> bool:
         """Whether a host is led; raises if it may not be reached either."""

@@ -10,10 +10,14 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Any, NoReturn
 
 from qsession._guard._late import once_imported, replaced
 from qsession._guard._sockets import is_loopback
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # Not imported: typing takes a child 5 ms.
+    from typing import Any, NoReturn
 
 _NAME_AT = {"wrap_socket": 5, "wrap_bio": 4}
 """Where the name of a server stands among the arguments, counted with self."""
