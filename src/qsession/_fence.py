@@ -70,11 +70,7 @@ def round_run(
         proxies = [name for name in os.environ if name.lower() in _PROXIES]
         former = undo.enter_context(changed(told, without=proxies))
         undo.enter_context(guarded(fence.may_pass, refuse, may_ask=fence.may_ask))
-        undo.enter_context(
-            no_detours(
-                lambda host, _: fence.may_pass(host), refuse, may_speak=lambda host, _: not is_service(host)
-            )
-        )
+        undo.enter_context(no_detours(fence.may_proxy, refuse, may_speak=fence.may_speak))
         yield former, hear
 
 

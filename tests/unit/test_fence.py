@@ -69,6 +69,17 @@ def test_fence_lets_pass_what_is_allowed_and_this_machine():
     assert fence.may_pass("FILES.example.org.")
     assert not fence.may_pass("example.org")
     assert not fence.may_pass("")
+    assert (fence.names("files.example.org"), fence.names("localhost")) == (True, False)
+
+
+def test_fence_speaks_and_asks_proxies_for_what_is_allowed():
+    """A name of the service only if the user gave it."""
+    fence = Fence(["iam.cloud.ibm.com"])
+    assert fence.may_speak("iam.cloud.ibm.com", None)
+    assert fence.may_speak("server-of-a-test.example.org", 8443)
+    assert not fence.may_speak("quantum.cloud.ibm.com", 8443)
+    assert fence.may_proxy("iam.cloud.ibm.com", None)
+    assert not fence.may_proxy("example.org", 3128)
 
 
 def test_port_of_this_process_may_be_asked(own):

@@ -52,12 +52,12 @@ def _enclosed(fence: Fence, environment: Mapping[str, str], port: int) -> Iterat
     refuse = _noting(environment.get(REFUSALS))
 
     def may_speak(host: str, _port: int | None) -> bool:
-        return port != 0 or not is_service(host)
+        return port != 0 or fence.may_speak(host, None)
 
     with ExitStack() as undo:
         lead = _lead(port) if port else None
         undo.enter_context(guarded(fence.may_pass, refuse, lead=lead, may_ask=fence.may_ask))
-        undo.enter_context(no_detours(lambda host, _: fence.may_pass(host), refuse, may_speak=may_speak))
+        undo.enter_context(no_detours(fence.may_proxy, refuse, may_speak=may_speak))
         if port:
             undo.enter_context(_trusted(environment))
         yield

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 
 from qsession._guard._listeners import Listeners
 from qsession._guard._sockets import is_loopback
+from qsession._hosts import is_service
 
 _ANY = -1
 
@@ -29,7 +30,19 @@ class Fence:
 
     def may_pass(self, host: str) -> bool:
         """Whether a host may be reached or looked up."""
-        return is_loopback(host) or host.lower().rstrip(".") in self._hosts
+        return is_loopback(host) or self.names(host)
+
+    def names(self, host: str) -> bool:
+        """Whether a host was allowed by its name."""
+        return host.lower().rstrip(".") in self._hosts
+
+    def may_proxy(self, host: str, _port: int | None) -> bool:
+        """Whether a proxy may be asked for a host: nobody knows what a proxy on this machine does."""
+        return self.may_pass(host)
+
+    def may_speak(self, host: str, _port: int | None) -> bool:
+        """Whether TLS may be spoken under a name: under the service's with nobody."""
+        return not is_service(host) or self.names(host)
 
     def may_ask(self, port: int, is_stream: bool) -> bool:
         """Whether a port of this machine may be asked."""

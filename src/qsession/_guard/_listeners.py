@@ -28,6 +28,7 @@ class Listeners:
     def __init__(self, root: int, *, proc: str = _PROC) -> None:
         self._root = root
         self._proc = proc
+        self._known: set[str] = set()
 
     def may_ask(self, port: int, is_stream: bool) -> bool:
         """Whether a port is this tree's; one at which nobody listens leads nowhere, and may be asked.
@@ -40,7 +41,12 @@ class Listeners:
             sockets = set(self._listening(port, "tcp" if is_stream else "udp"))
         except OSError:
             return True  # no Linux
-        return not sockets or self._holds(os.getpid(), sockets) or self._tree_holds(sockets)
+        if not sockets or not sockets.isdisjoint(self._known):
+            return True
+        is_ours = self._holds(os.getpid(), sockets) or self._tree_holds(sockets)
+        if is_ours:
+            self._known |= sockets  # an inode is no other socket's while this one listens
+        return is_ours
 
     def _listening(self, port: int, kind: str) -> Iterator[str]:
         """The inodes of the sockets that take what comes to a port."""
