@@ -26,7 +26,17 @@ _HIGHEST = 12  # folders that are searched upwards for a body
 _CACHE = "cache"
 # The rooms that say what is read from a cassette: what they gave before they were changed
 # is not used. A test compares this with what they import.
-_READERS = ("_cassette", "_clock", "_endpoints", "_kept", "_meaning", "_model", "_payload", "_store")
+_READERS = (
+    "_cassette",
+    "_clock",
+    "_endpoints",
+    "_hosts",
+    "_kept",
+    "_meaning",
+    "_model",
+    "_payload",
+    "_store",
+)
 
 # Both by content, so that nothing else can make them wrong. By bytes on disk and in memory.
 _opened: Recent[tuple[Store, Path, str], Recording] = Recent(16 * 2**20)
