@@ -109,7 +109,7 @@ def test_signal_while_the_command_begins_is_not_lost(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(subprocess, "Popen", popen)
     relay = Relay()
     with relay.listening():
-        assert relay.run([PYTHON, "-c", "import time; time.sleep(60)"], os.environ) == -signal.SIGTERM
+        assert relay.run([PYTHON, "-c", "import time; time.sleep(60)"], os.environ) == 128 + signal.SIGTERM
 
 
 def test_tls_uses_ibms_own_urls(capfd: pytest.CaptureFixture[str]) -> None:

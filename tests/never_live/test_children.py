@@ -159,12 +159,14 @@ def test_port_of_another_program_is_refused_and_those_of_the_tree_are_not(casset
     other = subprocess.Popen([sys.executable, "-c", apart], stdout=subprocess.PIPE, text=True)
     assert other.stdout is not None
     foreign, process = map(int, other.stdout.readline().split())
+    other.stdout.close()
     other.wait()
     with pytest.raises(ReplayMismatch) as refused, qsession.replay(cassette):
         mine = subprocess.Popen([sys.executable, "-c", serve], stdout=subprocess.PIPE, text=True)
         assert mine.stdout is not None
         with socket.create_connection(("127.0.0.1", int(mine.stdout.readline().split()[0])), timeout=20):
             pass
+        mine.stdout.close()
         mine.kill()
         mine.wait()
         with socket.create_server(("127.0.0.1", 0)) as own:
