@@ -14,6 +14,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+from qsession._hosts import is_service
 from qsession._model import Request
 
 _SPEC = """
@@ -57,7 +58,6 @@ analytics.filters     GET    runtime  /analytics/filters
 
 _DISCOVERY = frozenset({"search", "catalog", "resource"})
 _CATALOG_HOSTS = ("globalcatalog.", "private.globalcatalog.")
-_SERVICE_DOMAINS = (".cloud.ibm.com", ".quantum.ibm.com", ".quantum-computing.ibm.com")
 _RUNTIME_BASE = re.compile(r"^(?P<base>.*?/api/v1)(?P<rest>/.*)$")
 
 
@@ -169,14 +169,9 @@ def _understood(method: str, url: str) -> tuple[Call, bool]:
         if found := pattern.match(path):
             ids = {key: unquote(value) for key, value in found.groupdict().items()}
             call = Call(endpoint, MappingProxyType(ids), unquote(path), query, _region(host))
-            return call, is_service_host(host)
+            return call, is_service(host)
     unknown = Endpoint("unknown", method, family, path)
-    return Call(unknown, MappingProxyType({}), unquote(path), query, _region(host)), is_service_host(host)
-
-
-def is_service_host(host: str) -> bool:
-    """Whether a host name belongs to IBM Cloud (or its classic quantum platform)."""
-    return host.lower().rstrip(".").endswith(_SERVICE_DOMAINS)
+    return Call(unknown, MappingProxyType({}), unquote(path), query, _region(host)), is_service(host)
 
 
 def _family(parts: SplitResult) -> tuple[str, str]:

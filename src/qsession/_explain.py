@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from qsession import _meaning
 from qsession._bodies import read_object
 from qsession._endpoints import Call
+from qsession._hosts import is_service
 from qsession._model import MEANING, SECOND, Interaction, Match, Micros, Place, Request
 from qsession.errors import ReplayMismatch
 
@@ -147,9 +149,16 @@ def stranger(request: Request, place: Place) -> ReplayMismatch:
     )
 
 
-def way_out(host: str, place: Place, *, ibm: bool) -> ReplayMismatch:
-    """A connection or a look-up that did not come through the client's HTTP library."""
-    whose = "IBM, past the client," if ibm else "another host"
+def way_out(host: str, place: Place) -> ReplayMismatch:
+    """A connection or a look-up that did not come through the client's HTTP library.
+
+    Args:
+        host: Whom it was for, with a port where only that is what is refused.
+        place: Where the run stands.
+    """
+    if re.fullmatch(r"(\[.*\]|[^:]*):\d+", host):
+        return _other_program(host, place)
+    whose = "IBM, past the client," if is_service(host) else "another host"
     return ReplayMismatch(
         "QS305",
         f"A connection to {whose} was refused: a replay sends nothing.",
@@ -157,6 +166,68 @@ def way_out(host: str, place: Place, *, ibm: bool) -> ReplayMismatch:
         fix="keep it out of the test, or serve it from this machine (localhost is allowed)",
         intended="name the host in the ini option qsession_allowed_hosts",
         where=_where(place),
+    )
+
+
+def _other_program(address: str, place: Place) -> ReplayMismatch:
+    """A connection to a port of this machine at which somebody else listens."""
+    return ReplayMismatch(
+        "QS316",
+        "A connection to another program of this machine was refused: it could lead to the network.",
+        evidence=[f"to {address}, where no process of this test run listens"],
+        fix="start the server in the test, or as its child process",
+        intended=f"name localhost:{address.rpartition(':')[2]} in the ini option qsession_allowed_hosts",
+        where=_where(place),
+    )
+
+
+def child_refused(note: str, place: Place) -> ReplayMismatch:
+    """A child process asked for somebody, and nobody told its test.
+
+    Args:
+        note: Which command asked for whom.
+        place: Where the run stands.
+    """
+    return ReplayMismatch(
+        "QS317",
+        "A child process of the test was kept off the network. Nothing was sent.",
+        evidence=[note, "a recording answers the test's own process only"],
+        fix="make the requests in the test's own process",
+        intended=f"record and test the command by itself: qsession replay {place.cassette} -- COMMAND",
+        where=_where(place),
+    )
+
+
+def outside_of_a_run(host: str, asking: str) -> ReplayMismatch:
+    """Something reached for IBM while no run was on.
+
+    Args:
+        host: Whom it asked for.
+        asking: Where in the user's code; empty if that is not known.
+    """
+    return ReplayMismatch(
+        "QS308",
+        "A connection to IBM was refused: it was made outside of the run of a test.",
+        evidence=[
+            f"host {host}",
+            asking or "a fixture of wider scope, an import or a thread that goes on after its test",
+        ],
+        fix="make the service inside the test, or in a fixture of scope 'function'",
+        intended="name the host in the ini option qsession_allowed_hosts",
+    )
+
+
+def made_outside_of_a_run(asking: str) -> ReplayMismatch:
+    """A service was made while no run was on, and the machine has no account.
+
+    Args:
+        asking: Where in the user's code; empty if that is not known.
+    """
+    return ReplayMismatch(
+        "QS315",
+        "A service was made outside of the run of a test, where no account stands in for a real one.",
+        evidence=[asking] if asking else [],
+        fix="make the service inside the test, or in a fixture of scope 'function'",
     )
 
 

@@ -6,8 +6,6 @@ the standard library only.
 
 from __future__ import annotations
 
-import re
-
 IBM = "cloud.ibm.com"
 """Where the service is (documented; the client's default url)."""
 
@@ -36,13 +34,16 @@ PATTERNS = (
 )
 """The led names of `IBM` as a certificate lists them: a star stands for one label."""
 
-_LED = re.compile(
+_LED = (
     r"(?:(?:private\.)?(?:[a-z]{2}-[a-z]+\.)?(?:iam|globalcatalog|resource-controller|quantum)\."
     # Where client 0.41 has the service on the channel ibm_cloud, and privately on each (its code).
     r"|(?:private\.)?[a-z]{2}-[a-z]+\.quantum-computing\."
     r"|api\.(?:private\.)?global-search-tagging\.)?"
-    rf"(?:{re.escape(IBM)}|{re.escape(STAND_IN)})"
+    "(?:" + f"{IBM}|{STAND_IN}".replace(".", r"\.") + ")"
 )
+SERVICE_DOMAINS = (IBM, "quantum.ibm.com", "quantum-computing.ibm.com", STAND_IN)
+"""What the service is below, and what stands for it."""
+
 _OWNED = ("ibm.com", "bluemix.net", STAND_IN)
 
 
@@ -63,7 +64,9 @@ def is_led(host: str) -> bool:
     Args:
         host: A name as `plain` gives it.
     """
-    return _LED.fullmatch(host) is not None
+    import re  # a child that is led to nobody does without
+
+    return re.fullmatch(_LED, host) is not None
 
 
 def is_kept_off(host: str) -> bool:
@@ -78,3 +81,24 @@ def is_kept_off(host: str) -> bool:
 def as_ibm(host: str) -> str:
     """The name of IBM's that a led name stands for; any other name as it is."""
     return host[: -len(STAND_IN)] + IBM if is_led(host) and host.endswith(STAND_IN) else host
+
+
+def is_ibm(host: str) -> bool:
+    """Whether a host is IBM's, or stands for it.
+
+    Args:
+        host: A name as `plain` gives it.
+    """
+    return is_led(host) or is_kept_off(host)
+
+
+def is_service(host: object) -> bool:
+    """Whether a host belongs to IBM Cloud, to its classic quantum platform, or stands for them.
+
+    Not everything of IBM's: a repository under its name is nobody's QPU.
+
+    Args:
+        host: A name in whatever form.
+    """
+    name = plain(host)
+    return any(name == domain or name.endswith("." + domain) for domain in SERVICE_DOMAINS)

@@ -30,7 +30,7 @@ from qsession._config import (
 from qsession._model import Micros
 from qsession._naming import cassette_path, journal_path
 from qsession._options import CASSETTES
-from qsession.errors import ReplayMismatch, UsageError
+from qsession.errors import UsageError
 
 if TYPE_CHECKING:
     from qsession._redaction import Screen
@@ -331,20 +331,6 @@ def unknown_backend(name: str, names: Sequence[str], nodeid: str, mode: str) -> 
         evidence = [f"{name!r}; {did_you_mean(name, sorted(names))}"]
         fix = "name another with --qsession-backend=NAME, in the marker, or in QISKIT_IBM_QPU"
     return UsageError("QS115", "There is no backend of this name.", evidence=evidence, fix=fix, where=nodeid)
-
-
-def outside_of_a_run(host: str) -> ReplayMismatch:
-    """Something reached for IBM while no run was on."""
-    return ReplayMismatch(
-        "QS308",
-        "A connection to IBM was refused: it was made outside of the run of a test.",
-        evidence=[
-            f"host {host}",
-            "a fixture of wider scope, an import or a thread that goes on after its test",
-        ],
-        fix="make the service inside the test, or in a fixture of scope 'function'",
-        intended="name the host in the ini option qsession_allowed_hosts",
-    )
 
 
 def _shared(path: Path, root: Path, one: Item, other: Item) -> UsageError:

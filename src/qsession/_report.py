@@ -23,6 +23,7 @@ class Summary:
         parked: The command that collects it, if the test was left until later.
         unused: Recorded writes that were not sent.
         refused: Requests that had no answer.
+        making: Those of them that would have opened a session or submitted a job.
         leaps: Waits between two polls that were left out.
         modelled: Answers that a model gave, past the end of the recording.
     """
@@ -39,6 +40,7 @@ class Summary:
     parked: str = ""
     unused: int = 0
     refused: int = 0
+    making: int = 0
     leaps: int = 0
     modelled: int = 0
 
@@ -65,6 +67,8 @@ def lines(summaries: Iterable[Summary], *, mode: str) -> Sequence[str]:
     if unused or refused:
         block.append(f"recorded writes not sent: {unused}, requests refused: {refused}")
     block += [f"parked, its job waits in the queue: {run.parked}" for run in runs if run.parked]
+    if making := sum(run.making for run in runs):
+        block.insert(0, f"refused before they opened a session or submitted a job: {making} requests")
     if leaps := sum(run.leaps for run in runs):
         block.append(f"waits that leapt to the next event: {leaps}")
     if modelled := sum(run.modelled for run in runs):

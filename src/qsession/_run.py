@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -10,17 +11,19 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self
 from urllib.parse import urlsplit
 
-from qsession import _child, _clock, _explain, _guard, _setup, _wire
+from qsession import _clock, _explain, _guard, _setup, _wire
 from qsession._answers import Answers, Emulated, Replayed, Served
 from qsession._clock import Schedule, SystemClock, VirtualClock
 from qsession._config import Settings
 from qsession._discovery import STAND_IN_TOKEN, Discovery
 from qsession._drawn import watched
-from qsession._endpoints import Call, identify, is_service_host
+from qsession._endpoints import Call, identify
+from qsession._fence import round_run
 from qsession._model import InstanceShape, Instant, Place, Provenance, Recording, Request, Response
 from qsession._replay import Replay
 from qsession._report import Summary
 from qsession._sources import Embedded
+from qsession._tally import Tally
 from qsession._usage import Usage
 from qsession.errors import BudgetError, CassetteError, Parked, QSessionError, ReplayMismatch
 
@@ -55,12 +58,13 @@ class Run:
         self._schedule: Schedule | None = None
         self._undo = ExitStack()
         self._lock = threading.Lock()
-        self._refusals: list[QSessionError] = []
+        self._refusals = Tally()
         self._answered = self._sessions = self._live = 0
         self._over = self._failed = False
         self._reason = ""
         self._custody: Custody | None = None
         self._written = ""
+        self._hear_children: Callable[[], None] = lambda: None
         self._origin: str = settings.target
         self._seed: int | None = None
         self._isa_seed: int | None = None
@@ -196,8 +200,8 @@ class Run:
         return self._backend
 
     def refusals(self) -> tuple[QSessionError, ...]:
-        """What had no answer so far, in order."""
-        return tuple(self._refusals)
+        """What had no answer so far, in order: the first of each cause."""
+        return self._refusals.causes()
 
     def fail(self, reason: str = "") -> None:
         """Say that the test failed: its recording is kept aside and replaces nothing.
@@ -229,8 +233,9 @@ class Run:
             raise self.parked
         if self._money is not None and self._money.exceeded is not None:
             raise self._money.exceeded
+        self._hear_children()
         stuck = self._schedule.errors if self._schedule is not None else ()
-        if troubles := (*self._refusals, *stuck):
+        if troubles := (*self._refusals.causes(), *stuck):
             self._failed = True
             raise troubles[0]
 
@@ -249,7 +254,8 @@ class Run:
             written=self._written,
             parked=self._settings.resume_command if self.parked is not None else "",
             unused=unused,
-            refused=len(self._refusals),
+            refused=self._refusals.count,
+            making=self._refusals.making,
             leaps=self.clock.leaps,
             modelled=sum(replay.modelled for replay in (self._replay, self._past) if replay is not None),
         )
@@ -269,14 +275,16 @@ class Run:
             self._open_emulator()
         else:
             self._money = self._undo.enter_context(_setup.money_guard(self._settings))
+        environment = None
         if self.target != "ibm":
-            self._undo.enter_context(_guard.guarded(self._may_pass, self._refuse_host))
-            self._undo.enter_context(_child.kept_off(self._settings.allowed_hosts))
+            fence = round_run(self._settings.allowed_hosts, self._refuse_host, tell=self._note_child)
+            environment, self._hear_children = self._undo.enter_context(fence)
         ask = self._discovery.ask if self._discovery else _ignore
         self._undo.enter_context(
             _wire.hooked(
                 ask,
                 stand_in=self._stand_in,
+                environment=environment,
                 leaps=self._settings.polls != "exact",
                 # Nothing clever stands between the client and the service.
                 sharing=self.target != "ibm",
@@ -378,7 +386,7 @@ class Run:
             assert self._answers is not None
             answer = self._answers.answer(call, request, send)
         except (ReplayMismatch, BudgetError, CassetteError) as refusal:
-            self._refuse(refusal)
+            self._refuse(refusal, call)
         with self._lock:
             self._answered += 1
             made = call.endpoint.name == "sessions.create" and answer.status < 300
@@ -392,13 +400,15 @@ class Run:
             return send(request)
         raise _explain.too_late(call, request, where=self._settings.test or str(self.path or ""))
 
-    def _refuse(self, refusal: QSessionError) -> NoReturn:
-        with self._lock:
-            self._refusals.append(refusal)
+    def _refuse(self, refusal: QSessionError, call: Call | None = None) -> NoReturn:
+        self._refusals.add(refusal, call)
         raise refusal
 
     def _refuse_host(self, host: str) -> NoReturn:
-        self._refuse(_explain.way_out(host, self._place(), ibm=is_service_host(host)))
+        self._refuse(_explain.way_out(host, self._place()))
+
+    def _note_child(self, note: str) -> None:
+        self._refusals.add(_explain.child_refused(note, self._place()))
 
     def _may_pass(self, host: str) -> bool:
         return _guard.is_loopback(host) or host.lower() in self._settings.allowed_hosts
@@ -412,7 +422,9 @@ class Run:
         if self._custody is None or self._recorder is None:
             return
         wrong = (
-            self._money.exceeded if self._money and self._money.exceeded else next(iter(self._refusals), None)
+            self._money.exceeded
+            if self._money and self._money.exceeded
+            else next(iter(self._refusals.causes()), None)
         )
         failed = self._reason or (wrong.what if wrong else "") if self._failed or wrong else None
         self._written = self._custody.finish(self._recorder, self._provenance(), failed=failed)

@@ -35,6 +35,7 @@ _READERS = (
     "_clock",
     "_endpoints",
     "_invented",
+    "_hosts",
     "_kept",
     "_meaning",
     "_model",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import FrameType, TracebackType
 
 _PLUMBING = frozenset(
@@ -26,3 +27,26 @@ def shortened(trace: TracebackType | None) -> TracebackType | None:
 def package(frame: FrameType) -> str:
     """The package that a frame's code belongs to."""
     return str(frame.f_globals.get("__name__", "")).split(".")[0]
+
+
+def asking() -> str:
+    """Where the user's code is that led here: file, line and function; empty if there is none.
+
+    Without the line itself, which may hold a key.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and _is_foreign(frame):
+        frame = frame.f_back
+    if frame is None:
+        return ""
+    name = frame.f_code.co_filename.replace("\\", "/").rpartition("/")[2]
+    return f"{name}:{frame.f_lineno}, in {frame.f_code.co_qualname}"
+
+
+def _is_foreign(frame: FrameType) -> bool:
+    parts = frame.f_code.co_filename.replace("\\", "/").split("/")
+    return (
+        package(frame) in _PLUMBING | sys.stdlib_module_names
+        or not {"site-packages", "dist-packages"}.isdisjoint(parts)
+        or parts[0].startswith("<")
+    )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, suppress
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from qsession._plan import Item, Plan
     from qsession._report import Summary
     from qsession._run import Run
+    from qsession._tally import Tally
     from qsession.session import Batch, Session
 
 _OURS = frozenset(
@@ -37,9 +38,10 @@ _summaries_key = pytest.StashKey[list["Summary"]]()
 _run_key = pytest.StashKey["Run"]()
 _outcome_key = pytest.StashKey[str]()
 _reason_key = pytest.StashKey[str]()
-_strays_key = pytest.StashKey[list[ReplayMismatch]]()
+_strays_key = pytest.StashKey["Tally"]()
 _settled_key = pytest.StashKey[bool]()
-_guarded_key = pytest.StashKey[bool]()
+_on_key = pytest.StashKey[bool]()
+_unseen_key = pytest.StashKey[list[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -65,7 +67,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the options once, where there are any."""
     config.addinivalue_line("markers", MARKER)
     config.stash[_summaries_key] = []
-    config.stash[_strays_key] = []
+    config.stash[_unseen_key] = []
+    config.stash[_on_key] = False
     if in_use(command_line=_command_line(config), ini=_ini(config), root=_root(config)):
         # Before the test modules are imported: one could make a service at once.
         _guard_the_service(config)
@@ -109,8 +112,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     result = yield
     if (run := item.stash.get(_run_key, None)) is not None:
         run.check()
-        if strays := item.config.stash[_strays_key]:
-            raise strays[0]
+        if strays := item.config.stash.get(_strays_key, None):
+            raise strays.causes()[0]
     return result
 
 
@@ -128,12 +131,14 @@ def pytest_runtest_makereport(
     _remember(item, report)
     if (
         report.failed
-        and (refusal := _first_refusal(item))
-        and (call.excinfo is None or call.excinfo.value is not refusal)
+        and (first := _first_refusal(item))
+        and (call.excinfo is None or call.excinfo.value is not first)
     ):
-        report.sections.insert(0, ("qsession: the first refusal of this run", str(refusal)))
-    if report.failed or (report.when == "teardown" and _run_key in item.stash):
-        item.config.stash[_strays_key].clear()
+        told = "\n".join((str(first), *getattr(first, "__notes__", ())))
+        report.sections.insert(0, ("qsession: the first refusal of this run", told))
+    strays = item.config.stash.get(_strays_key, None)
+    if strays and (report.failed or (report.when == "teardown" and _run_key in item.stash)):
+        strays.forget()
     if report.when == "teardown":
         # pytest keeps its items to the end, and a run holds its recording.
         _forget(item)
@@ -149,11 +154,18 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_sep("=", "qsession")
         for line in lines(summaries, mode=_plan(config).mode):
             terminalreporter.write_line(line)
+    for told in config.stash[_unseen_key]:
+        terminalreporter.write_sep("=", "qsession: refused outside of the tests that are ours")
+        terminalreporter.write_line(told)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """In a worker of pytest-xdist, hand the summaries to the controller."""
+    if strays := session.config.stash.get(_strays_key, None):
+        session.config.stash[_unseen_key].append(strays.told())
     output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["qsession_unseen"] = session.config.stash[_unseen_key]
     if output is not None and (summaries := session.config.stash[_summaries_key]):
         from dataclasses import asdict
 
@@ -164,6 +176,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_testnodedown(node: Any) -> None:
     """In the controller of pytest-xdist, take over what a worker did."""
     output = getattr(node, "workeroutput", None) or {}
+    node.config.stash[_unseen_key] += output.get("qsession_unseen", [])
     if summaries := output.get("qsession"):
         from qsession._report import Summary
 
@@ -183,9 +196,11 @@ def qsession_run(request: pytest.FixtureRequest) -> Iterator[Run]:
     try:
         with run:
             item.stash[_run_key] = run
+            item.config.stash[_on_key] = True
             yield run
             _tell_outcome(run, item)
     finally:
+        item.config.stash[_on_key] = False
         _settle(item.config)
         begun = _run_key in item.stash
         summaries.append(run.summary() if begun else Summary(run.mode, run.target, test=item.nodeid))
@@ -341,8 +356,8 @@ def _tell_outcome(run: Run, item: pytest.Item) -> None:
 
 
 def _first_refusal(item: pytest.Item) -> QSessionError | None:
-    run = item.stash.get(_run_key, None)
-    refusals = [*item.config.stash[_strays_key], *(run.refusals() if run is not None else ())]
+    strays, run = item.config.stash.get(_strays_key, None), item.stash.get(_run_key, None)
+    refusals = [*(strays.causes() if strays else ()), *(run.refusals() if run is not None else ())]
     return refusals[0] if refusals else None
 
 
@@ -373,22 +388,15 @@ def _run_first(item: pytest.Item) -> None:
 
 def _guard_the_service(config: pytest.Config) -> None:
     plan = _plan(config)
-    if _guarded_key in config.stash or not plan.keeps_off_the_service:
+    if _strays_key in config.stash or not plan.keeps_off_the_service:
         return
-    config.stash[_guarded_key] = True
-    from qsession._endpoints import is_service_host
-    from qsession._guard import guarded
-    from qsession._plan import outside_of_a_run
+    from qsession import _tally
+    from qsession._fence import round_tests
 
-    def refuse(host: str) -> NoReturn:
-        refusal = outside_of_a_run(host)
-        config.stash[_strays_key].append(refusal)
-        raise refusal
-
+    strays: Tally = _tally.Tally()
+    config.stash[_strays_key] = strays
     undo = ExitStack()
-    undo.enter_context(
-        guarded(lambda host: not is_service_host(host) or host.lower() in plan.allowed_hosts, refuse)
-    )
+    undo.enter_context(round_tests(plan.allowed_hosts, strays, is_inside=lambda: config.stash[_on_key]))
     config.add_cleanup(undo.close)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from led_programs import KEY, Leader
 
+from qsession._loopback._authority import Authority
 from qsession.emulator import Emulator, EmulatorServer
-from qsession.emulator._authority import Authority
 from qsession.emulator._serving import own_authority
 
 

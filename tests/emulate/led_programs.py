@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qsession._child import _led
+from qsession._loopback._authority import Authority
 from qsession.emulator import EmulatorServer
-from qsession.emulator._authority import Authority
 
 KEY = "key-of-this-test-run-only"
 

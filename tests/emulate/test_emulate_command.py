@@ -18,7 +18,7 @@ import pytest
 
 from qsession._child._led import ignored_by
 from qsession.cli import main
-from qsession.cli._emulate import _Relay
+from qsession.cli._command import Relay
 
 PYTHON = sys.executable
 
@@ -107,9 +107,9 @@ def test_signal_while_the_command_begins_is_not_lost(monkeypatch: pytest.MonkeyP
         return child
 
     monkeypatch.setattr(subprocess, "Popen", popen)
-    relay = _Relay()
+    relay = Relay()
     with relay.listening():
-        assert relay.run([PYTHON, "-c", "import time; time.sleep(60)"], os.environ) == -signal.SIGTERM
+        assert relay.run([PYTHON, "-c", "import time; time.sleep(60)"], os.environ) == 128 + signal.SIGTERM
 
 
 def test_tls_uses_ibms_own_urls(capfd: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ import pytest
 from led_programs import Leader
 
 import qsession
-from qsession.emulator._authority import make_authority
+from qsession._loopback._authority import make_authority
 
 ASK = "GET /api/v1/versions HTTP/1.1\\r\\nhost: quantum.cloud.ibm.com\\r\\nconnection: close\\r\\n\\r\\n"
 _REFUSED = "qsession: {host} is not reached from a child process of a replay or of the emulator"
@@ -281,7 +281,18 @@ def test_hook_that_fails_closes_the_process(led: Leader) -> None:
     assert done.stderr.endswith("OSError: " + words)
 
 
-HOOK = ["__init__", "_environment", "_guard", "_hosts", "_child/__init__", "_child/_hook"]
+HOOK = [
+    "__init__",
+    "_guard/__init__",
+    "_guard/_fence",
+    "_guard/_late",
+    "_guard/_listeners",
+    "_guard/_sockets",
+    "_guard/_tunnels",
+    "_hosts",
+    "_child/__init__",
+    "_child/_hook",
+]
 
 
 @pytest.mark.parametrize("module", HOOK)

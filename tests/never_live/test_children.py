@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import multiprocessing
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,10 +14,19 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from qiskit_ibm_runtime.accounts import AccountManager
 
 import qsession
 from qsession.errors import ReplayMismatch
 
+_NOTED = (
+    "A child process of the test was kept off the network. Nothing was sent. [QS317]\n"
+    "  {command} asked for {host}\n"
+    "  a recording answers the test's own process only\n"
+    "To fix: make the requests in the test's own process\n"
+    "If this is intended: record and test the command by itself: qsession replay {cassette} -- COMMAND\n"
+    "Where: {cassette}"
+)
 _REFUSED = "OSError: qsession: {host} is not reached from a child process of a replay or of the emulator\n"
 
 
@@ -42,8 +54,10 @@ def look_up(host: str, answers: multiprocessing.SimpleQueue[str]) -> None:
 @pytest.mark.parametrize("host", ["quantum.cloud.ibm.com", "example.com"])
 def test_child_of_a_replay_reaches_nobody(cassette: Path, host: str) -> None:
     """Neither the service nor anybody else."""
-    with qsession.replay(cassette):
+    with pytest.raises(ReplayMismatch) as noted, qsession.replay(cassette):
         done = child(f"import socket; socket.create_connection(('{host}', 443))")
+    command = Path(sys.executable).name + " -c"
+    assert str(noted.value) == _NOTED.format(command=command, host=host, cassette=cassette)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith(_REFUSED.format(host=host))
 
@@ -53,7 +67,7 @@ def test_grandchild_and_python_without_our_packages_reach_nobody(cassette: Path)
     inner = "import socket; socket.getaddrinfo('iam.cloud.ibm.com', 443)"
     outer = f"import subprocess, sys; sys.exit(subprocess.run([sys.executable, '-S', '-c', {inner!r}]).returncode)"
     isolated = f"import site; site.main(); {inner}"
-    with qsession.replay(cassette):
+    with pytest.raises(ReplayMismatch, match="QS317"), qsession.replay(cassette):
         done = child(outer.replace("'-S', ", ""))
         bare = subprocess.run(
             [sys.executable, "-S", "-c", isolated], capture_output=True, text=True, check=False, timeout=60
@@ -67,7 +81,7 @@ def test_spawned_process_reaches_nobody(cassette: Path) -> None:
     """multiprocessing starts children of its own."""
     context = multiprocessing.get_context("spawn")
     answers = context.SimpleQueue()
-    with qsession.replay(cassette):
+    with pytest.raises(ReplayMismatch, match="QS317"), qsession.replay(cassette):
         process = context.Process(target=look_up, args=("quantum.cloud.ibm.com", answers))
         process.start()
         process.join(60)
@@ -91,3 +105,83 @@ def test_proxy_of_the_environment_is_no_way_out(cassette: Path, monkeypatch: pyt
     with pytest.raises(ReplayMismatch, match="past the client"), qsession.replay(cassette):
         urllib.request.urlopen("https://quantum.cloud.ibm.com/")
     assert dict(os.environ) == before
+
+
+_SHOWN = """
+import os, json
+names = ["QISKIT_IBM_TOKEN", "QISKIT_IBM_URL", "IAM_URL", "GLOBAL_SEARCH_URL", "GLOBAL_CATALOG_URL",
+         "RESOURCE_CONTROLLER_URL", "https_proxy"]
+print(json.dumps({name: os.environ.get(name) for name in names}))
+"""
+
+
+@pytest.mark.parametrize("how", [subprocess.run, os.system])
+def test_environment_of_a_child_opens_nothing(
+    cassette: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], how: object
+) -> None:
+    """A key that opens nothing and addresses that nobody has, in whatever language it is written."""
+    monkeypatch.setenv("QISKIT_IBM_TOKEN", "a-planted-key-of-the-user")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    script = cassette.with_name("shown.py")
+    script.write_text(_SHOWN)
+    with qsession.replay(cassette):
+        if how is os.system:
+            os.system(f"{sys.executable} -I {script}")
+        else:
+            subprocess.run([sys.executable, "-I", script], check=True, timeout=60)
+    shown = json.loads(capfd.readouterr().out)
+    assert shown.pop("https_proxy") is None
+    assert "planted" not in str(shown)
+    assert all(".invalid" in address for name, address in shown.items() if name != "QISKIT_IBM_TOKEN")
+    assert os.environ["QISKIT_IBM_TOKEN"] == "a-planted-key-of-the-user"
+
+
+def test_account_of_the_environment_is_the_users_in_the_test_itself(
+    cassette: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is only meant for children changes nothing that the client says of its account."""
+    monkeypatch.setenv("QISKIT_IBM_TOKEN", "a-planted-key-of-the-user")
+    monkeypatch.setenv("QISKIT_IBM_INSTANCE", "my-instance")
+    with qsession.replay(cassette, allow_unused=True) as run:
+        account = AccountManager.get()
+        monkeypatch.setenv("QISKIT_IBM_TOKEN", "one-that-the-test-sets")
+        assert AccountManager.get().token == "one-that-the-test-sets"
+        assert run.live_requests == 0
+    assert (account.token, account.url) == ("a-planted-key-of-the-user", "https://cloud.ibm.com")
+
+
+def test_port_of_another_program_is_refused_and_those_of_the_tree_are_not(cassette: Path) -> None:
+    """Somebody else's may be a proxy; a child's and this process's lead nowhere."""
+    serve = "import http.server as s, os; h = s.HTTPServer(('127.0.0.1', 0), s.SimpleHTTPRequestHandler);"
+    serve += "print(h.server_address[1], os.getpid(), flush=True); h.serve_forever()"
+    # Its parent ends at once: it belongs to nobody of this tree.
+    apart = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {serve!r}])"
+    other = subprocess.Popen([sys.executable, "-c", apart], stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
+    foreign, process = map(int, other.stdout.readline().split())
+    other.stdout.close()
+    other.wait()
+    with pytest.raises(ReplayMismatch) as refused, qsession.replay(cassette):
+        mine = subprocess.Popen([sys.executable, "-c", serve], stdout=subprocess.PIPE, text=True)
+        assert mine.stdout is not None
+        with socket.create_connection(("127.0.0.1", int(mine.stdout.readline().split()[0])), timeout=20):
+            pass
+        mine.stdout.close()
+        mine.kill()
+        mine.wait()
+        with socket.create_server(("127.0.0.1", 0)) as own:
+            socket.create_connection(own.getsockname(), timeout=20).close()
+        with contextlib.suppress(ReplayMismatch):
+            socket.create_connection(("localhost", foreign), timeout=20)
+    try:
+        assert str(refused.value) == (
+            "A connection to another program of this machine was refused: it could lead to the network. [QS316]\n"
+            f"  to {refused.value.evidence[0].split()[1].rstrip(',')}, where no process of this test run listens\n"
+            "To fix: start the server in the test, or as its child process\n"
+            f"If this is intended: name localhost:{foreign} in the ini option qsession_allowed_hosts\n"
+            f"Where: {cassette}"
+        )
+        with qsession.replay(cassette, allowed_hosts=[f"localhost:{foreign}"]):
+            socket.create_connection(("127.0.0.1", foreign), timeout=20).close()
+    finally:
+        os.kill(process, signal.SIGKILL)

@@ -50,7 +50,7 @@ def untouched(project):
 def use(run, error=None):
     with run as entered:
         entered.service().usage()
-        assert socket.getaddrinfo.__module__ == "qsession._guard"
+        assert socket.getaddrinfo.__module__ == "qsession._guard._sockets"
         if error is not None:
             raise error
 

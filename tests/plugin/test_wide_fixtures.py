@@ -49,7 +49,7 @@ def test_wide_fixture_that_asks_for_ours(project, scope, ours):
 REFUSED = (
     "A connection to IBM was refused: it was made outside of the run of a test. [QS308]\n"
     "  host iam.cloud.ibm.com\n"
-    "  a fixture of wider scope, an import or a thread that goes on after its test\n"
+    "  test_it.py:{}\n"
     "To fix: make the service inside the test, or in a fixture of scope 'function'\n"
     "If this is intended: name the host in the ini option qsession_allowed_hosts"
 )
@@ -60,7 +60,7 @@ def test_service_of_a_module_in_a_replay(project):
     project.write(SERVICE)
     result = project.run()
     result.assert_outcomes(errors=1)
-    assert message(result, "QS308") == REFUSED
+    assert message(result, "QS308") == REFUSED.format("6, in shared")
     assert project.files() == []
 
 
@@ -69,7 +69,7 @@ def test_service_of_a_module_against_the_emulator(project):
     project.write(SERVICE)
     result = project.record()
     result.assert_outcomes(errors=1)
-    assert message(result, "QS308") == REFUSED
+    assert message(result, "QS308") == REFUSED.format("6, in shared")
     assert project.files() == []
 
 
@@ -105,7 +105,7 @@ def test_service_made_while_a_test_module_is_imported(project):
     (project.folder / "cassettes" / ".gitattributes").write_text(ATTRIBUTES)
     result = project.run()
     result.assert_outcomes(errors=1)
-    assert message(result, "QS308") == REFUSED
+    assert message(result, "QS308") == REFUSED.format("4, in <module>")
 
 
 def test_refusal_that_an_import_swallows_fails_the_test(project):
@@ -116,4 +116,37 @@ def test_refusal_that_an_import_swallows_fails_the_test(project):
     project.write(swallowed.replace("assert shared.usage()", "pass"))
     result = project.record()
     result.assert_outcomes(passed=1, failed=1)
-    assert message(result, "QS308") == REFUSED
+    assert message(result, "QS308") == REFUSED.format("5, in <module>")
+
+
+WITHOUT_ACCOUNT = IMPORT.replace('channel="ibm_quantum_platform", token="not-a-real-token"', "")
+
+
+def test_service_made_at_import_on_a_machine_without_an_account(project):
+    """The error stays the client's, and beside it stands what to do."""
+    project.write(WITHOUT_ACCOUNT, ini="qsession_mode = replay")
+    result = project.run()
+    result.assert_outcomes(errors=1)
+    assert "AccountNotFoundError" in result.stdout.str()
+    assert message(result, "QS315") == (
+        "A service was made outside of the run of a test, where no account stands in for a real one. [QS315]\n"
+        "  test_it.py:4, in <module>\n"
+        "To fix: make the service inside the test, or in a fixture of scope 'function'"
+    )
+
+
+def test_missing_account_that_a_test_of_others_expects(project):
+    """It is still the client's own error."""
+    project.write(
+        """
+        import pytest
+        from qiskit_ibm_runtime import QiskitRuntimeService
+        from qiskit_ibm_runtime.accounts import AccountNotFoundError
+
+        def test_it():
+            with pytest.raises(AccountNotFoundError):
+                QiskitRuntimeService()
+        """,
+        ini="qsession_mode = replay",
+    )
+    project.run().assert_outcomes(passed=1)

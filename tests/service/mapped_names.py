@@ -13,21 +13,23 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _SITE = """
+import _socket
 import socket
 
-_look_up = socket.getaddrinfo
+_look_up = _socket.getaddrinfo
 
 
 def _mapped(host, port, *args, **kwargs):
     name = host.decode() if isinstance(host, bytes) else str(host or "")
     if name == "cloud.ibm.com" or name.endswith(".cloud.ibm.com"):
         host, port = "127.0.0.1", {port}
-    elif name not in ("", "localhost", "127.0.0.1", "::1"):
+    elif not name.startswith("127.") and name not in ("", "localhost", "127.0.0.1", "::1"):
         raise socket.gaierror(socket.EAI_NONAME, "no network in this test: " + name)
     return _look_up(host, port, *args, **kwargs)
 
 
-socket.getaddrinfo = _mapped
+# Not in the module socket: whatever guard is put there later, or was before, stands above.
+_socket.getaddrinfo = _mapped
 """
 
 # What would lead the client elsewhere, give it an account, or run it differently.

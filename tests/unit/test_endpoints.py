@@ -2,7 +2,7 @@
 
 import pytest
 
-from qsession._endpoints import BY_NAME, ENDPOINTS, identify, is_service_host, understand
+from qsession._endpoints import BY_NAME, ENDPOINTS, identify, understand
 from qsession._model import Request
 
 HOST = "https://quantum.cloud.ibm.com/api/v1"
@@ -81,21 +81,6 @@ def test_writes_are_exactly_the_runtime_calls_that_change_something():
     assert not BY_NAME["iam.token"].is_write
     assert not BY_NAME["search.resources"].is_write
     assert not BY_NAME["jobs.get"].is_write
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [
-        ("quantum.cloud.ibm.com", True),
-        ("IAM.Cloud.IBM.com.", True),
-        ("cloud.ibm.com.evil.example", False),
-        ("notcloud.ibm.com", False),
-        ("localhost", False),
-    ],
-)
-def test_is_service_host_knows_ibm_names_only(host, expected):
-    """Names are compared whole, whatever their case."""
-    assert is_service_host(host) is expected
 
 
 @pytest.mark.parametrize(

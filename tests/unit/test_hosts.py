@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qsession._hosts import IBM, PATTERNS, STAND_IN, as_ibm, is_kept_off, is_led, plain
+from qsession._hosts import IBM, PATTERNS, STAND_IN, as_ibm, is_ibm, is_kept_off, is_led, is_service, plain
 
 LED = [
     "cloud.ibm.com",
@@ -88,3 +88,33 @@ def test_plain_is_what_the_resolver_takes(host, expected):
 def test_plain_takes_any_text(text):
     """What is no name is none for the resolver either."""
     assert isinstance(plain(text), str)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("quantum.cloud.ibm.com", True),
+        ("cloud.ibm.com", True),
+        ("IAM.Cloud.IBM.com.", True),
+        (b"eu-de.quantum.cloud.ibm.com", True),
+        ("quantum。cloud。ibm。com", True),
+        ("iam.qsession.invalid", True),
+        ("auth.quantum-computing.ibm.com", True),
+        ("cloud.ibm.com.evil.example", False),
+        ("notcloud.ibm.com", False),
+        ("github.ibm.com", False),
+        ("localhost", False),
+        (None, False),
+    ],
+)
+def test_is_service_knows_names_of_the_service_only(host, expected):
+    """Names are compared whole, whatever their case, and not all of IBM is the service."""
+    assert is_service(host) is expected
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"), [("iam.cloud.ibm.com", True), ("www.ibm.com", True), ("ibm.org", False)]
+)
+def test_is_ibm_knows_what_is_led_and_what_is_kept_off(host, expected):
+    """Both together."""
+    assert is_ibm(host) is expected

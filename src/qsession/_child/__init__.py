@@ -8,17 +8,22 @@ The folder is put first on a child's ``PYTHONPATH``, where Python looks for
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-
-from qsession._environment import changed
+from collections.abc import Mapping
 
 ALLOWED = "QSESSION_CHILD_ALLOWED_HOSTS"
-"""Hosts that a child of a replay may reach besides its own machine; not set: only IBM is refused."""
+"""Hosts that a child of a replay may reach besides what the test itself is; not set: only IBM is refused."""
+
+ROOT = "QSESSION_CHILD_ROOT"
+"""The process whose tree a child of a replay belongs to: ports of that tree may be asked."""
 
 EMULATOR_PORT = "QSESSION_CHILD_EMULATOR_PORT"
 """Where IBM's names lead in a child of ``qsession emulate``: a port of 127.0.0.1."""
+
+REFUSALS = "QSESSION_CHILD_REFUSALS"
+"""A file in which a child of a replay notes whom it was kept from: the test it belongs to reads it."""
+
+REPLAY_PORT = "QSESSION_CHILD_REPLAY_PORT"
+"""Where IBM's names lead in a child that is answered from a recording: a port of 127.0.0.1."""
 
 TRUST = "QSESSION_CHILD_TRUST"
 """Two files in PEM: the one that the environment of a child of ``qsession emulate`` says to trust, with
@@ -27,8 +32,6 @@ the emulator's authority alone, and the one that is trusted in its place where t
 FINGERPRINT = "QSESSION_CHILD_FINGERPRINT"
 """SHA-256 of the certificate by which a child of ``qsession emulate`` knows the emulator."""
 
-_PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
-
 
 def environment(inherited: Mapping[str, str]) -> dict[str, str]:
     """The variables that make a child of Python load the hook.
@@ -36,23 +39,8 @@ def environment(inherited: Mapping[str, str]) -> dict[str, str]:
     Args:
         inherited: The environment of this process.
     """
-    own = str(Path(__file__).parent)
+    own = os.path.dirname(__file__)  # noqa: PTH120 - pathlib takes a child 10 ms
     others = inherited.get("PYTHONPATH", "")
+    if others.split(os.pathsep)[0] == own:
+        return {"PYTHONPATH": others}
     return {"PYTHONPATH": own + (os.pathsep + others if others else "")}
-
-
-@contextmanager
-def kept_off(allowed: Collection[str]) -> Iterator[None]:
-    """Make children that are started now keep off everything but this machine.
-
-    Proxies are taken out of the environment, since one on this machine would lead out.
-
-    Args:
-        allowed: Hosts that they may reach all the same.
-
-    Yields:
-        Nothing. The environment is put back at the end.
-    """
-    told = {**environment(os.environ), ALLOWED: ",".join(sorted(allowed))}
-    with changed(told, without=[name for name in os.environ if name.lower() in _PROXIES]):
-        yield

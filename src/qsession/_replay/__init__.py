@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from qsession._replay._source import Replay, Reply
+from qsession._replay._source import LIVING, Replay, Reply
 
-__all__ = ["Replay", "Reply"]
+__all__ = ["LIVING", "Replay", "Reply"]

@@ -31,7 +31,7 @@ from qsession._timeline import Timeline
 if TYPE_CHECKING:
     from qsession._beyond import Beyond
 
-_LIVING = frozenset({"jobs.get", "sessions.get"})
+LIVING = frozenset({"jobs.get", "sessions.get"})
 """What changes by itself as time goes on. The other reads are taken for what they were."""
 _LISTS = frozenset({"jobs.list", "workloads.list"})
 
@@ -162,6 +162,19 @@ class Replay:
         cost = SHORTEST if here.last is None else _length(here.last.timeline.shown)
         return min((change for change in changes if change is not None), default=None), cost
 
+    def change_of(self, call: Call, request: Request, at: Instant) -> Instant | None:
+        """When what a read shows will look different by itself; None if that is not known.
+
+        Args:
+            call: The request, understood.
+            request: What the client sent.
+            at: Now.
+        """
+        with self._lock:
+            instance = self.discovery.index_of(request.headers.get("service-crn", ""))
+            read = self._choice.reads.get(_meaning.key_of(call, instance))
+            return None if read is None or call.endpoint.name not in LIVING else self._change(read, at)
+
     def unused(self) -> tuple[Interaction, ...]:
         """Recorded writes that were not sent, in their order."""
         with self._lock:
@@ -196,14 +209,14 @@ class Replay:
             if read is None or self._order.known(read).between is not None
             else self._state(key, read, at)
         )
-        if call.endpoint.name in _LIVING | _LISTS and (state is None or not _is_final(state)):
+        if call.endpoint.name in LIVING | _LISTS and (state is None or not _is_final(state)):
             answer = self._past_the_end(call, key, read, request, at, unknown=state is None)
             if answer is not None:
                 return answer
         if read is None:
             raise _explain.no_read(key, self._every_key(), self.place)
         state = state or self._state(key, read, at)
-        if call.endpoint.name in _LIVING:
+        if call.endpoint.name in LIVING:
             self._here.look_at(read)
         return Reply(state.response, at + _length(state))
 

@@ -7,6 +7,7 @@ All names exist from client 0.41 to 0.51 (read in the source of both).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import wraps
@@ -15,7 +16,7 @@ from unittest import mock
 from weakref import WeakSet
 
 from qsession._clock import leaping
-from qsession._environment import changed
+from qsession._environment import Former, changed
 from qsession._model import Asked
 from qsession._wire._shared import shared
 
@@ -33,7 +34,12 @@ StandIn: TypeAlias = Callable[[], tuple[str, str | None]]
 
 @contextmanager
 def hooked(
-    ask: Callable[[Asked], None], *, stand_in: StandIn, leaps: bool = True, sharing: bool = True
+    ask: Callable[[Asked], None],
+    *,
+    stand_in: StandIn,
+    environment: Former | None = None,
+    leaps: bool = True,
+    sharing: bool = True,
 ) -> Iterator[None]:
     """Watch how services are made, and what they wait for.
 
@@ -41,6 +47,8 @@ def hooked(
         ask: Told what each service asks for, before its discovery begins.
         stand_in: Gives token and instance of an account to use when the machine
             has none, or raises where only a real one will do.
+        environment: Where the client finds the account that variables name, in the place of
+            those that are there for child processes only.
         leaps: Whether the client's own waits may leave polls out, where time is virtual.
         sharing: Whether nothing reaches the service: the client may then reuse what it
             worked out in other runs, and its tokens are never renewed once the run is over.
@@ -49,10 +57,13 @@ def hooked(
         Nothing.
     """
     from qiskit_ibm_runtime import QiskitRuntimeService, RuntimeJobV2
+    from qiskit_ibm_runtime.accounts import management
     from qiskit_ibm_runtime.accounts.management import AccountManager
 
     with ExitStack() as undo:
         undo.enter_context(changed({OPT_OUT: "True"}))
+        if environment is not None:
+            undo.enter_context(mock.patch.object(management, "os", _System(environment)))
         if sharing:
             undo.enter_context(shared())
             undo.enter_context(_tokens_that_stay())
@@ -66,6 +77,16 @@ def hooked(
             waits = RuntimeJobV2.wait_for_final_state
             undo.enter_context(patch(RuntimeJobV2, "wait_for_final_state", _watch_waits(waits)))
         yield
+
+
+class _System:
+    """The module ``os`` with another environment, for the module that looks for an account."""
+
+    def __init__(self, environment: Former) -> None:
+        self.getenv = environment.get
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
 
 
 def _watch_init(original: Callable[..., None], ask: Callable[[Asked], None]) -> Callable[..., None]:

@@ -1,4 +1,4 @@
-"""The command line: ``qsession demo | serve | emulate | accept | doctor | redact``.
+"""The command line: ``qsession demo | serve | emulate | replay | accept | doctor | redact``.
 
 Exit status: 0 fine, 1 findings, 2 usage.
 """
@@ -17,6 +17,7 @@ _COMMANDS = {
     "serve": "run the emulator as an HTTP server on this machine",
     "emulate": "run a command with an emulator up and the way to IBM led to it",
     "accept": "make what a failed run recorded the cassette, without QPU time",
+    "replay": "run a command that is answered from a cassette, with nothing else to reach",
     "doctor": "say what would go wrong here; with --close cancel sessions that a killed run left open",
     "redact": "take secrets out of a recording in quarantine, and put it into its place",
 }

@@ -5,18 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
-import shutil
-import signal
-import subprocess
 import tempfile
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 
 from qsession._child import _led
 from qsession.cli import _emulator
+from qsession.cli._command import Relay, checked
 from qsession.errors import UsageError
 
 
@@ -50,11 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
             "There is no request log to write as JSON.",
             fix="qsession emulate --log requests.jsonl --json -- python my_program.py",
         )
-    program = _checked(arguments.program[1:] if arguments.program[:1] == ["--"] else arguments.program)
+    program = checked(arguments.program, "qsession emulate -- python my_program.py")
     from qsession.emulator import EmulatorServer
     from qsession.emulator._serving import own_authority
 
-    relay = _Relay()
+    relay = Relay()
     with ExitStack() as stack:
         stack.enter_context(relay.listening())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qsession-")))
@@ -72,73 +67,4 @@ def run(arguments: argparse.Namespace) -> int:
             fingerprint=authority.fingerprint,
         )
         environment = _led.environment(os.environ, to, folder=folder, secure=arguments.tls)
-        status = relay.run(program, environment)
-    return status if status >= 0 else 128 - status
-
-
-def _checked(program: list[str]) -> list[str]:
-    if not program:
-        raise UsageError(
-            "QS113", "There is no command to run.", fix="qsession emulate -- python my_program.py"
-        )
-    if shutil.which(program[0]) is None:
-        raise UsageError(
-            "QS114",
-            "The command cannot be found.",
-            evidence=[program[0]],
-            fix="give its whole path, or run it with python: qsession emulate -- python my_program.py",
-        )
-    option = _led.ignored_by(program)
-    if option is not None:
-        raise UsageError(
-            "QS152",
-            "The command tells Python to ignore what would lead it to the emulator.",
-            evidence=[f"option: {option}", "It could reach IBM's own hosts, with a key of yours."],
-            fix=f"leave {option} out",
-        )
-    return program
-
-
-class _Relay:
-    """Hands signals on to the command, so that both end together and nothing is left behind."""
-
-    def __init__(self) -> None:
-        self._child: subprocess.Popen[bytes] | None = None
-        self._is_starting = False
-        self._held: list[int] = []
-
-    def run(self, program: Sequence[str], environment: Mapping[str, str]) -> int:
-        """Run a command to its end, and give its status as subprocess does."""
-        self._is_starting = True
-        self._child = subprocess.Popen(program, env=environment)
-        for number in self._held:
-            self._child.send_signal(number)
-        while True:
-            try:
-                return self._child.wait()
-            except KeyboardInterrupt:
-                # The terminal sent it to the child too, which decides what to make of it.
-                continue
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Take signals; those who took them before get them back at the end."""
-        numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-        if threading.current_thread() is not threading.main_thread():
-            numbers = []  # only the main thread may
-        before = [(number, signal.signal(number, self._hand_on)) for number in numbers]
-        try:
-            yield
-        finally:
-            for number, handler in before:
-                signal.signal(number, handler)
-
-    def _hand_on(self, number: int, frame: FrameType | None) -> None:
-        del frame
-        if self._child is not None:
-            self._child.send_signal(number)
-        elif self._is_starting:
-            # Somewhere between the child's start and its being known here.
-            self._held.append(number)
-        else:
-            raise SystemExit(128 + number)
+        return relay.run(program, environment)

@@ -15,8 +15,8 @@ from qsession.cli import _emulator
 from qsession.errors import UsageError
 
 if TYPE_CHECKING:
+    from qsession._loopback._authority import Authority
     from qsession.emulator import EmulatorServer
-    from qsession.emulator._authority import Authority
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

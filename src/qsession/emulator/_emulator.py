@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from qsession._endpoints import ENDPOINTS, Call, is_service_host, understand
+from qsession._endpoints import ENDPOINTS, Call, understand
+from qsession._hosts import is_service
 from qsession._lifecycle import Rules
 from qsession._model import SECOND, Instant, Request, Response
 from qsession._refusals import Refused, refusal
@@ -258,7 +259,7 @@ def _pace(queue_seconds: float, run_seconds: float, run_share: float | None) -> 
 def _serves(request: Request, call: Call, instance: Instance) -> bool:
     # Each region has a host of its own; elsewhere than on IBM's names one serves all.
     host = request.url.partition("://")[2].partition("/")[0].partition(":")[0]
-    return not is_service_host(host) or call.region == instance.region
+    return not is_service(host) or call.region == instance.region
 
 
 def _allowed(request: Request) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import parse_qs
 
+from qsession._loopback._gate import LONGEST_FORM
 from qsession._model import SECOND, Response
 from qsession._refusals import Refused
 from qsession._session_document import Json
@@ -13,9 +14,6 @@ from qsession.emulator._tokens import REFRESH_SECONDS, TOKEN_SECONDS
 
 _KEY_GRANT = "urn:ibm:params:oauth:grant-type:apikey"
 _REFRESH_GRANT = "refresh_token"
-
-LONGEST_FORM = 64_000
-"""Bytes of a request for a token; more is refused, since the fields of megabytes fill the memory (ours)."""
 
 
 def token(world: World, exchange: Exchange) -> Response:

@@ -6,17 +6,19 @@ import importlib.util
 import os
 import socket
 import ssl
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 from qsession._clock import Clock, SystemClock
+from qsession._loopback._request_log import RequestLog
+from qsession._model import Instant, Request, Response
 from qsession.emulator._emulator import Emulator
 from qsession.emulator._programs import missing_extra, warm
-from qsession.emulator._request_log import RequestLog
 from qsession.errors import UsageError
 
 if TYPE_CHECKING:
-    from qsession.emulator._authority import Authority
+    from qsession._loopback._authority import Authority
 
 HOST = "127.0.0.1"
 """The only address it listens on."""
@@ -66,16 +68,15 @@ class EmulatorServer:
         for module, package in (("qiskit_aer", "qiskit-aer"), ("h11", "h11")):
             if importlib.util.find_spec(module) is None:
                 raise missing_extra(package)
-        from qsession.emulator._server import LoopbackServer, Service
+        from qsession._loopback._server import LoopbackServer, Service
 
         self.emulator = emulator
         self._scheme = "http" if tls is None else "https"
         service = Service(
-            emulator=emulator,
+            answer=_any_key(emulator) if any_key else emulator.answer,
             clock=clock or SystemClock(),
             context=_context(tls),
             log=None if log is None else RequestLog(log, as_json=log_json),
-            any_key=any_key,
         )
         self._server = LoopbackServer(_listener(port), service)
 
@@ -132,6 +133,13 @@ class EmulatorServer:
         self._server.stop()
 
 
+def _any_key(emulator: Emulator) -> Callable[[Request, Instant], Response]:
+    """Takes any API key of those who ask for a name of IBM's."""
+    from qsession._loopback._gate import as_own
+
+    return lambda request, at: emulator.answer(as_own(request, emulator.api_key), at)
+
+
 def _listener(port: int) -> socket.socket:
     try:
         return socket.create_server((HOST, port), backlog=128)
@@ -152,7 +160,7 @@ def own_authority() -> Authority:
     """
     if importlib.util.find_spec("cryptography") is None:
         raise missing_extra("cryptography")
-    from qsession.emulator._authority import make_authority
+    from qsession._loopback._authority import make_authority
 
     return make_authority()
 

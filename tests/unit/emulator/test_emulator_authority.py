@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from qsession.emulator._authority import make_authority
+from qsession._loopback._authority import make_authority
 
 
 @pytest.fixture(scope="module")

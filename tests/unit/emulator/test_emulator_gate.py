@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from emulator_caller import GRANT
 
+from qsession._loopback._gate import admit, as_own
 from qsession._model import Request
 from qsession._refusals import Refused
-from qsession.emulator._gate import admit, as_own
 
 JSON = {"content-type": "application/json; charset=utf-8", "content-length": "2"}
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qsession._clock import SystemClock
+from qsession._loopback._http import Gone, Limits, Peer, Unreadable
 from qsession._model import Request, Response
-from qsession.emulator._http import Gone, Limits, Peer, Unreadable
 
 TOKEN = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789-_.!~", min_size=1, max_size=20)
 VALUE = st.text(

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qsession._loopback._request_log import Entry, RequestLog
 from qsession._model import SECOND, Request
-from qsession.emulator._request_log import Entry, RequestLog
 
 T0 = 1_700_000_000 * SECOND
 KEY = "Zq3-planted_API-key-of-forty-four-characters"

@@ -1,19 +1,21 @@
-"""The guard: nothing of this process opens a connection or looks up a name.
+"""Nothing of this process opens a connection or looks up a name that may not be reached.
 
 Replaces the entry points of Python's ``socket`` module. Code that opens sockets in
 C without it (gRPC, libcurl, uvloop) is not seen; the client and its SDK do not.
-
-A child of ``qsession emulate`` loads this at its start, maybe with a Python older than ours:
-it imports the standard library only, and has no dataclasses with slots.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, NamedTuple, NoReturn
+
+from qsession._guard._late import replaced
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # Not imported: typing takes a child 5 ms.
+    from typing import Any, NoReturn
 
 _CONNECTS = ("connect", "connect_ex", "sendto", "sendmsg")
 _SENDMSG_ADDRESS = 3
@@ -22,7 +24,7 @@ LED_ADDRESS = "127.81.83.1"
 afterwards is known, whatever its port; it never leaves this machine (127.0.0.0/8)."""
 
 
-class Lead(NamedTuple):
+class Lead:
     """Names that lead to a port of this machine instead of where they belong.
 
     Attributes:
@@ -30,31 +32,40 @@ class Lead(NamedTuple):
         port: Where to, on 127.0.0.1, whatever port was asked.
     """
 
-    names: Callable[[str], bool]
-    port: int
+    __slots__ = ("names", "port")
+
+    def __init__(self, names: Callable[[str], bool], port: int) -> None:
+        self.names = names
+        self.port = port
 
 
 @contextmanager
 def guarded(
-    may_pass: Callable[[str], bool], refuse: Callable[[str], NoReturn], *, lead: Lead | None = None
+    may_pass: Callable[[str], bool],
+    refuse: Callable[[str], NoReturn],
+    *,
+    lead: Lead | None = None,
+    may_ask: Callable[[int, bool], bool] | None = None,
 ) -> Iterator[None]:
     """Refuse connections and look-ups, or lead them elsewhere.
 
     Args:
         may_pass: Says whether a host name or address may be reached.
-        refuse: Raises for one that may not.
+        refuse: Raises for one that may not, with its port where that is what is refused.
         lead: Names that are led, whatever ``may_pass`` says of them.
+        may_ask: Says whether a port of this machine may be asked, and is told whether by a
+            stream; any may when None.
 
     Yields:
         Nothing. The entry points are put back at the end.
     """
-    ways = _Ways(may_pass, refuse, lead or Lead(lambda name: False, 0))
+    ways = _Ways(may_pass, refuse, lead or Lead(lambda name: False, 0), may_ask)
     with ExitStack() as undo:
         for name in ("gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getnameinfo", "getaddrinfo"):
-            undo.enter_context(replaced(socket, name, ways.lookup(getattr(socket, name))))
+            undo.enter_context(replaced(socket, name, ways.lookup(name, getattr(socket, name))))
         # Not every system has sendmsg.
         for name in (name for name in _CONNECTS if hasattr(socket.socket, name)):
-            connect = ways.connect(getattr(socket.socket, name))
+            connect = ways.connect(name, getattr(socket.socket, name))
             undo.enter_context(replaced(socket.socket, name, connect))
         yield
 
@@ -65,17 +76,29 @@ def is_loopback(host: str) -> bool:
     # Its own name is looked up by every server of the standard library that listens.
     if name in ("localhost", socket.gethostname().lower()) or name.endswith(".localhost"):
         return True
+    import ipaddress  # few children ask anybody
+
     try:
         address = ipaddress.ip_address(name.split("%")[0])
     except ValueError:
         return False
+    # A connection of version 6 may mean an address of version 4.
+    address = getattr(address, "ipv4_mapped", None) or address
     return address.is_loopback or address.is_unspecified
 
 
-class _Ways(NamedTuple):
-    may_pass: Callable[[str], bool]
-    refuse: Callable[[str], NoReturn]
-    lead: Lead
+class _Ways:
+    def __init__(
+        self,
+        may_pass: Callable[[str], bool],
+        refuse: Callable[[str], NoReturn],
+        lead: Lead,
+        may_ask: Callable[[int, bool], bool] | None,
+    ) -> None:
+        self.may_pass = may_pass
+        self.refuse = refuse
+        self.lead = lead
+        self.may_ask = may_ask
 
     def leads(self, host: object) -> bool:
         """Whether a host is led; raises if it may not be reached either."""
@@ -88,7 +111,7 @@ class _Ways(NamedTuple):
             self.refuse(text)
         return False
 
-    def lookup(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def lookup(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         """A look-up that knows led names."""
 
         def look_up(host: Any, *args: Any, **kwargs: Any) -> Any:
@@ -96,16 +119,16 @@ class _Ways(NamedTuple):
             led = self.leads(host[0] if isinstance(host, tuple) else host)
             if not led or isinstance(host, tuple):
                 return original(host, *args, **kwargs)
-            if original.__name__ in ("gethostbyname_ex", "gethostbyaddr"):
+            if name in ("gethostbyname_ex", "gethostbyaddr"):
                 return (host, [], [LED_ADDRESS])
             return original(LED_ADDRESS, *args, **kwargs)
 
         return look_up
 
-    def connect(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def connect(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         """A way to connect that takes led names, and what a look-up gave for them, to the port."""
         # sendmsg is called with and without an address, the others always with one, last.
-        place = _SENDMSG_ADDRESS if original.__name__ == "sendmsg" else -1
+        place = _SENDMSG_ADDRESS if name == "sendmsg" else -1
 
         def connect(own: socket.socket, *args: Any) -> Any:
             address = args[place] if len(args) > place else None
@@ -113,10 +136,18 @@ class _Ways(NamedTuple):
             if own.family not in (socket.AF_INET, socket.AF_INET6) or not isinstance(address, tuple):
                 return original(own, *args)
             if not self.leads(address[0]):
+                self._check_port(own, address)
                 return original(own, *args)
             return original(own, *args[:place], self._instead(own, address), *args[len(args) + place + 1 :])
 
         return connect
+
+    def _check_port(self, own: socket.socket, address: tuple[Any, ...]) -> None:
+        host, port = str(address[0]), address[1]
+        if self.may_ask is None or not isinstance(port, int) or not is_loopback(host):
+            return
+        if not self.may_ask(port, own.type == socket.SOCK_STREAM):
+            self.refuse(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
     def _instead(self, own: socket.socket, address: tuple[Any, ...]) -> tuple[Any, ...]:
         if own.type != socket.SOCK_STREAM:
@@ -124,19 +155,3 @@ class _Ways(NamedTuple):
         if own.family == socket.AF_INET6:
             return ("::ffff:127.0.0.1", self.lead.port, 0, 0)
         return ("127.0.0.1", self.lead.port)
-
-
-@contextmanager
-def replaced(owner: Any, name: str, value: object) -> Iterator[None]:
-    """Put something in an attribute's place, and that back at the end, inherited ones too."""
-    # Without unittest.mock, which loads asyncio into every child process.
-    own = name in vars(owner)
-    before = vars(owner).get(name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        if own:
-            setattr(owner, name, before)
-        else:
-            delattr(owner, name)

@@ -15,7 +15,6 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from qsession._hosts import as_ibm, is_led, plain
 from qsession._model import Request
 from qsession._refusals import Refused
-from qsession.emulator._identity_calls import LONGEST_FORM
 
 _AUTHORITY = re.compile(r"(?P<name>[^\s:/?#@\[\]]+)(?::[0-9]{1,5})?")
 _OWN = frozenset({"127.0.0.1", "localhost"})
@@ -23,6 +22,9 @@ _OWN = frozenset({"127.0.0.1", "localhost"})
 _OF_BROWSERS = ("origin", "sec-fetch-site")
 _FORM = "application/x-www-form-urlencoded"
 _TOKEN_PATH = "/identity/token"  # noqa: S105 - a path, not a secret
+
+LONGEST_FORM = 64_000
+"""Bytes of a request for a token; more is refused, since the fields of megabytes fill the memory (ours)."""
 
 
 def admit(head: Request, *, scheme: str) -> str:

@@ -10,19 +10,20 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
+from typing import TypeAlias
 
 from qsession._clock import Clock, SystemClock
-from qsession._model import SECOND, Request, Response
+from qsession._loopback._gate import admit
+from qsession._loopback._http import Gone, Limits, Peer, Unreadable
+from qsession._loopback._request_log import Entry, RequestLog
+from qsession._model import SECOND, Instant, Request, Response
 from qsession._refusals import Refused, refusal
-from qsession.emulator._emulator import Emulator
-from qsession.emulator._gate import admit, as_own
-from qsession.emulator._http import Gone, Limits, Peer, Unreadable
-from qsession.emulator._replies import derived_uuid
-from qsession.emulator._request_log import Entry, RequestLog
 
 _TLS_HELLO = 0x16
 _LOOK_ROUND_SECONDS = 0.05
@@ -31,24 +32,26 @@ _PARTING_SECONDS = 1.0
 _PARTING_PIECES = 64
 
 
+Answer: TypeAlias = Callable[[Request, Instant], Response]
+"""Answers a request at its moment. It may raise: the client is told then that it failed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """What a server serves, and how.
 
     Attributes:
-        emulator: What answers.
+        answer: What answers.
         clock: Where the moments of requests come from.
         context: TLS for those who speak it; None where nobody can.
         log: Where answered requests are noted; None for nowhere.
-        any_key: Whether a program that asks for a name of IBM's may bring any API key.
         limits: Bounds of requests.
     """
 
-    emulator: Emulator
+    answer: Answer
     clock: Clock
     context: ssl.SSLContext | None = None
     log: RequestLog | None = None
-    any_key: bool = False
     limits: Limits = field(default_factory=Limits)
 
 
@@ -67,7 +70,7 @@ class LoopbackServer:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._open: dict[threading.Thread, socket.socket] = {}
-        self._accepting = threading.Thread(target=self._accept, name="qsession-emulator", daemon=True)
+        self._accepting = threading.Thread(target=self._accept, name="qsession-server", daemon=True)
 
     def start(self) -> None:
         """Begin to accept connections."""
@@ -167,7 +170,7 @@ class _Conversation:
             request = replace(head, url=admit(head, scheme=self._scheme))
             request = replace(request, body=self._peer.body())
         except Refused as refused:
-            return self._turn_away(refusal(refused, _trace(self._machine)), request)
+            return self._turn_away(refusal(refused, _trace()), request)
         except Unreadable as problem:
             return self._turn_away(_unreadable(problem), request)
         response = self._ask(request)
@@ -175,14 +178,12 @@ class _Conversation:
         return self._peer.answer(response, closes=self._stopping.is_set())
 
     def _ask(self, request: Request) -> Response:
-        """What the emulator answers, and a line of the log."""
+        """What is answered, and a line of the log."""
         began, problem = self._machine.now(), ""
-        emulator = self._service.emulator
-        asked = as_own(request, emulator.api_key) if self._service.any_key else request
         try:
-            response = emulator.answer(asked, self._service.clock.now())
+            response = self._service.answer(request, self._service.clock.now())
         except Exception as failure:  # noqa: BLE001 - whatever it is, the client gets an answer
-            response, problem = refusal(Refused("broken"), _trace(self._machine)), _place(failure)
+            response, problem = refusal(Refused("broken"), _trace()), _place(failure)
         self._note(request, response, began, problem)
         return response
 
@@ -207,12 +208,12 @@ class _Conversation:
 
 
 def _unreadable(problem: Unreadable) -> Response:
-    told = refusal(Refused("unreadable", problem.why), _trace(SystemClock()))
+    told = refusal(Refused("unreadable", problem.why), _trace())
     return replace(told, status=problem.status, reason=HTTPStatus(problem.status).phrase)
 
 
-def _trace(clock: Clock) -> str:
-    return derived_uuid("server", clock.now(), threading.get_ident())
+def _trace() -> str:
+    return str(uuid.uuid4())
 
 
 def _place(failure: Exception) -> str:
