@@ -10,6 +10,8 @@ from pathlib import Path
 
 from qsession.errors import CassetteError
 
+_TRIES = 20
+
 
 class Lock:
     """One process at a time records a cassette. The system gives the lock back when its holder dies.
@@ -38,14 +40,16 @@ class Lock:
         Raises:
             CassetteError: If another process records this cassette (QS219).
         """
-        with suppress(OSError):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            ignore = self._folder / ".gitignore"
-            if not ignore.exists():
-                ignore.write_text("*\n", encoding="utf-8")
-            while not self._try():
-                # Its holder deleted it between our opening and our locking it.
-                self.release()
+        for _ in range(_TRIES):
+            # Others delete their locks, and the folder with the last of them, while we look.
+            with suppress(OSError):
+                self._folder.mkdir(parents=True, exist_ok=True)
+                ignore = self._folder / ".gitignore"
+                if not ignore.exists():
+                    ignore.write_text("*\n", encoding="utf-8")
+                if self._try():
+                    return
+            self.release()
 
     def release(self) -> None:
         """Give the lock back; nothing happens where it is not held."""
@@ -58,6 +62,11 @@ class Lock:
         if self._file >= 0 and self._owner == os.getpid() and sys.platform != "win32":
             with suppress(OSError):
                 self._path.unlink()
+                if [each.name for each in self._folder.iterdir()] == [".gitignore"]:
+                    (self._folder / ".gitignore").unlink()
+                    self._folder.rmdir()
+                    # Where nothing else was ever kept.
+                    self._folder.parent.rmdir()
         self.release()
 
     def _try(self) -> bool:

@@ -69,9 +69,6 @@ class Custody:
 
         Args:
             started: When the run begins.
-
-        Raises:
-            CassetteError: If a journal cannot be written (QS214).
         """
         settings, past = self.settings, self.past
         recorder = Recorder(

@@ -59,49 +59,19 @@ class Journal:
         self._known = -1
         self._stopped: OSError | tuple[str, ...] | None = None
         self._owner = os.getpid()
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        # A torn last line goes.
-        os.ftruncate(self._file, self._size)
+        self._past = past
+        self._file = -1
+        self._closed = False
 
     @classmethod
     def begin(cls, path: Path, redactor: Redactor, head: Head) -> Self:
-        """A new journal, in the place of one that was there.
-
-        Raises:
-            CassetteError: If the disk refuses (QS214).
-        """
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            ignore = path.parent / ".gitignore"
-            if not ignore.exists():
-                ignore.write_text("*\n", encoding="utf-8")
-            discard(path)
-            journal = cls(path, redactor, head)
-            journal._append(
-                {
-                    "k": "head",
-                    "format": FORMAT,
-                    "test": head.test,
-                    "cassette": head.cassette,
-                    "recorded_at": head.recorded_at,
-                    "salt": head.salt,
-                }
-            )
-        except OSError as refused:
-            raise _messages.unwritable(path, refused) from refused
-        return journal
+        """A new journal, which takes the place of one that was there with its first line."""
+        return cls(path, redactor, head)
 
     @classmethod
     def go_on(cls, past: Past, redactor: Redactor) -> Self:
-        """The journal that was read, to be written on.
-
-        Raises:
-            CassetteError: If the disk refuses (QS214).
-        """
-        try:
-            return cls(past.path, redactor, past.head, past)
-        except OSError as refused:
-            raise _messages.unwritable(past.path, refused) from refused
+        """The journal that was read, to be written on."""
+        return cls(past.path, redactor, past.head, past)
 
     @property
     def holds_submissions(self) -> bool:
@@ -208,16 +178,41 @@ class Journal:
     def close(self) -> None:
         """Say no more."""
         with self._lock:
+            self._closed = True
             if self._file >= 0:
                 os.close(self._file)
                 self._file = -1
 
     def remove(self) -> None:
         """The recording is a cassette now, or holds nothing worth going on with."""
+        written = self._file >= 0 or self._past is not None
         self.close()
-        if self._owner == os.getpid():
+        if written and self._owner == os.getpid():
             with suppress(OSError):
                 discard(self.path)
+
+    def _open(self) -> None:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ignore = self.path.parent / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+        if self._past is None:
+            discard(self.path)
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        # A torn last line goes.
+        os.ftruncate(self._file, self._size)
+        if self._past is None:
+            head = self.head
+            self._append(
+                {
+                    "k": "head",
+                    "format": FORMAT,
+                    "test": head.test,
+                    "cassette": head.cassette,
+                    "recorded_at": head.recorded_at,
+                    "salt": head.salt,
+                }
+            )
 
     def _exchange(self, interaction: Interaction, number: int | None) -> Record:
         sync = number is not None
@@ -240,9 +235,11 @@ class Journal:
     def _say(self, make: Callable[[], Record], *, sync: bool = False) -> None:
         with self._lock:
             # A forked child has a recording of its own, which nobody wants.
-            if self._stopped is not None or self._file < 0 or self._owner != os.getpid():
+            if self._stopped is not None or self._closed or self._owner != os.getpid():
                 return
             try:
+                if self._file < 0:
+                    self._open()
                 self._append(make(), sync=sync)
             except OSError as refused:
                 self._stopped = refused

@@ -30,7 +30,7 @@ class Line:
 
 
 class Damaged(Exception):
-    """A line in the middle of a journal is not what was written.
+    """A line of a journal is not what was written.
 
     Args:
         number: Which line, from 1.
@@ -63,18 +63,14 @@ def lines(data: bytes) -> Iterator[Line]:
         data: The file's content.
 
     Raises:
-        Damaged: If a line does not fit its digest and is not the last one.
+        Damaged: If a line that has an end does not fit its digest.
     """
     chain, end = "", 0
-    pieces = data.split(b"\n")
-    last = len(pieces) - 1 if pieces[-1] else len(pieces) - 2
-    for index, piece in enumerate(pieces[: last + 1]):
+    # Lines are only ever added, so what a kill leaves of one has no end.
+    for index, piece in enumerate(data.split(b"\n")[:-1]):
         digest, _, text = piece.partition(b" ")
         record = _record(text) if digest == _digest(chain, text).encode() else None
-        whole = index < len(pieces) - 1
-        if record is None or not whole:
-            if index == last:
-                return
+        if record is None:
             raise Damaged(index + 1)
         chain, end = digest.decode(), end + len(piece) + 1
         yield Line(index + 1, record, chain, end)
