@@ -18,9 +18,12 @@ from typing import Any, TypeAlias
 
 import yaml
 
+from qsession import _bounded_yaml
 from qsession._clock import from_datetime, to_datetime
 from qsession._kept import Late, StoredRequest, StoredResponse, uncollected
 from qsession._model import InstanceShape, Interaction, Provenance, Recording
+from qsession._payload._decode import Unreadable
+from qsession._payload._harmless import check_answer
 from qsession.errors import CassetteError
 
 FORMAT = 1
@@ -35,8 +38,7 @@ BODIES = "bodies"
 RESTORE = "restore it from version control, or delete it and record again with pytest --qsession-record"
 """What to do about a file that cannot be trusted."""
 
-_YAML = "tag:yaml.org,2002:"
-_TEXT, _LIST, _MAPPING = (f"{_YAML}str", "scalar"), (f"{_YAML}seq", "sequence"), (f"{_YAML}map", "mapping")
+_MOST = 2**53
 _REFERENCE = re.compile(r"sha256:[0-9a-f]{64}")
 
 FetchBody: TypeAlias = Callable[[str], bytes]
@@ -87,7 +89,9 @@ def decode(text: str, fetch: FetchBody, *, where: str) -> Recording:
         provenance = _provenance(head)
         told = {name: value for name, value in head.items() if name != "digest"}
         whole = head.get("digest") == _hash([told, [entry["qsession"]["digest"] for entry in entries]])
-    except (KeyError, TypeError, ValueError, AttributeError) as broken:
+    except Unreadable as harm:
+        raise harmful(where, str(harm)) from harm
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as broken:
         raise _no_cassette(where, f"a field is missing or of the wrong type: {broken!r}") from broken
     if not whole:
         raise _edited(where, "the head, or the order or the set of interactions")
@@ -146,21 +150,31 @@ def _interaction(entry: Any, index: int, fetch: FetchBody, where: str) -> Intera
     request = StoredRequest(
         str(asked["method"]),
         str(asked["uri"]),
-        {name: str(values[0]) for name, values in asked["headers"].items()},
+        _headers(asked["headers"]),
         _source(asked["body"], ours.get("request_body"), fetch),
     )
     response = StoredResponse(
-        int(answered["status"]["code"]),
+        _count(answered["status"]["code"], 999),
         str(answered["status"]["message"]),
-        {name: str(values[0]) for name, values in answered["headers"].items()},
+        _headers(answered["headers"]),
         _source(answered["body"]["string"], ours.get("response_body"), fetch),
     )
-    at = int(ours["at_us"])
-    seen, last = int(ours.get("seen", 1)), int(ours.get("last_us", at))
-    instance = int(ours.get("instance", 0))
-    return Interaction(
-        str(ours["endpoint"]), instance, request, response, at, int(ours["took_us"]), seen, last
-    )
+    if isinstance(response.source, bytes):
+        check_answer(response.source)
+    at, took = _count(ours["at_us"]), _count(ours["took_us"])
+    seen, last = _count(ours.get("seen", 1)), _count(ours.get("last_us", at))
+    instance = _count(ours.get("instance", 0), 10_000)
+    return Interaction(str(ours["endpoint"]), instance, request, response, at, took, seen, last)
+
+
+def _count(value: object, most: int = _MOST) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+        raise ValueError(f"{str(value)[:40]!r} is no number from 0 to {most}")
+    return value
+
+
+def _headers(lists: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(values[0]) for name, values in lists.items()}
 
 
 def _source(inline: object, reference: object, fetch: FetchBody) -> bytes | Late:
@@ -252,49 +266,13 @@ def _dump(document: Mapping[str, Any]) -> str:
 def _load(text: str, where: str) -> Mapping[str, Any]:
     try:
         with uncollected():
-            document = _parse(text)
-    except yaml.YAMLError as broken:
-        problem = str(getattr(broken, "problem", None) or broken)
-        mark = getattr(broken, "problem_mark", None)
-        line = f" in line {mark.line + 1}" if mark is not None else ""
-        raise _no_cassette(where, f"it is not YAML{line}: {problem}") from broken
-    except ValueError as broken:
-        # A date that is none, a number with thousands of digits.
-        raise _no_cassette(where, f"it holds a value that cannot be read: {broken}") from broken
-    except RecursionError as broken:
-        raise _no_cassette(where, "it is nested too deeply") from broken
+            document = _bounded_yaml.read(text)
+    except _bounded_yaml.Unfit as unfit:
+        line = f", line {unfit.line}" if unfit.line else ""
+        raise _no_cassette(where + line, str(unfit)) from unfit
     if not isinstance(document, dict):
         raise _no_cassette(where, f"it holds {_kind(document)}, not a mapping")
     return document
-
-
-def _parse(text: str) -> Any:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
-    try:
-        root = loader.get_single_node()
-        return None if root is None else _build(root, loader, {})
-    finally:
-        loader.dispose()
-
-
-def _build(node: Any, loader: Any, known: dict[Any, Any]) -> Any:
-    """What a node stands for: texts, lists and mappings here, all else by the loader.
-
-    The loader's own way takes several times as long (measured), since it is made to be extended.
-    """
-    kind = node.tag, node.id
-    if kind == _TEXT:
-        return node.value
-    if node in known:  # an alias
-        return known[node]
-    if kind == _LIST:
-        built: Any = [_build(each, loader, known) for each in node.value]
-    elif kind == _MAPPING and all((name.tag, name.id) == _TEXT for name, _ in node.value):
-        built = {name.value: _build(each, loader, known) for name, each in node.value}
-    else:
-        return loader.construct_object(node, deep=True)
-    known[node] = built
-    return built
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -321,6 +299,17 @@ def _other_format(where: str, number: object) -> CassetteError:
         f"The cassette has format {number}; this version of qsession reads format {FORMAT}.",
         fix="pip install --upgrade qsession",
         intended="delete the file and record again with pytest --qsession-record",
+        where=where,
+    )
+
+
+def harmful(where: str, why: str) -> CassetteError:
+    """An answer that must not reach the client's decoders."""
+    return CassetteError(
+        "QS225",
+        "An answer in the cassette was not read: it could do harm to whoever decodes it.",
+        evidence=[why],
+        fix=RESTORE,
         where=where,
     )
 

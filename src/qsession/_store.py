@@ -18,6 +18,8 @@ from qsession._endpoints import identify
 from qsession._kept import Kept, Recent, StoredRequest, references
 from qsession._model import Interaction, Recording
 from qsession._naming import ATTRIBUTES, attributes, is_ours
+from qsession._payload._decode import LIMIT, Unreadable
+from qsession._payload._harmless import check_answer
 from qsession._redaction import Redactor
 from qsession.errors import CassetteError
 
@@ -26,7 +28,18 @@ _HIGHEST = 12  # folders that are searched upwards for a body
 _CACHE = "cache"
 # The rooms that say what is read from a cassette: what they gave before they were changed
 # is not used. A test compares this with what they import.
-_READERS = ("_cassette", "_clock", "_endpoints", "_kept", "_meaning", "_model", "_payload", "_store")
+_READERS = (
+    "_bounded_yaml",
+    "_cassette",
+    "_clock",
+    "_endpoints",
+    "_escaped",
+    "_kept",
+    "_meaning",
+    "_model",
+    "_payload",
+    "_store",
+)
 
 # Both by content, so that nothing else can make them wrong. By bytes on disk and in memory.
 _opened: Recent[tuple[Store, Path, str], Recording] = Recent(16 * 2**20)
@@ -279,6 +292,8 @@ def _read_body(path: Path, reference: str, where: Callable[[], str]) -> bytes:
         key = path, stamp.st_mtime_ns, stamp.st_size, reference
         if (body := _bodies.get(key)) is not None:
             return body
+        if stamp.st_size > LIMIT:
+            raise ValueError(f"it is larger than {LIMIT // 2**20} MiB")
         body = _unpack(path.read_bytes())
     except FileNotFoundError:
         raise _bad_body(where(), display(path), "it is missing") from None
@@ -286,6 +301,10 @@ def _read_body(path: Path, reference: str, where: Callable[[], str]) -> bytes:
         raise _bad_body(where(), display(path), f"it cannot be unpacked: {broken}") from broken
     if "sha256:" + hashlib.sha256(body).hexdigest() != reference:
         raise _bad_body(where(), display(path), "its content is not what its name says")
+    try:
+        check_answer(body)
+    except Unreadable as harm:
+        raise _cassette.harmful(where(), f"{display(path)}: {harm}") from harm
     _bodies.put(key, body, weight=len(body))
     return body
 
@@ -293,8 +312,14 @@ def _read_body(path: Path, reference: str, where: Callable[[], str]) -> bytes:
 def _unpack(packed: bytes) -> bytes:
     # The last bytes say how long it becomes: given that, it is not copied while it grows.
     # They are not to be trusted, but nothing becomes longer than 1032 times itself.
-    told = int.from_bytes(packed[-4:], "little")
-    return zlib.decompress(packed, 16 + zlib.MAX_WBITS, max(1, min(told, 1032 * len(packed))))
+    told = min(int.from_bytes(packed[-4:], "little"), 1032 * len(packed))
+    if told > LIMIT:
+        raise ValueError(f"it says that it becomes {told} bytes; {LIMIT} are read")
+    stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    body = stream.decompress(packed, told + 1)
+    if len(body) != told or not stream.eof or stream.unused_data:
+        raise ValueError("it is cut, or something follows it, or its length is not what it says")
+    return body
 
 
 def _umask() -> int:
