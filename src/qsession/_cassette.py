@@ -60,7 +60,7 @@ def encode(recording: Recording) -> tuple[str, Mapping[str, bytes]]:
     head = _head(recording.provenance) | {"interactions": len(entries)}
     head["digest"] = _hash([head, digests])
     document = {"version": 1, "metadata": {"qsession": head}, "interactions": entries}
-    return _dump(document), bodies
+    return dump(document), bodies
 
 
 def decode(text: str, fetch: FetchBody, *, where: str) -> Recording:
@@ -96,6 +96,46 @@ def decode(text: str, fetch: FetchBody, *, where: str) -> Recording:
     if not whole:
         raise _edited(where, "the head, or the order or the set of interactions")
     return Recording(provenance, interactions)
+
+
+def resealed(text: str, *, where: str) -> tuple[str, tuple[str, ...]]:
+    """A cassette that was edited, with the digests and the count of what it holds now.
+
+    Args:
+        text: Content of a cassette file.
+        where: The file's name, for messages.
+
+    Returns:
+        The text, to be verified by `decode`, and what did not fit before; the text is
+        as it was when nothing did.
+
+    Raises:
+        CassetteError: If the text is no cassette of ours (QS202), or of another format (QS203).
+    """
+    document = _load(text, where)
+    head = _mapping(_mapping(document.get("metadata")).get("qsession"))
+    entries = document.get("interactions")
+    if not isinstance(head, dict) or not head or not isinstance(entries, list):
+        raise _no_cassette(where, "it has no metadata.qsession and interactions, which qsession writes")
+    if head.get("format") != FORMAT:
+        raise _other_format(where, head.get("format"))
+    try:
+        changed = [f"interaction {n + 1} was edited" for n, entry in enumerate(entries) if _reseal(entry)]
+    except (KeyError, TypeError, ValueError, AttributeError) as broken:
+        raise _no_cassette(where, f"a field is missing or of the wrong type: {broken!r}") from broken
+    if head.get("interactions") != len(entries):
+        changed.append(f"it has {len(entries)} interactions instead of {head.get('interactions')}")
+    told = {name: value for name, value in head.items() if name != "digest"} | {"interactions": len(entries)}
+    digest = _hash([told, [entry["qsession"]["digest"] for entry in entries]])
+    if head.get("digest") != digest and not changed:
+        changed.append("its head, or the order of its interactions, was edited")
+    head |= {"interactions": len(entries), "digest": digest}
+    return (dump(document) if changed else text), tuple(changed)
+
+
+def _reseal(entry: Any) -> bool:
+    former, entry["qsession"]["digest"] = entry["qsession"].get("digest"), _digest(entry)
+    return bool(former != entry["qsession"]["digest"])
 
 
 def _entry(interaction: Interaction, bodies: dict[str, bytes]) -> dict[str, Any]:
@@ -135,6 +175,11 @@ def _body(body: bytes, name: str, ours: dict[str, Any], bodies: dict[str, bytes]
         bodies[reference] = body
         ours[name] = reference
         return ""
+    return inline(body)
+
+
+def inline(body: bytes) -> str | bytes:
+    """A body as YAML can hold it: text where that is possible."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
@@ -257,7 +302,8 @@ def _hash(value: Any) -> str:
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
-def _dump(document: Mapping[str, Any]) -> str:
+def dump(document: Mapping[str, Any]) -> str:
+    """A document as YAML, as all cassettes are written."""
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     text: str = yaml.dump(document, Dumper=dumper, sort_keys=False, allow_unicode=True, width=2**20)
     return text

@@ -7,7 +7,7 @@ import hashlib
 import os
 import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -95,10 +95,7 @@ class Store:
 
     def _read(self, path: Path, bodies: _Bodies) -> tuple[str, Recording]:
         raw = path.read_bytes()
-        try:
-            text = raw.decode("utf-8")
-        except UnicodeDecodeError as broken:
-            raise _no_text(display(path), broken) from broken
+        text = _decoded(raw, path)
         recording = _cassette.decode(text, bodies, where=display(path))
         bodies.expect(references(recording.interactions))
         recording = replace(recording, interactions=tuple(map(_understood, recording.interactions)))
@@ -193,6 +190,46 @@ class _Bodies:
             raise _bad_body(display(self.cassette), path, "it is missing")
 
 
+def bodies_of(path: Path, folder: Path | None = None) -> _cassette.FetchBody:
+    """Gives the large bodies of a cassette, from the folders above it and from another one.
+
+    Args:
+        path: The cassette.
+        folder: Another cassette folder, or None.
+    """
+    near = _Bodies(path.absolute().parent, path.absolute())
+    far = None if folder is None else _Bodies(folder.absolute(), path.absolute())
+
+    def fetch(reference: str) -> bytes:
+        try:
+            return near(reference)
+        except CassetteError:
+            if far is None:
+                raise
+            return far(reference)
+
+    return fetch
+
+
+def read_text(path: Path) -> str:
+    """The text of a cassette.
+
+    Raises:
+        CassetteError: If it is missing (QS201), or no text (QS202).
+    """
+    try:
+        return _decoded(path.read_bytes(), path)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        raise _missing(display(path), "pytest --qsession-record --qsession-target={target}") from None
+
+
+def _decoded(raw: bytes, path: Path) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as broken:
+        raise _no_text(display(path), broken) from broken
+
+
 def _understood(interaction: Interaction) -> Interaction:
     """Find out what a write means, for all who open the recording after this."""
     request = interaction.request
@@ -228,6 +265,26 @@ def _stamp() -> str:
     except (OSError, PackageNotFoundError):
         return ""
     return digest.hexdigest()
+
+
+def read_packed(path: Path) -> bytes:
+    """The content of the file of a large body, whatever its name says.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is larger than is read, or damaged.
+    """
+    if path.stat().st_size > LIMIT:
+        raise ValueError(f"it is larger than {LIMIT // 2**20} MiB")
+    try:
+        return _unpack(path.read_bytes())
+    except zlib.error as broken:
+        raise ValueError(str(broken)) from broken
+
+
+def body_names(references: Iterable[str]) -> set[str]:
+    """Names of the files of large bodies, by their references."""
+    return {_body_name(reference) for reference in references}
 
 
 def _body_name(reference: str) -> str:
@@ -292,9 +349,7 @@ def _read_body(path: Path, reference: str, where: Callable[[], str]) -> bytes:
         key = path, stamp.st_mtime_ns, stamp.st_size, reference
         if (body := _bodies.get(key)) is not None:
             return body
-        if stamp.st_size > LIMIT:
-            raise ValueError(f"it is larger than {LIMIT // 2**20} MiB")
-        body = _unpack(path.read_bytes())
+        body = read_packed(path)
     except FileNotFoundError:
         raise _bad_body(where(), display(path), "it is missing") from None
     except (OSError, EOFError, ValueError, zlib.error) as broken:

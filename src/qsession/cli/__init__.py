@@ -16,6 +16,10 @@ _COMMANDS = {
     "demo": "record one Bell session against the emulator, replay it offline, show its timeline",
     "serve": "run the emulator as an HTTP server on this machine",
     "emulate": "run a command with an emulator up and the way to IBM led to it",
+    "show": "show a cassette as a timeline: its head, its jobs with circuits and counts, its states",
+    "lint": "verify every cassette and body of a folder",
+    "seal": "accept a reviewed hand edit of cassettes: check them and compute their digests anew",
+    "export": "write a cassette as a self-contained one of plain vcrpy",
     "doctor": "say what would go wrong here; with --close cancel sessions that a killed run left open",
 }
 
