@@ -16,7 +16,7 @@ import yaml
 MOST_CHARACTERS = 128 * 2**20
 """Longest text that is read."""
 
-_MOST_PARTS = 4_000_000
+_MOST_PARTS = 1_000_000
 _DEEPEST = 32
 # A whole number of thousands of digits takes seconds to read; none of ours has more than 20.
 _LONGEST_NUMBER = 64
