@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import hashlib
+import json
 import random
 import shutil
 import sys
@@ -27,7 +28,7 @@ from time import perf_counter
 
 from qsession import _store
 from qsession._kept import Recent
-from qsession._model import Recording
+from qsession._model import Interaction
 from qsession._store import Store
 from qsession.errors import CassetteError
 
@@ -70,14 +71,30 @@ class Shelf:
         self.kept = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in self.cassettes}
         self.caches = sorted((self.scratch / "cache").glob("*.recording"))
 
-    def read(self, path: Path) -> Recording:
-        """Open a cassette as a process does that never saw it, and read all of it."""
+    def read(self, path: Path) -> object:
+        """Open a cassette as a process does that never saw it, and read all of it.
+
+        Returns:
+            What a test can see. JSON counts by its content: an editor may reformat a body.
+        """
         _store._opened = Recent(1)
         _store._bodies = Recent(1)
         recording = Store(self.folder, self.scratch).load(path)
-        for each in recording.interactions:
-            _ = each.request.body, each.response.body
-        return recording
+        return recording.provenance, [_seen(each) for each in recording.interactions]
+
+
+def _seen(each: Interaction) -> object:
+    asked, told = each.request, each.response
+    request = (asked.method, asked.url, asked.headers, _content(asked.body))
+    response = (told.status, told.reason, told.headers, _content(told.body))
+    return each.endpoint, each.instance, request, response, each.at, each.took, each.seen, each.last
+
+
+def _content(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from qsession import _options
+from qsession._staleness import Expiry
 from qsession.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Settings:
             may; by default those of the client itself do.
         beyond: Who answers past the end of the recording where the test only waited:
             nobody (``error``) or the ``model``.
+        expiry: When a recording is stale, and what happens then.
         record_command: The command that records this anew, for messages; ``{target}``
             stands for the target of the recording.
     """
@@ -73,6 +75,7 @@ class Settings:
     scenario: str = ""
     polls: Polls = "default"
     beyond: BeyondMode = "error"
+    expiry: Expiry = field(default_factory=Expiry)
     record_command: str = "pytest --qsession-record --qsession-target={target}"
 
 

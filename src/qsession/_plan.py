@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,8 @@ from qsession._config import (
 )
 from qsession._naming import cassette_path
 from qsession._options import CASSETTES
+from qsession._shelf import Collected
+from qsession._staleness import Expiry, expiry
 from qsession.errors import ReplayMismatch, UsageError
 
 if TYPE_CHECKING:
@@ -87,6 +89,7 @@ class Plan:
         root: Folder of the configuration.
         allow_ci: Whether the service may be reached where ``CI`` is set.
         allowed_hosts: Hosts that a replay may reach.
+        expiry: When a recording is stale, and what happens then.
     """
 
     options: Options
@@ -96,6 +99,7 @@ class Plan:
     root: Path
     allow_ci: bool
     allowed_hosts: frozenset[str]
+    expiry: Expiry = field(default_factory=Expiry)
 
     @property
     def keeps_off_the_service(self) -> bool:
@@ -135,6 +139,7 @@ class Plan:
             polls=check_polls(Option(str(test.marks.get("polls", "default")), "marker")),
             beyond=check_beyond(Option(str(test.marks.get("beyond", "error")), "marker")),
             allowed_hosts=self.allowed_hosts,
+            expiry=self.expiry,
             record_command=f"pytest '{test.nodeid}' --qsession-record --qsession-target={{target}}",
         )
 
@@ -156,6 +161,17 @@ class Plan:
             other = first.setdefault(str(path).lower(), test)
             if other is not test:
                 raise _shared(path, self.root, other, test)
+
+    def cassettes(self, tests: Sequence[Item], files: Sequence[Path]) -> Collected:
+        """What a collection of tests tells of the cassettes.
+
+        Args:
+            tests: The tests that have one.
+            files: Test files that were collected whole.
+        """
+        folder = self._folder()
+        claimed = [self._path(test, folder) for test in tests if "scenario" not in test.marks]
+        return Collected(folder, self.root, claimed, files)
 
     def backend(self, test: Item, run: Run) -> str | None:
         """Name of the backend for the fixtures; None when nobody named one.
@@ -198,7 +214,7 @@ def plan(
         workers: Processes that share the budget; none knows what the others spend.
 
     Raises:
-        UsageError: If a value is wrong (QS101, QS102, QS105) or two contradict (QS108).
+        UsageError: If a value is wrong (QS101, QS102, QS105, QS178, QS179) or two contradict (QS108).
     """
     options = Options((("command line", command_line), ("ini", ini)))
     mode = check_mode(options.get("mode", "replay"))
@@ -225,6 +241,7 @@ def plan(
         allowed_hosts=frozenset(str(host).lower() for host in hosts)
         if isinstance(hosts, list)
         else frozenset(),
+        expiry=expiry(ini.get("expire"), ini.get("on_stale")),
     )
 
 

@@ -57,7 +57,7 @@ class Run:
         self._refusals: list[QSessionError] = []
         self._answered = self._sessions = self._live = 0
         self._over = self._failed = False
-        self._written = ""
+        self._written = self._stale = ""
         self._origin: str = settings.target
         self._seed: int | None = None
         self._isa_seed: int | None = None
@@ -226,6 +226,7 @@ class Run:
             unused=unused,
             refused=len(self._refusals),
             leaps=self.clock.leaps,
+            stale=self._stale,
             modelled=sum(replay.modelled for replay in (self._replay, self._past) if replay is not None),
         )
 
@@ -258,6 +259,8 @@ class Run:
         assert self._settings.path is not None
         recording = _setup.store(self._settings).load(self._settings.path)
         self._origin = recording.provenance.target
+        where = display(self._settings.path)
+        self._stale = self._settings.expiry.of_age(recording.provenance, SystemClock().now(), where)
         self._discovery = Discovery(recording.provenance.instances)
         self._replay = self._replaying(recording)
 
@@ -337,6 +340,7 @@ class Run:
             return send(request)
         try:
             assert self._answers is not None
+            self._check_version(request)
             answer = self._answers.answer(call, request, send)
         except (ReplayMismatch, BudgetError, CassetteError) as refusal:
             self._refuse(refusal)
@@ -345,6 +349,13 @@ class Run:
             made = call.endpoint.name == "sessions.create" and answer.status < 300
             self._sessions += made and self._replay is None
         return answer
+
+    def _check_version(self, request: Request) -> None:
+        if self._replay is None or self._stale:
+            return
+        where = display(self._settings.path) if self._settings.path else ""
+        asked = request.headers.get("ibm-api-version", "")
+        self._stale = self._settings.expiry.of_version(self._replay.recording.provenance, asked, where)
 
     def _too_late(self, call: Call, request: Request, send: _wire.Send) -> Response:
         # A connection of this run lives on in a pool. Where the run had the service,

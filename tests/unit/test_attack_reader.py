@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks.attacks import attacks
 from benchmarks.mutations import Shelf, mutate
+
 from qsession._store import Store
 from qsession.errors import CassetteError
 

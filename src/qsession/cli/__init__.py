@@ -1,4 +1,4 @@
-"""The command line: ``qsession demo | serve | emulate | doctor``.
+"""The command line: ``qsession COMMAND``.
 
 Exit status: 0 fine, 1 findings, 2 usage.
 """
@@ -17,7 +17,9 @@ _COMMANDS = {
     "serve": "run the emulator as an HTTP server on this machine",
     "emulate": "run a command with an emulator up and the way to IBM led to it",
     "show": "show a cassette as a timeline: its head, its jobs with circuits and counts, its states",
+    "diff": "tell how two cassettes differ in meaning: circuits, options, states, counts beyond shot noise",
     "lint": "verify every cassette and body of a folder",
+    "prune": "show, and with --delete delete, cassettes whose test is gone and bodies that nobody refers to",
     "seal": "accept a reviewed hand edit of cassettes: check them and compute their digests anew",
     "export": "write a cassette as a self-contained one of plain vcrpy",
     "doctor": "say what would go wrong here; with --close cancel sessions that a killed run left open",

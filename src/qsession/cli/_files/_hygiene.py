@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,11 +79,12 @@ def is_body(path: Path) -> bool:
     return path.parent.name == _cassette.BODIES and path.suffix == ".gz"
 
 
-def unused_bodies(folder: Path) -> tuple[Sequence[Path], Sequence[str]]:
+def unused_bodies(folder: Path, *, without: Collection[Path] = ()) -> tuple[Sequence[Path], Sequence[str]]:
     """Large bodies that no cassette refers to.
 
     Args:
         folder: A cassette folder.
+        without: Cassettes that do not count, since they will go.
 
     Returns:
         The bodies, and the cassettes that could not be read: while there are some, nobody
@@ -92,8 +93,9 @@ def unused_bodies(folder: Path) -> tuple[Sequence[Path], Sequence[str]]:
     used: set[str] = set()
     unreadable = []
     files = all_files(folder)
+    going = {path.absolute() for path in without}
     for path in files:
-        if path.suffix in {".yaml", ".yml"}:
+        if path.suffix in {".yaml", ".yml"} and path.absolute() not in going:
             try:
                 used |= body_names(references(open_cassette(path).recording.interactions))
             except CassetteError as trouble:
