@@ -17,7 +17,7 @@ from qsession import _cassette, _meaning
 from qsession._endpoints import identify
 from qsession._kept import Kept, Recent, StoredRequest, references
 from qsession._model import Interaction, Recording
-from qsession._naming import ATTRIBUTES, attributes, is_ours
+from qsession._naming import ATTRIBUTES, attributes
 from qsession._payload._decode import LIMIT, Unreadable
 from qsession._payload._harmless import check_answer
 from qsession._redaction import Redactor
@@ -150,9 +150,10 @@ class Store:
         return Store(folder, self.scratch).save(folder / below, recording, redactor)
 
     def _keep_line_endings(self) -> None:
-        if not is_ours(self.folder):
-            both = attributes(self.folder) + ATTRIBUTES
-            write_whole(self.folder / ".gitattributes", both.encode())
+        # Read once: another process may write it between two looks.
+        said = attributes(self.folder)
+        if not said.endswith(ATTRIBUTES):
+            write_whole(self.folder / ".gitattributes", (said + ATTRIBUTES).encode())
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ _COMMANDS = {
     "lint": "verify every cassette and body of a folder",
     "prune": "show, and with --delete delete, cassettes whose test is gone and bodies that nobody refers to",
     "seal": "accept a reviewed hand edit of cassettes: check them and compute their digests anew",
+    "migrate": "take over recordings of vcrpy and pytest-recording, redacted on the way",
     "export": "write a cassette as a self-contained one of plain vcrpy",
     "doctor": "say what would go wrong here; with --close cancel sessions that a killed run left open",
 }
