@@ -4,8 +4,8 @@
     python -m benchmarks.workers --quick     # 4 x 20, and one mode
 
 The recordings share one large body, which all workers write at once. Stock vcrpy is given one cassette that
-its workers share, since it has no other way to share anything. Exit status 1 if something of ours is lost, written
-twice or damaged.
+its workers share, since it has no other way to share anything. Exit status 1 if something of ours is lost,
+written twice or damaged.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def ours(folder: Path, workers: int, number: int) -> Sequence[str]:
 
 
 class _Pages(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # noqa: N802 - the base class's name
+    def do_GET(self) -> None:
         self.send_response(200)
         self.send_header("Content-Length", "2")
         self.end_headers()
@@ -199,16 +199,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = list(ours(Path(name) / "cassettes", workers, number))
     lost = sum(1 for each in found if ".yaml" in each)
     total = workers * number
-    print(
-        f"{workers} workers x {number} recordings: {total - lost} of {total} there, {perf_counter() - began:.0f} s"
-    )
+    took = perf_counter() - began
+    print(f"{workers} workers x {number} recordings: {total - lost} of {total} there, {took:.0f} s")
     with TemporaryDirectory() as name:
         kept = theirs(Path(name), 4, 15)
     print(f"stock vcrpy, 4 workers x 15 requests into one cassette: {kept} of 60 there")
     for mode in MODES[:1] if quick else MODES:
         with TemporaryDirectory() as name:
             wrong = distributed(Path(name), mode)
-        print(f"pytest-xdist --dist {mode}: {'nothing lost, nothing twice' if not wrong else wrong}")
+        print(f"pytest-xdist --dist {mode}: {wrong or 'nothing lost, nothing twice'}")
         found += wrong
     print(f"findings: {len(found)}")
     for finding in found[:20]:
