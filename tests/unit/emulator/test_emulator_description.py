@@ -68,7 +68,10 @@ def told(version: str) -> list[tuple[Request, Response]]:
     caller.headers |= {"service-crn": OWN.crn, "ibm-api-version": version}
     for part in (happened, looked, refused, discovered, accounted):
         part(caller)
-    return caller.kept
+    slow = Noting(Emulator(backends=backends, run_seconds=5), caller.headers | {"service-crn": fake_crn(1)})
+    job = slow.job([[bell_circuit()]], cost=1)
+    slow.send("GET", f"/jobs/{job}", at=10)
+    return caller.kept + slow.kept
 
 
 def happened(caller: Caller) -> None:
