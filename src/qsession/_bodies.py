@@ -17,6 +17,6 @@ def read_object(body: bytes) -> Mapping[str, object]:
     """
     try:
         value: object = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return _NO_FIELDS
     return value if isinstance(value, dict) else _NO_FIELDS

@@ -18,9 +18,12 @@ from typing import Any, TypeAlias
 
 import yaml
 
+from qsession import _bounded_yaml
 from qsession._clock import from_datetime, to_datetime
 from qsession._kept import Late, StoredRequest, StoredResponse, uncollected
 from qsession._model import InstanceShape, Interaction, Provenance, Recording
+from qsession._payload._decode import Unreadable
+from qsession._payload._harmless import check_answer
 from qsession.errors import CassetteError
 
 FORMAT = 1
@@ -35,11 +38,10 @@ BODIES = "bodies"
 RESTORE = "restore it from version control, or delete it and record again with pytest --qsession-record"
 """What to do about a file that cannot be trusted."""
 
-_YAML = "tag:yaml.org,2002:"
-_TEXT, _LIST, _MAPPING = (f"{_YAML}str", "scalar"), (f"{_YAML}seq", "sequence"), (f"{_YAML}map", "mapping")
 _HEAD = ("metadata", "qsession")
 # git's, and those of its style diff3; the middle one is also how a heading is underlined.
 _MERGE = re.compile(r"^(<{7}|>{7}|\|{7})( |$)", re.MULTILINE)
+_MOST = 2**53
 _REFERENCE = re.compile(r"sha256:[0-9a-f]{64}")
 
 FetchBody: TypeAlias = Callable[[str], bytes]
@@ -61,7 +63,7 @@ def encode(recording: Recording) -> tuple[str, Mapping[str, bytes]]:
     head = _head(recording.provenance) | {"interactions": len(entries)}
     head["digest"] = _hash([head, digests])
     document = {"version": 1, "metadata": {"qsession": head}, "interactions": entries}
-    return _dump(document), bodies
+    return dump(document), bodies
 
 
 def decode(text: str, fetch: FetchBody, *, where: str) -> Recording:
@@ -94,9 +96,11 @@ def decode(text: str, fetch: FetchBody, *, where: str) -> Recording:
             interactions.append(_interaction(entry, fetch))
         place, told = _HEAD, {name: value for name, value in head.items() if name != "digest"}
         whole = head.get("digest") == _hash([told, [entry["qsession"]["digest"] for entry in entries]])
+    except Unreadable as harm:
+        raise harmful(where, str(harm)) from harm
     except _Edited as edited:
         raise _edited(_at(where, text, *place), f"interaction {index + 1} ({edited})") from None
-    except (KeyError, TypeError, ValueError, AttributeError) as broken:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as broken:
         why = f"a field is missing or of the wrong type: {broken!r}"
         raise _no_cassette(_at(where, text, *place), why) from broken
     if not whole:
@@ -106,6 +110,46 @@ def decode(text: str, fetch: FetchBody, *, where: str) -> Recording:
 
 class _Edited(Exception):
     """An interaction does not fit its digest."""
+
+
+def resealed(text: str, *, where: str) -> tuple[str, tuple[str, ...]]:
+    """A cassette that was edited, with the digests and the count of what it holds now.
+
+    Args:
+        text: Content of a cassette file.
+        where: The file's name, for messages.
+
+    Returns:
+        The text, to be verified by `decode`, and what did not fit before; the text is
+        as it was when nothing did.
+
+    Raises:
+        CassetteError: If the text is no cassette of ours (QS202), or of another format (QS203).
+    """
+    document = _load(text, where)
+    head = _mapping(_mapping(document.get("metadata")).get("qsession"))
+    entries = document.get("interactions")
+    if not isinstance(head, dict) or not head or not isinstance(entries, list):
+        raise _no_cassette(where, "it has no metadata.qsession and interactions, which qsession writes")
+    if head.get("format") != FORMAT:
+        raise _other_format(where, head.get("format"))
+    try:
+        changed = [f"interaction {n + 1} was edited" for n, entry in enumerate(entries) if _reseal(entry)]
+    except (KeyError, TypeError, ValueError, AttributeError) as broken:
+        raise _no_cassette(where, f"a field is missing or of the wrong type: {broken!r}") from broken
+    if head.get("interactions") != len(entries):
+        changed.append(f"it has {len(entries)} interactions instead of {head.get('interactions')}")
+    told = {name: value for name, value in head.items() if name != "digest"} | {"interactions": len(entries)}
+    digest = _hash([told, [entry["qsession"]["digest"] for entry in entries]])
+    if head.get("digest") != digest and not changed:
+        changed.append("its head, or the order of its interactions, was edited")
+    head |= {"interactions": len(entries), "digest": digest}
+    return (dump(document) if changed else text), tuple(changed)
+
+
+def _reseal(entry: Any) -> bool:
+    former, entry["qsession"]["digest"] = entry["qsession"].get("digest"), _digest(entry)
+    return bool(former != entry["qsession"]["digest"])
 
 
 def _entry(interaction: Interaction, bodies: dict[str, bytes]) -> dict[str, Any]:
@@ -145,6 +189,11 @@ def _body(body: bytes, name: str, ours: dict[str, Any], bodies: dict[str, bytes]
         bodies[reference] = body
         ours[name] = reference
         return ""
+    return inline(body)
+
+
+def inline(body: bytes) -> str | bytes:
+    """A body as YAML can hold it: text where that is possible."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
@@ -160,21 +209,31 @@ def _interaction(entry: Any, fetch: FetchBody) -> Interaction:
     request = StoredRequest(
         str(asked["method"]),
         str(asked["uri"]),
-        {name: str(values[0]) for name, values in asked["headers"].items()},
+        _headers(asked["headers"]),
         _source(asked["body"], ours.get("request_body"), fetch),
     )
     response = StoredResponse(
-        int(answered["status"]["code"]),
+        _count(answered["status"]["code"], 999),
         str(answered["status"]["message"]),
-        {name: str(values[0]) for name, values in answered["headers"].items()},
+        _headers(answered["headers"]),
         _source(answered["body"]["string"], ours.get("response_body"), fetch),
     )
-    at = int(ours["at_us"])
-    seen, last = int(ours.get("seen", 1)), int(ours.get("last_us", at))
-    instance = int(ours.get("instance", 0))
-    return Interaction(
-        str(ours["endpoint"]), instance, request, response, at, int(ours["took_us"]), seen, last
-    )
+    if isinstance(response.source, bytes):
+        check_answer(response.source)
+    at, took = _count(ours["at_us"]), _count(ours["took_us"])
+    seen, last = _count(ours.get("seen", 1)), _count(ours.get("last_us", at))
+    instance = _count(ours.get("instance", 0), 10_000)
+    return Interaction(str(ours["endpoint"]), instance, request, response, at, took, seen, last)
+
+
+def _count(value: object, most: int = _MOST) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+        raise ValueError(f"{str(value)[:40]!r} is no number from 0 to {most}")
+    return value
+
+
+def _headers(lists: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(values[0]) for name, values in lists.items()}
 
 
 def _source(inline: object, reference: object, fetch: FetchBody) -> bytes | Late:
@@ -260,7 +319,8 @@ def _hash(value: Any) -> str:
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
-def _dump(document: Mapping[str, Any]) -> str:
+def dump(document: Mapping[str, Any]) -> str:
+    """A document as YAML, as all cassettes are written."""
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     text: str = yaml.dump(document, Dumper=dumper, sort_keys=False, allow_unicode=True, width=2**20)
     return text
@@ -269,20 +329,13 @@ def _dump(document: Mapping[str, Any]) -> str:
 def _load(text: str, where: str) -> Mapping[str, Any]:
     try:
         with uncollected():
-            document = _parse(text)
-    except yaml.YAMLError as broken:
+            document = _bounded_yaml.read(text)
+    except _bounded_yaml.Unfit as unfit:
         if found := _MERGE.search(text):
-            line = text.count("\n", 0, found.start()) + 1
-            raise _no_cassette(f"{where}, line {line}", "a merge left its markers in it") from broken
-        problem = str(getattr(broken, "problem", None) or broken)
-        mark = getattr(broken, "problem_mark", None)
-        line_of = f", line {mark.line + 1}" if mark is not None else ""
-        raise _no_cassette(where + line_of, f"it is not YAML: {problem}") from broken
-    except ValueError as broken:
-        # A date that is none, a number with thousands of digits.
-        raise _no_cassette(where, f"it holds a value that cannot be read: {broken}") from broken
-    except RecursionError as broken:
-        raise _no_cassette(where, "it is nested too deeply") from broken
+            line_of = text.count("\n", 0, found.start()) + 1
+            raise _no_cassette(f"{where}, line {line_of}", "a merge left its markers in it") from unfit
+        line = f", line {unfit.line}" if unfit.line else ""
+        raise _no_cassette(where + line, str(unfit)) from unfit
     if not isinstance(document, dict):
         raise _no_cassette(where, f"it holds {_kind(document)}, not a mapping")
     return document
@@ -297,35 +350,6 @@ def _at(where: str, text: str, *path: str | int) -> str:
         elif isinstance(node, yaml.MappingNode):
             node = next((value for name, value in node.value if name.value == step), node)
     return where if node is None else f"{where}, line {node.start_mark.line + 1}"
-
-
-def _parse(text: str) -> Any:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
-    try:
-        root = loader.get_single_node()
-        return None if root is None else _build(root, loader, {})
-    finally:
-        loader.dispose()
-
-
-def _build(node: Any, loader: Any, known: dict[Any, Any]) -> Any:
-    """What a node stands for: texts, lists and mappings here, all else by the loader.
-
-    The loader's own way takes several times as long (measured), since it is made to be extended.
-    """
-    kind = node.tag, node.id
-    if kind == _TEXT:
-        return node.value
-    if node in known:  # an alias
-        return known[node]
-    if kind == _LIST:
-        built: Any = [_build(each, loader, known) for each in node.value]
-    elif kind == _MAPPING and all((name.tag, name.id) == _TEXT for name, _ in node.value):
-        built = {name.value: _build(each, loader, known) for name, each in node.value}
-    else:
-        return loader.construct_object(node, deep=True)
-    known[node] = built
-    return built
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -352,6 +376,17 @@ def _other_format(where: str, number: object) -> CassetteError:
         f"The cassette has format {number}; this version of qsession reads format {FORMAT}.",
         fix="pip install --upgrade qsession",
         intended="delete the file and record again with pytest --qsession-record",
+        where=where,
+    )
+
+
+def harmful(where: str, why: str) -> CassetteError:
+    """An answer that must not reach the client's decoders."""
+    return CassetteError(
+        "QS225",
+        "An answer in the cassette was not read: it could do harm to whoever decodes it.",
+        evidence=[why],
+        fix=RESTORE,
         where=where,
     )
 

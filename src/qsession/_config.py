@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from qsession import _options
 from qsession._model import ASPECTS, MEANING, Match, Micros
+from qsession._staleness import Expiry
 from qsession.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Settings:
         match: How alike a job must be to a recorded one.
         redact: Rules of redaction besides what is always taken out.
         screen: Keeps what a recording learns out of what is said meanwhile.
+        expiry: When a recording is stale, and what happens then.
         record_command: The command that records this anew, for messages; ``{target}``
             stands for the target of the recording.
     """
@@ -86,6 +88,7 @@ class Settings:
     park: Micros | None = None
     redact: tuple[str, ...] = field(default=(), repr=False)
     screen: Screen | None = field(default=None, repr=False)
+    expiry: Expiry = field(default_factory=Expiry)
     record_command: str = "pytest --qsession-record --qsession-target={target}"
 
     @property

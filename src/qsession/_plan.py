@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,8 @@ from qsession._config import (
 from qsession._model import Micros
 from qsession._naming import cassette_path, journal_path
 from qsession._options import CASSETTES
+from qsession._shelf import Collected
+from qsession._staleness import Expiry, expiry
 from qsession.errors import UsageError
 
 if TYPE_CHECKING:
@@ -98,6 +100,7 @@ class Plan:
         park: How long a job may be queued before its test is left, in microseconds.
         redact: Rules of redaction besides what is always taken out.
         screen: Keeps secrets out of reports; None in a replay, which learns none.
+        expiry: When a recording is stale, and what happens then.
     """
 
     options: Options
@@ -111,6 +114,7 @@ class Plan:
     park: Micros | None = None
     redact: tuple[str, ...] = ()
     screen: Screen | None = None
+    expiry: Expiry = field(default_factory=Expiry)
 
     @property
     def keeps_off_the_service(self) -> bool:
@@ -160,6 +164,7 @@ class Plan:
             park=self.park,
             redact=self.redact,
             screen=self.screen,
+            expiry=self.expiry,
             record_command=f"pytest '{test.nodeid}' --qsession-record --qsession-target={{target}}",
         )
 
@@ -181,6 +186,17 @@ class Plan:
             other = first.setdefault(str(path).lower(), test)
             if other is not test:
                 raise _shared(path, self.root, other, test)
+
+    def cassettes(self, tests: Sequence[Item], files: Sequence[Path]) -> Collected:
+        """What a collection of tests tells of the cassettes.
+
+        Args:
+            tests: The tests that have one.
+            files: Test files that were collected whole.
+        """
+        folder = self._folder()
+        claimed = [self._path(test, folder) for test in tests if "scenario" not in test.marks]
+        return Collected(folder, self.root, claimed, files)
 
     def backend(self, test: Item, run: Run) -> str | None:
         """Name of the backend for the fixtures; None when nobody named one.
@@ -225,7 +241,8 @@ def plan(
         workers: Processes that share the budget; none knows what the others spend.
 
     Raises:
-        UsageError: If a value is wrong (QS101, QS102, QS105, QS167, QS170) or two contradict (QS108, QS165).
+        UsageError: If a value is wrong (QS101, QS102, QS105, QS167, QS170, QS178, QS179) or two
+            contradict (QS108, QS165).
     """
     options = Options((("command line", command_line), ("ini", ini)))
     mode = check_mode(options.get("mode", "replay"))
@@ -265,6 +282,7 @@ def plan(
         park=park,
         redact=(redact := _listed(ini.get("redact"))),
         screen=_screen(redact, "record" if resume else mode),
+        expiry=expiry(ini.get("expire"), ini.get("on_stale")),
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from qsession._escaped import escaped
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -26,6 +28,7 @@ class Summary:
         making: Those of them that would have opened a session or submitted a job.
         leaps: Waits between two polls that were left out.
         modelled: Answers that a model gave, past the end of the recording.
+        stale: The cassette and why it counts as stale, or empty.
     """
 
     mode: str
@@ -43,14 +46,19 @@ class Summary:
     making: int = 0
     leaps: int = 0
     modelled: int = 0
+    stale: str = ""
 
 
-def lines(summaries: Iterable[Summary], *, mode: str) -> Sequence[str]:
+_MOST_NAMES = 10
+
+
+def lines(summaries: Iterable[Summary], *, mode: str, orphans: Sequence[str] = ()) -> Sequence[str]:
     """The closing block of a test run.
 
     Args:
         summaries: One for each run, from every worker.
         mode: Mode of the test run.
+        orphans: Cassettes that no test has.
     """
     runs = tuple(summaries)
     targets = ", ".join(sorted({run.target for run in runs})) or "nothing"
@@ -73,4 +81,15 @@ def lines(summaries: Iterable[Summary], *, mode: str) -> Sequence[str]:
         block.append(f"waits that leapt to the next event: {leaps}")
     if modelled := sum(run.modelled for run in runs):
         block.append(f"answers of the model, past the recordings: {modelled}")
+    if stale := {run.stale for run in runs if run.stale}:
+        block.append(f"stale cassettes: {len(stale)}")
+        block += _named(sorted(stale))
+    if orphans:
+        block.append(f"cassettes without a test: {len(orphans)} (qsession prune)")
+        block += _named(orphans)
     return block
+
+
+def _named(names: Sequence[str]) -> Sequence[str]:
+    more = [f"  and {len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
+    return [*(f"  {escaped(name)}" for name in names[:_MOST_NAMES]), *more]

@@ -23,6 +23,7 @@ from qsession._model import InstanceShape, Instant, Place, Provenance, Recording
 from qsession._replay import Replay
 from qsession._report import Summary
 from qsession._sources import Embedded
+from qsession._store import display
 from qsession._tally import Tally
 from qsession._usage import Usage
 from qsession.errors import BudgetError, CassetteError, Parked, QSessionError, ReplayMismatch
@@ -63,8 +64,8 @@ class Run:
         self._over = self._failed = False
         self._reason = ""
         self._custody: Custody | None = None
-        self._written = ""
         self._hear_children: Callable[[], None] = lambda: None
+        self._written = self._stale = ""
         self._origin: str = settings.target
         self._seed: int | None = None
         self._isa_seed: int | None = None
@@ -257,6 +258,7 @@ class Run:
             refused=self._refusals.count,
             making=self._refusals.making,
             leaps=self.clock.leaps,
+            stale=self._stale,
             modelled=sum(replay.modelled for replay in (self._replay, self._past) if replay is not None),
         )
 
@@ -298,6 +300,8 @@ class Run:
         assert self._settings.path is not None
         recording = _setup.store(self._settings).load(self._settings.path)
         self._origin = recording.provenance.target
+        where = display(self._settings.path)
+        self._stale = self._settings.expiry.of_age(recording.provenance, SystemClock().now(), where)
         self._discovery = Discovery(recording.provenance.instances)
         self._replay = self._replaying(recording)
         self._undo.enter_context(watched(self._replay.drawn))
@@ -384,6 +388,7 @@ class Run:
             raise self.parked
         try:
             assert self._answers is not None
+            self._check_version(request)
             answer = self._answers.answer(call, request, send)
         except (ReplayMismatch, BudgetError, CassetteError) as refusal:
             self._refuse(refusal, call)
@@ -392,6 +397,13 @@ class Run:
             made = call.endpoint.name == "sessions.create" and answer.status < 300
             self._sessions += made and self._replay is None
         return answer
+
+    def _check_version(self, request: Request) -> None:
+        if self._replay is None or self._stale:
+            return
+        where = display(self._settings.path) if self._settings.path else ""
+        asked = request.headers.get("ibm-api-version", "")
+        self._stale = self._settings.expiry.of_version(self._replay.recording.provenance, asked, where)
 
     def _too_late(self, call: Call, request: Request, send: _wire.Send) -> Response:
         # A connection of this run lives on in a pool. Where the run had the service,

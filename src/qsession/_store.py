@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -19,7 +19,9 @@ from qsession._endpoints import identify
 from qsession._files import remove_torn, write_whole
 from qsession._kept import Kept, Recent, StoredRequest, references
 from qsession._model import Interaction, Recording
-from qsession._naming import ATTRIBUTES, attributes, is_ours
+from qsession._naming import ATTRIBUTES, attributes
+from qsession._payload._decode import LIMIT, Unreadable
+from qsession._payload._harmless import check_answer
 from qsession.errors import CassetteError
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ _READERS = (
     "_cassette",
     "_clock",
     "_endpoints",
+    "_bounded_yaml",
+    "_escaped",
     "_invented",
     "_hosts",
     "_kept",
@@ -98,10 +102,7 @@ class Store:
 
     def _read(self, path: Path, bodies: _Bodies) -> tuple[str, Recording]:
         raw = path.read_bytes()
-        try:
-            text = raw.decode("utf-8")
-        except UnicodeDecodeError as broken:
-            raise _no_text(display(path), broken) from broken
+        text = _decoded(raw, path)
         recording = _cassette.decode(text, bodies, where=display(path))
         bodies.expect(references(recording.interactions))
         recording = replace(recording, interactions=tuple(map(_understood, recording.interactions)))
@@ -158,9 +159,10 @@ class Store:
         return Store(folder, self.scratch).save(folder / below, recording, redactor)
 
     def _keep_line_endings(self) -> None:
-        if not is_ours(self.folder):
-            both = attributes(self.folder) + ATTRIBUTES
-            write_whole(self.folder / ".gitattributes", both.encode())
+        # Read once: another process may write it between two looks.
+        said = attributes(self.folder)
+        if not said.endswith(ATTRIBUTES):
+            write_whole(self.folder / ".gitattributes", (said + ATTRIBUTES).encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +214,46 @@ def _only_one(path: Path) -> None:
             raise _two_files(display(path), sorted(alike))
 
 
+def bodies_of(path: Path, folder: Path | None = None) -> _cassette.FetchBody:
+    """Gives the large bodies of a cassette, from the folders above it and from another one.
+
+    Args:
+        path: The cassette.
+        folder: Another cassette folder, or None.
+    """
+    near = _Bodies(path.absolute().parent, path.absolute())
+    far = None if folder is None else _Bodies(folder.absolute(), path.absolute())
+
+    def fetch(reference: str) -> bytes:
+        try:
+            return near(reference)
+        except CassetteError:
+            if far is None:
+                raise
+            return far(reference)
+
+    return fetch
+
+
+def read_text(path: Path) -> str:
+    """The text of a cassette.
+
+    Raises:
+        CassetteError: If it is missing (QS201), or no text (QS202).
+    """
+    try:
+        return _decoded(path.read_bytes(), path)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        raise _missing(display(path), "pytest --qsession-record --qsession-target={target}") from None
+
+
+def _decoded(raw: bytes, path: Path) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as broken:
+        raise _no_text(display(path), broken) from broken
+
+
 def _understood(interaction: Interaction) -> Interaction:
     """Find out what a write means, for all who open the recording after this."""
     request = interaction.request
@@ -247,6 +289,26 @@ def _stamp() -> str:
     except (OSError, PackageNotFoundError):
         return ""
     return digest.hexdigest()
+
+
+def read_packed(path: Path) -> bytes:
+    """The content of the file of a large body, whatever its name says.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is larger than is read, or damaged.
+    """
+    if path.stat().st_size > LIMIT:
+        raise ValueError(f"it is larger than {LIMIT // 2**20} MiB")
+    try:
+        return _unpack(path.read_bytes())
+    except zlib.error as broken:
+        raise ValueError(str(broken)) from broken
+
+
+def body_names(references: Iterable[str]) -> set[str]:
+    """Names of the files of large bodies, by their references."""
+    return {_body_name(reference) for reference in references}
 
 
 def _body_name(reference: str) -> str:
@@ -288,13 +350,17 @@ def _read_body(path: Path, reference: str, where: Callable[[], str]) -> bytes:
         key = path, stamp.st_mtime_ns, stamp.st_size, reference
         if (body := _bodies.get(key)) is not None:
             return body
-        body = _unpack(path.read_bytes())
+        body = read_packed(path)
     except FileNotFoundError:
         raise _bad_body(where(), display(path), "it is missing") from None
     except (OSError, EOFError, ValueError, zlib.error) as broken:
         raise _bad_body(where(), display(path), f"it cannot be unpacked: {broken}") from broken
     if "sha256:" + hashlib.sha256(body).hexdigest() != reference:
         raise _bad_body(where(), display(path), "its content is not what its name says")
+    try:
+        check_answer(body)
+    except Unreadable as harm:
+        raise _cassette.harmful(where(), f"{display(path)}: {harm}") from harm
     _bodies.put(key, body, weight=len(body))
     return body
 
@@ -302,8 +368,14 @@ def _read_body(path: Path, reference: str, where: Callable[[], str]) -> bytes:
 def _unpack(packed: bytes) -> bytes:
     # The last bytes say how long it becomes: given that, it is not copied while it grows.
     # They are not to be trusted, but nothing becomes longer than 1032 times itself.
-    told = int.from_bytes(packed[-4:], "little")
-    return zlib.decompress(packed, 16 + zlib.MAX_WBITS, max(1, min(told, 1032 * len(packed))))
+    told = min(int.from_bytes(packed[-4:], "little"), 1032 * len(packed))
+    if told > LIMIT:
+        raise ValueError(f"it says that it becomes {told} bytes; {LIMIT} are read")
+    stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    body = stream.decompress(packed, told + 1)
+    if len(body) != told or not stream.eof or stream.unused_data:
+        raise ValueError("it is cut, or something follows it, or its length is not what it says")
+    return body
 
 
 def _missing(where: str, record: str) -> CassetteError:

@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from qsession._escaped import escaped
+
 __all__ = [
     "BudgetError",
     "CassetteError",
@@ -68,7 +70,8 @@ class QSessionError(Exception):
             lines.append(f"If this is intended: {self.intended}")
         if self.where:
             lines.append(f"Where: {self.where}")
-        return "\n".join(lines)
+        # What a recording or the code under test says may hold anything.
+        return escaped("\n".join(lines))
 
     def __reduce__(self) -> tuple[object, ...]:
         # The default passes args positionally, which the keyword-only signature

@@ -8,6 +8,7 @@ needs when one begins.
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, suppress
 from itertools import islice
@@ -42,6 +43,9 @@ _strays_key = pytest.StashKey["Tally"]()
 _settled_key = pytest.StashKey[bool]()
 _on_key = pytest.StashKey[bool]()
 _unseen_key = pytest.StashKey[list[str]]()
+_guarded_key = pytest.StashKey[bool]()
+_files_key = pytest.StashKey[list[Path]]()
+_orphans_key = pytest.StashKey[list[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -61,6 +65,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     hosts = "hosts besides this machine that a replay may reach"
     parser.addini("qsession_allowed_hosts", hosts, type="args", default=[])
     parser.addini("qsession_redact", "what to keep out of recordings", "linelist", [])
+    parser.addini(
+        "qsession_expire", "when a recording is stale: a number of days (90d), or never", default=None
+    )
+    parser.addini("qsession_on_stale", "what happens then: warn, error or ignore", default=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -69,6 +77,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_summaries_key] = []
     config.stash[_unseen_key] = []
     config.stash[_on_key] = False
+    config.stash[_files_key] = []
+    config.stash[_orphans_key] = []
     if in_use(command_line=_command_line(config), ini=_ini(config), root=_root(config)):
         # Before the test modules are imported: one could make a service at once.
         _guard_the_service(config)
@@ -91,6 +101,39 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     except UsageError as wrong:
         raise pytest.UsageError(str(wrong)) from None
     _guard_the_service(config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Remember which test files were collected whole; one that is skipped or broken says nothing."""
+    report = yield
+    if isinstance(collector, pytest.Module) and report.passed:
+        collector.config.stash[_files_key].append(collector.path)
+    return report
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """A selection says nothing of the tests that it leaves out."""
+    for item in items[:1]:
+        item.config.stash[_files_key].clear()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """See which cassettes belong to no test any more."""
+    config, target = session.config, os.environ.get("QSESSION_COLLECTED")
+    ours = [item for item in session.items if _is_ours(item)]
+    files = [] if any("::" in arg for arg in config.args) else config.stash[_files_key]
+    if not target and not (ours and files):
+        return
+    from qsession._shelf import orphans, write
+
+    collected = _plan(config).cassettes([_describe(item) for item in ours], files)
+    if target:
+        write(collected, Path(target))
+    found = [path.relative_to(collected.folder).as_posix() for path in orphans(collected)]
+    config.stash[_orphans_key] = found
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -152,7 +195,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         from qsession._report import lines
 
         terminalreporter.write_sep("=", "qsession")
-        for line in lines(summaries, mode=_plan(config).mode):
+        left_over = config.stash[_orphans_key]
+        for line in lines(summaries, mode=_plan(config).mode, orphans=left_over):
             terminalreporter.write_line(line)
     for told in config.stash[_unseen_key]:
         terminalreporter.write_sep("=", "qsession: refused outside of the tests that are ours")
@@ -170,6 +214,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         from dataclasses import asdict
 
         output["qsession"] = [asdict(summary) for summary in summaries]
+        output["qsession_orphans"] = session.config.stash[_orphans_key]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -181,6 +226,8 @@ def pytest_testnodedown(node: Any) -> None:
         from qsession._report import Summary
 
         node.config.stash[_summaries_key] += [Summary(**summary) for summary in summaries]
+        # Every worker collects all tests.
+        node.config.stash[_orphans_key] = output.get("qsession_orphans", [])
 
 
 @pytest.fixture
@@ -300,7 +347,7 @@ def _command_line(config: pytest.Config) -> dict[str, object]:
 
 
 def _ini(config: pytest.Config) -> dict[str, object]:
-    stems = [*OPTIONS, "allow_ci", "allowed_hosts", "redact"]
+    stems = [*OPTIONS, "allow_ci", "allowed_hosts", "redact", "expire", "on_stale"]
     return {stem: config.getini(f"qsession_{stem}") for stem in stems}
 
 

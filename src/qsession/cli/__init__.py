@@ -1,4 +1,4 @@
-"""The command line: ``qsession demo | serve | emulate | replay | accept | doctor | redact``.
+"""The command line: ``qsession COMMAND``.
 
 Exit status: 0 fine, 1 findings, 2 usage.
 """
@@ -18,6 +18,13 @@ _COMMANDS = {
     "emulate": "run a command with an emulator up and the way to IBM led to it",
     "accept": "make what a failed run recorded the cassette, without QPU time",
     "replay": "run a command that is answered from a cassette, with nothing else to reach",
+    "show": "show a cassette as a timeline: its head, its jobs with circuits and counts, its states",
+    "diff": "tell how two cassettes differ in meaning: circuits, options, states, counts beyond shot noise",
+    "lint": "verify every cassette and body of a folder",
+    "prune": "show, and with --delete delete, cassettes whose test is gone and bodies that nobody refers to",
+    "seal": "accept a reviewed hand edit of cassettes: check them and compute their digests anew",
+    "migrate": "take over recordings of vcrpy and pytest-recording, redacted on the way",
+    "export": "write a cassette as a self-contained one of plain vcrpy",
     "doctor": "say what would go wrong here; with --close cancel sessions that a killed run left open",
     "redact": "take secrets out of a recording in quarantine, and put it into its place",
 }

@@ -9,16 +9,12 @@ for the size of the whole body.
 
 from __future__ import annotations
 
-import ast
-import base64
 import json
 import math
-import struct
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
-from qsession._payload._decode import Unreadable, check_headers
+from qsession._payload._decode import Unreadable
+from qsession._payload._measure import measured
 from qsession._refusals import Refused
 from qsession._session_document import Json
 
@@ -36,9 +32,6 @@ MAX_PARTS = 10_000
 
 _MAX_AXES = 32
 _MAX_SIZE = 2**31
-_CHUNK = 2**20
-_NPY_HEAD = 16_384
-_NPY = b"\x93NUMPY"
 
 TYPES = frozenset(
     {"QuantumCircuit", "ndarray", "Parameter", "BindingsArray", "ObservablesArray", "complex", "datetime"}
@@ -146,82 +139,7 @@ def _check_shape(document: Mapping[str, Json]) -> None:
 
 
 def _measured(kind: str, text: str) -> int:
-    """Bytes that a text stands for; it is as long as it looks unless it is compressed."""
     try:
-        raw = base64.b64decode(text)
-    except ValueError:
-        return len(text)
-    content = _inflated(raw)
-    if content is None:
-        _check_qpy(raw)
-        return len(raw)
-    if kind == "ndarray":
-        _check_npy(content.head, content.size)
-    _check_qpy(content.head)
-    return content.size
-
-
-@dataclass(frozen=True, slots=True)
-class _Content:
-    """A decompressed value: how it starts (all of it if it is a circuit), and its size."""
-
-    head: bytes
-    size: int
-
-
-def _inflated(raw: bytes) -> _Content | None:
-    stream, head, size = zlib.decompressobj(), b"", 0
-    try:
-        while not stream.eof:
-            piece = stream.decompress(raw, _CHUNK)
-            raw = stream.unconsumed_tail
-            size += len(piece)
-            if size > MAX_VALUE:
-                raise Refused("invalid", f"a value must not exceed {MAX_VALUE} bytes when decompressed")
-            if len(head) < _NPY_HEAD or head.startswith(b"QISKIT"):
-                head += piece
-            if not piece and not raw:
-                break
-    except zlib.error:
-        return None
-    # What decodes a damaged one will say so; it was small until there.
-    return _Content(head, size) if stream.eof else None
-
-
-def _check_npy(head: bytes, size: int) -> None:
-    # A pickle or an archive, which numpy would open as well, is not what a client sends.
-    if not head.startswith(_NPY):
-        raise Refused("invalid", "an ndarray must be written in numpy's npy format")
-    try:
-        facts, start = _npy_header(head)
-        shape, kind = facts["shape"], str(facts["descr"])
-        elements = math.prod(shape)
-        width = int(kind.lstrip("<>|=")[1:])
-    except (ValueError, TypeError, LookupError, SyntaxError, MemoryError, struct.error) as problem:
-        raise Refused("invalid", "the header of an ndarray is not readable") from problem
-    if kind.lstrip("<>|=")[0] not in "biufc":
-        raise Refused("invalid", "an ndarray must hold numbers")
-    if len(shape) > _MAX_AXES or elements < 0 or elements * width != size - start:
-        raise Refused("invalid", "an ndarray must be as large as its header says")
-
-
-def _npy_header(head: bytes) -> tuple[dict[str, tuple[int, ...]], int]:
-    wide = head[6] > 1
-    start = 12 if wide else 10
-    length: int = struct.unpack_from("<I" if wide else "<H", head, 8)[0]
-    if start + length > len(head):
-        raise ValueError("too long a header")
-    facts = ast.literal_eval(head[start : start + length].decode("latin1").strip())
-    return facts, start + length
-
-
-def _check_qpy(content: bytes) -> None:
-    # The reader reserves memory for as many bits as a header claims.
-    if not content.startswith(b"QISKIT"):
-        return
-    try:
-        programs = check_headers(content)
+        return measured(kind, text, MAX_VALUE, MAX_PARTS)
     except Unreadable as problem:
-        raise Refused("invalid", f"a circuit cannot be taken: {problem}") from problem
-    if programs > MAX_PARTS:
-        raise Refused("invalid", f"a QPY file must hold at most {MAX_PARTS} circuits")
+        raise Refused("invalid", str(problem)) from problem

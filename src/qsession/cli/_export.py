@@ -1,0 +1,50 @@
+"""``qsession export``: a cassette as a self-contained one of plain vcrpy."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from qsession.errors import UsageError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.epilog = "example:\n  qsession export cassettes/test_bell/test_bell.yaml --output bell-vcrpy.yaml"
+    parser.add_argument("cassette", type=Path, metavar="CASSETTE", help="the file")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="the file to write (default: standard output)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write.
+
+    Returns:
+        0.
+
+    Raises:
+        UsageError: If the output would replace the cassette itself (QS176).
+        CassetteError: If the cassette cannot be read or trusted.
+    """
+    from qsession._files import write_whole
+    from qsession.cli._files._opening import open_cassette
+    from qsession.cli._files._plain import plain
+
+    output: Path | None = arguments.output
+    if output is not None and output.resolve() == arguments.cassette.resolve():
+        raise UsageError(
+            "QS176",
+            "The export would replace the cassette itself.",
+            evidence=[str(output)],
+            fix="name another file with --output",
+        )
+    text = plain(open_cassette(arguments.cassette).recording)
+    if output is None:
+        # As it is: what is written is a file's content and not for a terminal.
+        sys.stdout.buffer.write(text.encode())
+    else:
+        write_whole(output, text.encode())
+    return 0

@@ -1,0 +1,110 @@
+"""A recording as a plain cassette of vcrpy, which needs nothing of ours."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from qsession import _cassette
+from qsession._discovery import Discovery
+from qsession._endpoints import identify
+from qsession._model import SECOND, Instant, Interaction, Recording, Request, Response
+
+_CENTURY = 100 * 365 * 24 * 3600
+# What the client adds to the search for instances; vcrpy compares queries (read in client 0.51's SDK).
+_SEARCH = "limit=100"
+
+
+def plain(recording: Recording) -> str:
+    """The text of a plain cassette.
+
+    What a recording leaves out because it belongs to an account (tokens, instances, plans) is
+    made up as in a replay of ours; the token is valid for a century, since stock vcrpy has no clock.
+
+    Args:
+        recording: The recording.
+
+    Raises:
+        CassetteError: If a large body is missing or damaged (QS206).
+    """
+    return _cassette.dump({"version": 1, "interactions": list(_entries(recording))})
+
+
+def _entries(recording: Recording) -> Iterator[dict[str, Any]]:
+    discovery = Discovery(recording.provenance.instances)
+    plans = _plans(discovery, recording.provenance.recorded_at)
+    asked = 0
+    for interaction in recording.interactions:
+        # Stock vcrpy gives each answer once.
+        for _ in range(interaction.seen):
+            told = interaction
+            if interaction.endpoint == "catalog.entry":
+                told = _of_plan(interaction, plans[asked % len(plans)])
+                asked += 1
+            yield _entry(_answered(told, discovery, recording.provenance.recorded_at))
+
+
+def _answered(interaction: Interaction, discovery: Discovery, start: Instant) -> Interaction:
+    call = identify(interaction.request)
+    if call is None or interaction.response.status >= 400:
+        return interaction
+    if call.endpoint.name == "search.resources":
+        request = replace_url(interaction.request, f"{interaction.request.url}?{_SEARCH}")
+        interaction = replace(interaction, request=request)
+    made = discovery.answer(call, start + interaction.at)
+    if made is None:
+        return interaction
+    body = _lasting(made.body, start) if call.endpoint.name == "iam.token" else made.body
+    return replace(interaction, response=Response(made.status, made.reason, made.headers, body))
+
+
+def _lasting(body: bytes, start: Instant) -> bytes:
+    answer = json.loads(body)
+    issued = start // SECOND
+    claims = {"iam_id": "IBMid-0000000000", "iat": issued, "exp": issued + _CENTURY}
+    parts = ({"alg": "none", "typ": "JWT"}, claims)
+    token = ".".join(_segment(json.dumps(part).encode()) for part in parts) + "." + _segment(b"qsession")
+    answer |= {"access_token": token, "expires_in": _CENTURY, "expiration": issued + _CENTURY}
+    return json.dumps(answer, separators=(",", ":")).encode()
+
+
+def _segment(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _plans(discovery: Discovery, start: Instant) -> Sequence[str]:
+    call = identify(Request("POST", "https://api.global-search-tagging.cloud.ibm.com/v3/resources/search"))
+    assert call is not None
+    found = discovery.answer(call, start)
+    assert found is not None
+    return [str(item["service_plan_unique_id"]) for item in json.loads(found.body)["items"]]
+
+
+def _of_plan(interaction: Interaction, plan: str) -> Interaction:
+    request = replace_url(interaction.request, interaction.request.url.replace("{plan}", plan))
+    return replace(interaction, request=request)
+
+
+def replace_url(request: Request, url: str) -> Request:
+    """The same request to another url."""
+    return Request(request.method, url, request.headers, request.body)
+
+
+def _entry(interaction: Interaction) -> dict[str, Any]:
+    request, response = interaction.request, interaction.response
+    return {
+        "request": {
+            "method": request.method,
+            "uri": request.url,
+            "body": _cassette.inline(request.body) if request.body else None,
+            "headers": {name: [value] for name, value in request.headers.items()},
+        },
+        "response": {
+            "status": {"code": response.status, "message": response.reason},
+            "headers": {name: [value] for name, value in response.headers.items()},
+            "body": {"string": _cassette.inline(response.body)},
+        },
+    }

@@ -1,0 +1,108 @@
+"""``qsession prune``: cassettes whose test is gone, and bodies that nobody refers to."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qsession._escaped import one_line
+from qsession.cli._lint import existing
+from qsession.errors import UsageError
+
+if TYPE_CHECKING:
+    from qsession._shelf import Collected
+
+_NO_TESTS = 5  # pytest's exit status when it collected none
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.epilog = "example:\n  qsession prune            # shows what would go\n  qsession prune --delete"
+    parser.add_argument(
+        "folder",
+        nargs="?",
+        type=Path,
+        metavar="FOLDER",
+        help="the cassette folder (default: the one of the tests here)",
+    )
+    parser.add_argument("--delete", action="store_true", help="delete what is found; without it nothing is")
+    parser.add_argument("--json", action="store_true", help="print what was found as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask pytest for the tests, and look what is left over.
+
+    Returns:
+        0 when there is nothing, or it was deleted; 1 else.
+
+    Raises:
+        UsageError: If pytest cannot collect the tests here (QS177), or there is no
+            such folder (QS175).
+    """
+    from qsession._shelf import orphans
+    from qsession._store import display
+    from qsession.cli._files._hygiene import unused_bodies
+
+    collected = _collected()
+    folder = existing(arguments.folder or collected.folder)
+    gone = [path for path in orphans(collected) if path.is_relative_to(folder.absolute())]
+    bodies, unreadable = unused_bodies(folder, without=gone)
+    if unreadable:
+        # What an unreadable cassette refers to, nobody knows.
+        bodies = ()
+    if arguments.delete:
+        for path in (*gone, *bodies):
+            path.unlink()
+    told = {
+        "cassettes": [display(path) for path in gone],
+        "bodies": [display(path) for path in bodies],
+        "unreadable": list(unreadable),
+        "deleted": arguments.delete,
+    }
+    print(json.dumps(told) if arguments.json else "\n".join(_lines(told)))
+    return 1 if (gone or bodies) and not arguments.delete else 0
+
+
+def _lines(told: dict[str, object]) -> Sequence[str]:
+    lines = []
+    for kind, what in (("cassettes", "no test has it"), ("bodies", "no cassette refers to it")):
+        found = told[kind]
+        assert isinstance(found, list)
+        lines += [one_line(f"{path}: {what}", most=1000) for path in found]
+    unreadable = told["unreadable"]
+    assert isinstance(unreadable, list)
+    lines += [one_line(f"bodies are left alone: {each}", most=1000) for each in unreadable]
+    if not lines:
+        return ["nothing is left over"]
+    return [*lines, "deleted" if told["deleted"] else "nothing was deleted; --delete does"]
+
+
+def _collected() -> Collected:
+    from qsession._shelf import read
+
+    with tempfile.TemporaryDirectory(prefix="qsession-prune-") as name:
+        target = Path(name) / "collected.json"
+        command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+        done = subprocess.run(
+            command,
+            env=os.environ | {"QSESSION_COLLECTED": str(target)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode not in (0, _NO_TESTS) or not target.exists():
+            raise UsageError(
+                "QS177",
+                "pytest could not collect the tests here, so nobody knows which cassettes they have.",
+                evidence=(done.stdout + done.stderr).strip().splitlines()[-5:],
+                fix="make 'pytest --collect-only' work, in the folder of the configuration",
+            )
+        return read(target)
