@@ -77,7 +77,7 @@ def read(text: str) -> Any:
         return _document(loader)
     except yaml.YAMLError as broken:
         mark = getattr(broken, "problem_mark", None)
-        problem = str(getattr(broken, "problem", None) or broken)
+        problem = str(getattr(broken, "problem", None) or broken).partition("\n")[0]
         raise Unfit(f"it is not YAML: {problem}", mark.line + 1 if mark is not None else 0) from broken
     finally:
         loader.dispose()
