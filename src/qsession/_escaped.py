@@ -1,4 +1,4 @@
-"""Text of a recording as a terminal may be given it. Light: errors load it."""
+"""Text of a recording as a terminal may be given it. Light: errors load it when they are shown."""
 
 from __future__ import annotations
 

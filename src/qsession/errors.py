@@ -19,8 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qsession._escaped import escaped
-
 __all__ = [
     "BudgetError",
     "CassetteError",
@@ -71,6 +69,9 @@ class QSessionError(Exception):
         if self.where:
             lines.append(f"Where: {self.where}")
         # What a recording or the code under test says may hold anything.
+        # Only here: every start of pytest loads this module, and few of them say anything.
+        from qsession._escaped import escaped
+
         return escaped("\n".join(lines))
 
     def __reduce__(self) -> tuple[object, ...]:
