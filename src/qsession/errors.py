@@ -17,8 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qsession._escaped import escaped
-
 __all__ = ["BudgetError", "CassetteError", "ClockError", "QSessionError", "ReplayMismatch", "UsageError"]
 
 
@@ -60,7 +58,9 @@ class QSessionError(Exception):
             lines.append(f"If this is intended: {self.intended}")
         if self.where:
             lines.append(f"Where: {self.where}")
-        # What a recording or the code under test says may hold anything.
+        # What a recording or the code under test says may hold anything. Loaded when there is an error.
+        from qsession._escaped import escaped
+
         return escaped("\n".join(lines))
 
     def __reduce__(self) -> tuple[object, ...]:
