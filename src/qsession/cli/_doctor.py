@@ -15,7 +15,7 @@ from qsession._money import OpenNote, forget, leftovers, parked
 from qsession.errors import UsageError
 
 if TYPE_CHECKING:
-    from qiskit_ibm_runtime import QiskitRuntimeService
+    from qiskit_ibm_runtime import QiskitRuntimeService, RuntimeJobV2
 
 
 _OTHER_INSTANCE = "qsession doctor --close --instance=NAME, with the instance it is in"
@@ -148,16 +148,11 @@ def _cancel(service: QiskitRuntimeService, note: OpenNote) -> str:
 
     from qsession._redaction import Rules, Screen
 
-    if note.kind == "job":
-        try:
-            job = service.job(note.id)
-            if not job.in_final_state():
-                job.cancel()
-        except IBMError as problem:
-            return Screen(Rules()).clean(str(problem))
-        return ""
     kind = Batch if note.kind == "batch" else Session
     try:
+        if note.kind == "job":
+            _cancel_job(service.job(note.id))
+            return ""
         session = kind.from_id(note.id, service)
         # What a closed session answers to a cancel is not documented.
         if session.status() != "Closed":
@@ -166,3 +161,16 @@ def _cancel(service: QiskitRuntimeService, note: OpenNote) -> str:
         # The client quotes the service, and the service the instance.
         return Screen(Rules()).clean(str(problem))
     return ""
+
+
+def _cancel_job(job: RuntimeJobV2) -> None:
+    from qiskit_ibm_runtime.exceptions import IBMError
+
+    if job.in_final_state():
+        return
+    try:
+        job.cancel()
+    except IBMError:
+        # It may have ended in the meantime.
+        if not job.in_final_state():
+            raise
