@@ -173,7 +173,6 @@ class Kept:
             f"/sessions/{session}",
             *(f"/jobs/{job}{part}" for part in ("", "/results", "/metrics", "/logs")),
             "/jobs?exclude_params=false",
-            "/workloads",
             "/tags?type=job&search=kept",
             "/instances/usage",
             "/instances/configuration",
