@@ -19,7 +19,9 @@ from pathlib import Path
 
 from qsession import _cassette
 from qsession._files import write_whole
+from qsession._journal import discard
 from qsession._model import Interaction, Recording, Request, Response
+from qsession._naming import journal_path
 from qsession._redaction import Finding, Mark, Redactor, Rules, cut_out, marked_in
 from qsession._store import Store, display
 from qsession.errors import CassetteError
@@ -145,6 +147,8 @@ def release(path: Path, rules: Rules, *, cut: bool, force: bool = False) -> Path
     if _digest(cassette) != held.replaces and not force:
         raise _changed(path, cassette)
     store.save(cassette, replace(held.recording, interactions=tuple(interactions)), redactor)
+    # Else --qsession-resume would go on with it, on the service, in the place of a replay.
+    discard(journal_path(store.scratch, cassette))
     path.unlink()
     return cassette
 

@@ -17,7 +17,9 @@ from qiskit.circuit import ClassicalRegister
 import qsession
 from qsession import _quarantine
 from qsession._discovery import fake_crn
-from qsession._redaction import Rules, rules
+from qsession._journal import Journal, new_head
+from qsession._naming import journal_path
+from qsession._redaction import Redactor, Rules, rules
 from qsession.cli import main
 from qsession.emulator import Emulator
 from qsession.errors import CassetteError
@@ -119,6 +121,19 @@ def test_cut_takes_out_the_text_and_puts_the_recording_in_place(tmp_path, held, 
         told = requests.get(f"{URL}/sessions/{session}", headers=HEADERS, timeout=5).json()
         post({"mode": "dedicated", "backend": "ibm_fez"})
     assert (told["circuit"], told["note"], told["id"]) == ("REDACTED", "ordinary", session)
+
+
+def test_released_recording_has_no_journal_any_more(tmp_path, held):
+    """Resuming would go on with it on the service, in the place of a replay of what was paid for."""
+    path = journal_path(tmp_path / ".qsession", tmp_path / "c" / "a.yaml")
+    journal = Journal.begin(path, Redactor(), new_head(test="", cassette="c/a.yaml", recorded_at=0))
+    journal.told("backend", "ibm_fez")
+    journal.close()
+    with pytest.raises(CassetteError, match="QS223"):
+        _quarantine.release(tmp_path / FILE, rules(["re:ordinary"], origin="a test"), cut=False)
+    assert path.exists()
+    assert main(["redact", FILE, "--cut"]) == 0
+    assert not path.exists()
 
 
 def test_rule_that_names_it_is_enough(tmp_path, held):
