@@ -13,8 +13,13 @@ _PREFIX = ".writing-"
 _TORN = re.compile(rf"{re.escape(_PREFIX)}(\d+)-\w+")
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes, *, private: bool = False) -> None:
     """Write a file so that a reader sees the old content or the new, never a part.
+
+    Args:
+        path: The file; folders above it are made.
+        data: Its content.
+        private: Whether only its owner may read it, from the first byte on.
 
     Raises:
         OSError: If the disk refuses; the old content stays.
@@ -29,7 +34,8 @@ def write_whole(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         # mkstemp makes files for their owner only; a cassette is as public as its folder.
-        Path(name).chmod(0o666 & ~_umask())
+        if not private:
+            Path(name).chmod(0o666 & ~_umask())
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

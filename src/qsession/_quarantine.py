@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import secrets
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,13 +21,12 @@ from qsession._files import write_whole
 from qsession._journal import discard
 from qsession._model import Interaction, Recording, Request, Response
 from qsession._naming import journal_path
-from qsession._redaction import Finding, Mark, Redactor, Rules, cut_out, marked_in
+from qsession._redaction import Finding, Mark, Redactor, Rules, cut_out, few, marked_in
 from qsession._store import Store, display
 from qsession.errors import CassetteError
 
 SUFFIX = ".quarantine"
 _FORMAT = 1
-_MOST_SHOWN = 5
 _MOST = 512 * 2**20
 
 
@@ -83,17 +81,12 @@ def keep_out(store: Store, path: Path, recording: Recording, redactor: Redactor)
         os.path.relpath(store.folder, home),
         _digest(path),
     )
-    below = path.relative_to(store.folder) if path.is_relative_to(store.folder) else Path(path.name)
-    target = store.scratch / "rejected" / below.with_suffix(SUFFIX)
-    write_whole(store.scratch / ".gitignore", b"*\n")
-    _write_private(target, _packed(held))
-    lines = [f"interaction {number + 1}, {finding}" for number, finding in findings[:_MOST_SHOWN]]
-    if len(findings) > _MOST_SHOWN:
-        lines.append(f"and {len(findings) - _MOST_SHOWN} more")
+    target = store.aside(path).with_suffix(SUFFIX)
+    write_whole(target, _packed(held), private=True)
     raise CassetteError(
         "QS221",
         "The recording holds a secret that nothing takes out. It is in quarantine, and no result is lost.",
-        evidence=lines,
+        evidence=few([f"interaction {number + 1}, {finding}" for number, finding in findings]),
         fix=f"qsession redact {display(target)} --cut",
         intended="--rule instead of --cut where a regular expression can name what must go",
         where=display(target),
@@ -234,21 +227,6 @@ def _whole(one: Interaction) -> Interaction:
     )
 
 
-def _write_private(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # mkstemp makes files for their owner only, from the first byte on.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
 def _no_quarantine(path: Path, why: Exception) -> CassetteError:
     reason = f"{type(why).__name__}" if isinstance(why, KeyError) else str(why)
     return CassetteError(
@@ -261,13 +239,10 @@ def _no_quarantine(path: Path, why: Exception) -> CassetteError:
 
 
 def _still_there(path: Path, left: Sequence[str], *, cut: bool) -> CassetteError:
-    lines = list(left[:_MOST_SHOWN])
-    if len(left) > _MOST_SHOWN:
-        lines.append(f"and {len(left) - _MOST_SHOWN} more")
     return CassetteError(
         "QS223",
         "The recording still holds a secret. It stays in quarantine.",
-        evidence=lines,
+        evidence=few(left),
         fix="record again without the value" if cut else f"qsession redact {display(path)} --cut",
         where=display(path),
     )

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 CREATES = {"sessions.create": "session", "jobs.create": "job"}
 """The calls that make something, and what."""
 
-_MOST_SHOWN = 5
-
 
 class Notes(Protocol):
     """Is told what is recorded, as it happens."""
@@ -314,13 +312,12 @@ class Recorder:
 
 
 def _not_to_be_written(findings: Sequence[Finding]) -> CassetteError:
-    lines = [str(finding) for finding in findings[:_MOST_SHOWN]]
-    if len(findings) > _MOST_SHOWN:
-        lines.append(f"and {len(findings) - _MOST_SHOWN} more")
+    from qsession._redaction import few
+
     return CassetteError(
         "QS220",
         "A secret would have been recorded that nothing takes out. Nothing was sent.",
-        evidence=lines,
+        evidence=few(findings),
         fix="keep the value out of what the test sends: names of registers and variables cannot be changed",
     )
 

@@ -153,10 +153,13 @@ class Store:
         Returns:
             Where it was kept.
         """
+        return Store(self.scratch / "rejected", self.scratch).save(self.aside(path), recording, redactor)
+
+    def aside(self, path: Path) -> Path:
+        """Where what must not become a cassette is kept, in a folder that git ignores."""
         write_whole(self.scratch / ".gitignore", b"*\n")
-        folder = self.scratch / "rejected"
         below = path.relative_to(self.folder) if path.is_relative_to(self.folder) else Path(path.name)
-        return Store(folder, self.scratch).save(folder / below, recording, redactor)
+        return self.scratch / "rejected" / below
 
     def _keep_line_endings(self) -> None:
         # Read once: another process may write it between two looks.

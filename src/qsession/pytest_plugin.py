@@ -43,7 +43,6 @@ _strays_key = pytest.StashKey["Tally"]()
 _settled_key = pytest.StashKey[bool]()
 _on_key = pytest.StashKey[bool]()
 _unseen_key = pytest.StashKey[list[str]]()
-_guarded_key = pytest.StashKey[bool]()
 _files_key = pytest.StashKey[list[Path]]()
 _orphans_key = pytest.StashKey[list[str]]()
 

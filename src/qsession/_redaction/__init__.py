@@ -9,7 +9,7 @@ A replay does not load this room.
 """
 
 from qsession._redaction._marks import Mark, cut_out, marked_in
-from qsession._redaction._redactor import KEPT_REQUEST, KEPT_RESPONSE, Finding, Redactor
+from qsession._redaction._redactor import KEPT_REQUEST, KEPT_RESPONSE, Finding, Redactor, few
 from qsession._redaction._rules import KINDS, Rules, rules
 from qsession._redaction._screen import Screen
 from qsession._redaction._urls import canonical_url
@@ -25,6 +25,7 @@ __all__ = [
     "Screen",
     "canonical_url",
     "cut_out",
+    "few",
     "marked_in",
     "rules",
 ]

@@ -6,7 +6,7 @@ import json
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
@@ -30,6 +30,7 @@ KEPT_RESPONSE = ("content-type", "retry-after")
 _ACCOUNT = re.compile(r":a/([0-9A-Za-z]{6,64})")
 _LEARNED = frozenset({"user id", "account id", "API key", "token"})
 _REMEMBERED = 64
+_MOST_SHOWN = 5
 
 STRANGER = 2**32 - 2
 """The number of an instance that was mentioned and not used."""
@@ -49,6 +50,12 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.where}: {self.kind} (the value is not shown)"
+
+
+def few(findings: Sequence[object]) -> list[str]:
+    """The first of some findings as lines, and how many more there are."""
+    rest = len(findings) - _MOST_SHOWN
+    return [str(each) for each in findings[:_MOST_SHOWN]] + ([f"and {rest} more"] if rest > 0 else [])
 
 
 class Redactor:

@@ -108,9 +108,7 @@ def _close(arguments: argparse.Namespace) -> tuple[list[str], list[_Finding]]:
     for note in notes:
         if problem := _cancel(service, note):
             what = f"the {note.kind} {note.id} could not be closed: {problem}"
-            findings.append(
-                _Finding(what, "qsession doctor --close --instance=NAME, with the instance it is in")
-            )
+            findings.append(_Finding(what, _OTHER_INSTANCE))
         else:
             forget(arguments.folder, note.id)
             if note.parked:

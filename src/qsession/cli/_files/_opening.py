@@ -65,11 +65,6 @@ def call_of(interaction: Interaction) -> Call | None:
     return identify(interaction.request)
 
 
-def cassettes_in(folder: Path) -> Sequence[Path]:
-    """All files below a folder that are called like cassettes, in the order of their names."""
-    return sorted(path for path in _files(folder) if path.suffix in {".yaml", ".yml"})
-
-
 def _files(folder: Path) -> Iterator[Path]:
     for path in folder.iterdir() if folder.is_dir() else ():
         if path.is_symlink() and path.is_dir():
