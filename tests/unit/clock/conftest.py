@@ -6,14 +6,13 @@ import faulthandler
 import os
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import IO
 
 import pytest
+from clock_start import START
 
 from qsession import VirtualClock
 
-START = datetime(2026, 1, 5, 12, tzinfo=UTC)
 LONGEST = 60.0
 
 

@@ -8,8 +8,8 @@ import time
 from datetime import timedelta
 
 import pytest
+from clock_start import START
 
-from conftest import START
 from qsession import VirtualClock
 from qsession._clock import begin, end, from_datetime, leaping
 from qsession.errors import ClockError, UsageError

@@ -11,9 +11,9 @@ from types import ModuleType, SimpleNamespace
 
 import freezegun
 import pytest
+from clock_start import START
 from freezegun import api
 
-from conftest import START
 from qsession import VirtualClock
 from qsession._clock import _freezegun, findings
 

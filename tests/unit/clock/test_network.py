@@ -10,12 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
+from clock_start import START
 from ibm_cloud_sdk_core.authenticators import IAMAuthenticator
 from ibm_cloud_sdk_core.token_managers.iam_token_manager import IAMTokenManager
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from conftest import START
 from qsession import VirtualClock
 
 

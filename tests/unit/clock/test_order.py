@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import pytest
+from clock_start import START
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import START
 from qsession import VirtualClock
 
 Log: TypeAlias = list[tuple[float, str]]

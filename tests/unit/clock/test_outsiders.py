@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
+from clock_start import START
 
-from conftest import START
 from qsession import VirtualClock
 
 # In a list: names in modules follow the clock.

@@ -22,9 +22,9 @@ from typing import Any
 
 import freezegun
 import pytest
+from clock_start import START
 from freezegun import api
 
-from conftest import START
 from qsession import VirtualClock
 
 OWNERS: dict[str, Any] = {
