@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
@@ -102,19 +101,25 @@ class Layers:
 
 
 def _decoded(data: bytes) -> Iterator[tuple[str, bytes]]:
-    codings = (
-        ("base64", BASE64, 4, unbase64),
-        ("base64 in lines", LINES, 1, unbase64),
-        ("hexadecimal", HEX, 2, unhex),
-    )
-    for name, pattern, shifts, decode in codings:
-        for found in pattern.finditer(data):
-            for shift in range(shifts):
-                decoded = decode(found[0][shift:])
-                # Most words are base64 of noise, and so is base64 begun at a wrong place. What was
-                # seen and is shorter than what counts as readable is looked for in its coding.
-                if is_readable(decoded):
-                    yield name, decoded if shift == 0 or _is_packed(decoded) else printed(decoded)
+    for found in BASE64.finditer(data):
+        yield from _shifted("base64", found[0], 4, unbase64)
+        # Its letters are some of those of base64, so there is none elsewhere.
+        for run in HEX.finditer(found[0]):
+            yield from _shifted("hexadecimal", run[0], 2, unhex)
+    if b"\n" in data:
+        for found in LINES.finditer(data):
+            yield from _shifted("base64 in lines", found[0], 1, unbase64)
+
+
+def _shifted(
+    name: str, run: bytes, shifts: int, decode: Callable[[bytes], bytes]
+) -> Iterator[tuple[str, bytes]]:
+    for shift in range(shifts):
+        decoded = decode(run[shift:])
+        # Most words are base64 of noise, and so is base64 begun at a wrong place. What was
+        # seen and is shorter than what counts as readable is looked for in its coding.
+        if is_readable(decoded):
+            yield name, decoded if shift == 0 or _is_packed(decoded) else printed(decoded)
 
 
 def packed_at(data: bytes) -> Iterator[tuple[int, str]]:
@@ -175,8 +180,8 @@ def unbase64(text: bytes) -> bytes:
     plain = text.translate(_TO_STANDARD, _SPACE).rstrip(b"=")
     plain = plain[: len(plain) - (len(plain) % 4 == 1)]
     try:
-        return base64.b64decode(plain + b"=" * (-len(plain) % 4))
-    except (binascii.Error, ValueError):
+        return binascii.a2b_base64(plain + b"=" * (-len(plain) % 4))
+    except binascii.Error:
         return b""
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
@@ -72,7 +72,8 @@ class Redactor:
         self._lock = threading.Lock()
         self._crns: list[str] = []
         self._tags: dict[str, str] = {}
-        self._cleaned: OrderedDict[tuple[int, bytes], bytes] = OrderedDict()
+        # A poll says the same each time.
+        self._cleaned = lru_cache(_REMEMBERED)(lambda _generation, body: self._editor.data(body))
         self._look_for(Search(self.values, self.rules.own))
 
     def _look_for(self, search: Search) -> None:
@@ -236,13 +237,7 @@ class Redactor:
 
     def clean_body(self, body: bytes) -> bytes:
         """A body without credentials and identities; the same bytes when there are none."""
-        if (known := self._cleaned.get((self.values.generation, body))) is None:
-            known = self._editor.data(body)
-            # A poll says the same each time.
-            self._cleaned[self.values.generation, body] = known
-            if len(self._cleaned) > _REMEMBERED:
-                self._cleaned.popitem(last=False)
-        return known
+        return self._cleaned(self.values.generation, body)
 
     def clean_text(self, text: str) -> str:
         """A text without cloud resource names, tokens and seen secrets."""

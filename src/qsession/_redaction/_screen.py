@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -48,7 +47,6 @@ class Screen:
         self._own = Redactor(rules)
         self._watched: deque[Redactor] = deque(maxlen=_LATEST)
         self._current = _Current((), self._own.for_reports(Values()))
-        self._known: OrderedDict[str, str] = OrderedDict()
         for kind, value in _at_hand(environment, accounts or Path.home() / ".qiskit" / "qiskit-ibm.json"):
             if kind == "instance":
                 self._own.learn_account(value)
@@ -63,15 +61,7 @@ class Screen:
 
     def clean(self, text: str) -> str:
         """A text without secrets; the same where there are none."""
-        if len(text) < _SHORTEST:
-            return text
-        current = self._renewed()
-        if (known := self._known.get(text)) is not None:
-            return known
-        new = self._known[text] = current.clean(text)
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
-        return new
+        return text if len(text) < _SHORTEST else self._renewed().clean(text)
 
     def clean_tree(self, value: object) -> object:
         """Any value with each text in it cleaned: lists, tuples, mappings, and objects of pytest in place."""
@@ -99,23 +89,26 @@ class Screen:
         secret = (form for kind, form in values.forms() if kind in _CREDENTIALS)
         pieces = frozenset(piece for form in secret for piece in _pieces(form))
         # At once, without a lock: a thread that logs holds its handler's.
-        self._current, self._known = _Current(state, self._own.for_reports(values), pieces), OrderedDict()
+        self._current = _Current(state, self._own.for_reports(values), pieces)
         return self._current
 
 
-@dataclass(frozen=True, slots=True)
 class _Current:
     """What is known at a moment."""
 
-    state: tuple[object, ...]
-    redactor: Redactor
-    pieces: frozenset[bytes] = frozenset()
+    def __init__(
+        self, state: tuple[object, ...], redactor: Redactor, pieces: frozenset[bytes] = frozenset()
+    ) -> None:
+        self.state = state
+        self.clean = lru_cache(_REMEMBERED)(self._clean)
+        self._redactor = redactor
+        self._pieces = pieces
 
-    def clean(self, text: str) -> str:
-        return self._without_pieces(self.redactor.clean_text(_CUT.sub(self._without_ends, text)))
+    def _clean(self, text: str) -> str:
+        return self._without_pieces(self._redactor.clean_text(_CUT.sub(self._without_ends, text)))
 
     def _without_ends(self, found: re.Match[str]) -> str:
-        clean = self.redactor.clean_text
+        clean = self._redactor.clean_text
         private = any(clean(end) != end or self._without_pieces(end) != end for end in found.groups())
         return f"{REDACTED}...{REDACTED}" if private else found[0]
 
@@ -125,7 +118,7 @@ class _Current:
         spans: list[tuple[int, int]] = []
         for start in range(len(raw) - _PIECE + 1):
             end = start + _PIECE
-            if low[start:end] in self.pieces or raw[start:end] in self.pieces:
+            if low[start:end] in self._pieces or raw[start:end] in self._pieces:
                 begin = spans.pop()[0] if spans and start <= spans[-1][1] else start
                 spans.append((begin, end))
         for start, end in reversed(spans):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeAlias
 
 from qsession._redaction._layers import QPY, Layer, Layers, TooLarge
@@ -32,27 +31,25 @@ _FOR_RECORDINGS = tuple(shape for shape in SHAPES if shape.only != "report")
 _Found: TypeAlias = tuple[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True)
 class Search:
     """What is looked for.
 
-    Attributes:
+    Args:
         values: What was seen.
         rules: The user's own.
         report: Whether it is a report that is searched, not a recording.
+
+    Attributes:
+        shapes: What is looked for by its shape.
     """
 
-    values: Values
-    rules: Sequence[Rule] = ()
-    report: bool = False
-    _known: OrderedDict[tuple[int, bytes], tuple[_Found, ...]] = field(
-        default_factory=OrderedDict, repr=False, compare=False
-    )
-
-    @property
-    def shapes(self) -> tuple[Shape, ...]:
-        """What is looked for by its shape."""
-        return _FOR_REPORTS if self.report else _FOR_RECORDINGS
+    def __init__(self, values: Values, rules: Sequence[Rule] = (), *, report: bool = False) -> None:
+        self.values = values
+        self.rules = rules
+        self.report = report
+        self.shapes: tuple[Shape, ...] = _FOR_REPORTS if report else _FOR_RECORDINGS
+        # A body is looked through when it comes, when it is cleaned, proven and written.
+        self._remembered = lru_cache(_REMEMBERED)(lambda _generation, data: tuple(self._look(data)))
 
     def kinds(self, data: bytes) -> set[str]:
         """Kinds of secrets in bytes, in whichever layer."""
@@ -60,13 +57,7 @@ class Search:
 
     def found(self, data: bytes) -> tuple[_Found, ...]:
         """Each kind of secret in bytes, with what was undone to see it."""
-        # A body is looked through when it comes, when it is cleaned, proven and written.
-        key = self.values.generation, data
-        if (known := self._known.get(key)) is None:
-            known = self._known[key] = tuple(self._look(data))
-            if len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
-        return known
+        return self._remembered(self.values.generation, data)
 
     def _look(self, data: bytes) -> Iterator[_Found]:
         try:
