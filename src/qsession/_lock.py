@@ -8,6 +8,7 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
+from qsession._files import ignored_by_git
 from qsession.errors import CassetteError
 
 _TRIES = 20
@@ -43,10 +44,7 @@ class Lock:
         for _ in range(_TRIES):
             # Others delete their locks, and the folder with the last of them, while we look.
             with suppress(OSError):
-                self._folder.mkdir(parents=True, exist_ok=True)
-                ignore = self._folder / ".gitignore"
-                if not ignore.exists():
-                    ignore.write_text("*\n", encoding="utf-8")
+                ignored_by_git(self._folder)
                 if self._try():
                     return
             self.release()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from qsession import _cassette, _meaning
 from qsession._endpoints import identify
-from qsession._files import remove_torn, write_whole
+from qsession._files import ignored_by_git, remove_torn, write_whole
 from qsession._kept import Kept, Recent, StoredRequest, references
 from qsession._model import Interaction, Recording
 from qsession._naming import ATTRIBUTES, attributes
@@ -38,6 +38,7 @@ _READERS = (
     "_endpoints",
     "_bounded_yaml",
     "_escaped",
+    "_files",
     "_invented",
     "_hosts",
     "_kept",
@@ -157,7 +158,7 @@ class Store:
 
     def aside(self, path: Path) -> Path:
         """Where what must not become a cassette is kept, in a folder that git ignores."""
-        write_whole(self.scratch / ".gitignore", b"*\n")
+        ignored_by_git(self.scratch)
         below = path.relative_to(self.folder) if path.is_relative_to(self.folder) else Path(path.name)
         return self.scratch / "rejected" / below
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from qsession._files import write_whole
 from qsession._model import Request, Response
 
 LARGE = 16 * 1024
@@ -51,7 +51,7 @@ class Bodies:
         if not path.exists():
             self.prove(body)
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write(path, body, sync=sync)
+            write_whole(path, body, private=True, lasting=sync)
         return {"large": name}
 
     def unpack(self, value: object) -> bytes:
@@ -122,19 +122,3 @@ def _headers(value: object) -> dict[str, str]:
     if not isinstance(value, Mapping):
         raise ValueError("no headers")
     return {str(name): str(text) for name, text in value.items()}
-
-
-def _write(path: Path, body: bytes, *, sync: bool) -> None:
-    # Under another name first: what is there under its own is whole.
-    partial = path.with_name(f".{path.name}-{os.getpid()}")
-    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(body)
-            file.flush()
-            if sync:
-                os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise

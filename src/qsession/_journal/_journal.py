@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
+from qsession._files import ignored_by_git
 from qsession._journal import _messages
 from qsession._journal._bodies import Bodies
 from qsession._journal._lines import Record, line
@@ -193,9 +194,7 @@ class Journal:
 
     def _open(self) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        ignore = self.path.parent / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
+        ignored_by_git(self.path.parent)
         if self._past is None:
             discard(self.path)
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from qsession._files import ignored_by_git, write_whole
 from qsession._kept._form import decode, encode
 from qsession._model import Recording
 
-_OURS = re.compile(r"[0-9a-f]{64}\.recording|\.writing-\w+")
+_OURS = re.compile(r"[0-9a-f]{64}\.recording|\.writing-[\w-]+")
 _MOST = 512 * 2**20
 
 
@@ -68,11 +68,9 @@ class Kept:
         if parts is None:
             return
         with suppress(OSError):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            ignore = self.folder / ".gitignore"
-            if not ignore.exists():
-                _write(ignore, [b"*\n"])
-            _write(self._path(key), parts)
+            ignored_by_git(self.folder)
+            # Not flushed: what a loss of power leaves does not fit its digest.
+            write_whole(self._path(key), parts, private=True, lasting=False)
             if key.startswith("0"):
                 self._tidy()
 
@@ -88,16 +86,3 @@ class Kept:
                 return
             Path(path).unlink(missing_ok=True)
             total -= stat.st_size
-
-
-def _write(path: Path, parts: Iterable[bytes]) -> None:
-    # Whole or not at all, for those who read meanwhile. Not flushed to the disk: what a
-    # loss of power leaves does not fit its digest. Readable by its owner only.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.writelines(parts)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

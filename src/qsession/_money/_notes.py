@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from qsession._files import ignored_by_git, write_whole
 from qsession._model import Instant
 from qsession._money import _messages
 
@@ -57,9 +58,7 @@ def prepare(folder: Path) -> None:
     """
     try:
         (folder / "open").mkdir(parents=True, exist_ok=True)
-        ignore = folder / ".gitignore"
-        if not ignore.exists():
-            _write(ignore, "*\n")
+        ignored_by_git(folder)
         # Found out before a session is paid for, not after.
         with tempfile.TemporaryFile(dir=folder / "open"):
             pass
@@ -73,7 +72,9 @@ def add(folder: Path, note: OpenNote) -> None:
     Raises:
         OSError: If it cannot be written.
     """
-    _write(_path(folder, note.id), json.dumps(asdict(note), indent=1, sort_keys=True) + "\n")
+    path, text = _path(folder, note.id), json.dumps(asdict(note), indent=1, sort_keys=True) + "\n"
+    write_whole(path, text.encode(), private=True)
+    _sync_folder(path.parent)
 
 
 def forget(folder: Path, session_id: str) -> None:
@@ -146,20 +147,6 @@ def _path(folder: Path, session_id: str) -> Path:
     if _PLAIN_NAME.fullmatch(session_id):
         return folder / "open" / f"{session_id}.json"
     return folder / "open" / f"{hashlib.sha256(session_id.encode()).hexdigest()}.json"
-
-
-def _write(path: Path, content: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:

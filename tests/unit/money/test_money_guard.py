@@ -336,10 +336,11 @@ def test_note_that_fails_cancels_the_new_session(tmp_path: Path) -> None:
         run.guard.before(call, request, run.clock.now())
         response = run.service(request)
         (tmp_path / "open").rmdir()
+        (tmp_path / "open").touch()
         with pytest.raises(BudgetError, match="QS606"):
             run.guard.after(call, request, response, run.clock.now())
         assert run.service.deletes() == ["DELETE /sessions/session-1/close"]
-        (tmp_path / "open").mkdir()
+        (tmp_path / "open").unlink()
 
 
 def test_leaving_cancels_what_is_open_and_nothing_else(tmp_path: Path) -> None:
