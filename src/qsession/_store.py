@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from qsession import _cassette, _meaning
 from qsession._endpoints import identify
-from qsession._files import ignored_by_git, remove_torn, write_whole
+from qsession._files import remove_torn, write_whole
 from qsession._kept import Kept, Recent, StoredRequest, references
 from qsession._model import Interaction, Recording
 from qsession._naming import ATTRIBUTES, attributes
@@ -59,8 +59,7 @@ class Store:
 
     Attributes:
         folder: Where the cassettes lie; large bodies lie in its ``bodies``.
-        scratch: Where the recording of a failed run is kept, below ``rejected``, and
-            what was read and verified before, below ``cache``.
+        scratch: Where what was read and verified before is kept, below ``cache``.
         record: The command that records anew, with ``{target}``, for messages.
     """
 
@@ -147,20 +146,6 @@ class Store:
             remove_torn(folder)
         write_whole(path, text.encode())
         return path
-
-    def reject(self, path: Path, recording: Recording, redactor: Redactor) -> Path:
-        """Keep what a failed run recorded, away from the cassettes.
-
-        Returns:
-            Where it was kept.
-        """
-        return Store(self.scratch / "rejected", self.scratch).save(self.aside(path), recording, redactor)
-
-    def aside(self, path: Path) -> Path:
-        """Where what must not become a cassette is kept, in a folder that git ignores."""
-        ignored_by_git(self.scratch)
-        below = path.relative_to(self.folder) if path.is_relative_to(self.folder) else Path(path.name)
-        return self.scratch / "rejected" / below
 
     def _keep_line_endings(self) -> None:
         # Read once: another process may write it between two looks.

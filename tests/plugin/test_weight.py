@@ -101,4 +101,4 @@ def test_replay_loads_nothing_of_redaction(recorded):
     told = json.loads((recorded.folder / "controller.json").read_text())
     assert "qsession._replay" in told
     rooms = {".".join(name.split(".")[:2]) for name in told}
-    assert rooms & {"qsession._redaction", "qsession._quarantine", "qsession._reports"} == set()
+    assert rooms & {"qsession._redaction", "qsession._custody", "qsession._reports"} == set()

@@ -90,15 +90,6 @@ def test_save_secret_is_refused_and_nothing_is_written(store):
     assert not store.folder.exists()
 
 
-def test_reject_keeps_the_recording_aside_and_ignored_by_git(store):
-    """A failed run replaces nothing, and loses nothing."""
-    kept = store.reject(store.folder / "tests" / "a.yaml", recording(), Redactor())
-    assert kept == store.scratch / "rejected" / "tests" / "a.yaml"
-    assert Store(store.scratch / "rejected", store.scratch).load(kept) == recording()
-    assert (store.scratch / ".gitignore").read_text() == "*\n"
-    assert not store.folder.exists()
-
-
 def test_load_missing_cassette_names_the_command(store):
     """The first thing a newcomer meets."""
     with pytest.raises(CassetteError) as caught:

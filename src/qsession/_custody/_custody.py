@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qsession import _quarantine, _setup
+from qsession import _setup
 from qsession._config import Settings, nothing_to_resume
+from qsession._custody import _quarantine
 from qsession._custody._rejected import keep
 from qsession._journal import Journal, Past, discard, new_head, other_test, read, withheld
 from qsession._lock import Lock
@@ -180,11 +181,6 @@ class Custody:
         money.park(command)
         self.parked = Parked(f"parked: a job is still queued. Collect it later with {command}")
         raise self.parked
-
-
-def forget(scratch: Path, cassette: Path) -> None:
-    """Drop the journal of a cassette: there is nothing to go on with."""
-    discard(journal_path(scratch, cassette))
 
 
 def abandon(scratch: Path, command: str) -> None:

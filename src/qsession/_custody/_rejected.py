@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,37 +9,30 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from qsession._clock import SystemClock, isoformat
+from qsession._custody._aside import FOLDER, Aside, kept_at, place_of
 from qsession._files import write_whole
 from qsession._model import Recording
-from qsession._naming import relative
 from qsession._recording import in_former_bytes
 from qsession._redaction import Redactor
 from qsession._store import Store
 from qsession.errors import CassetteError
 
-FOLDER = "rejected"
 _LONGEST = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class Note(Aside):
     """What is known of a recording that was kept aside.
 
     Attributes:
         test: Test id, or empty.
-        cassette: The cassette that it would become, relative to the folder of the notes' folder.
-        folder: Where large bodies of that cassette lie, relative likewise.
         failed: What failed, in one line.
         at: When, UTC.
-        replaces: SHA-256 of the cassette as it was then; empty if there was none.
     """
 
     test: str
-    cassette: str
-    folder: str
     failed: str
     at: str
-    replaces: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +52,12 @@ class Rejected:
     @property
     def cassette(self) -> Path:
         """The cassette that it would become."""
-        return self.scratch.absolute().parent / self.note.cassette
+        return self.note.path(self.scratch)
 
     @property
     def is_outdated(self) -> bool:
         """Whether the cassette is another one than when the run failed."""
-        return _digest(self.cassette) != self.note.replaces
+        return self.note.is_outdated(self.scratch)
 
     def recording(self) -> Recording:
         """What was recorded, verified.
@@ -73,28 +65,21 @@ class Rejected:
         Raises:
             CassetteError: If the file is damaged.
         """
-        return Store(self.scratch / FOLDER, self.scratch).load(self.path)
+        return _store(self.scratch).load(self.path)
 
-    def accept(self) -> Path:
+    def accept(self) -> None:
         """Make it the cassette, and drop what was kept aside.
-
-        Returns:
-            The cassette.
 
         Raises:
             CassetteError: If it is damaged, or the disk refuses: the old cassette stays.
         """
-        store, recording = (
-            Store(self.scratch.absolute().parent / self.note.folder, self.scratch),
-            self.recording(),
-        )
+        recording = self.recording()
         with suppress(CassetteError):
-            recording = in_former_bytes(recording, store.load(self.cassette))
+            recording = in_former_bytes(recording, self.note.store(self.scratch).load(self.cassette))
         # Proven when it was kept aside; nothing was added.
-        store.save(self.cassette, recording, Redactor())
+        self.note.fill(self.scratch, recording, Redactor())
         self.path.unlink()
         _note_path(self.path).unlink(missing_ok=True)
-        return self.cassette
 
 
 def keep(
@@ -113,16 +98,14 @@ def keep(
     Raises:
         CassetteError: If a secret would be written (QS207), or the disk refuses (QS208).
     """
-    kept = store.reject(path, recording, redactor)
-    note = Note(
-        test,
-        relative(store.scratch, path),
-        relative(store.scratch, store.folder),
-        _one_line(redactor, failed),
-        isoformat(SystemClock().now()),
-        _digest(path),
-    )
+    kept = _store(store.scratch).save(kept_at(store, path), recording, redactor)
+    why, at = _one_line(redactor, failed), isoformat(SystemClock().now())
+    note = Note(**asdict(place_of(store, path)), test=test, failed=why, at=at)
     write_whole(_note_path(kept), (json.dumps(asdict(note), indent=1) + "\n").encode())
+
+
+def _store(scratch: Path) -> Store:
+    return Store(scratch / FOLDER, scratch)
 
 
 def listed(scratch: Path) -> Iterator[Rejected]:
@@ -140,10 +123,3 @@ def _one_line(redactor: Redactor, failed: str) -> str:
     first = next(iter(redactor.clean_text(failed).strip().splitlines()), "")
     line = " ".join(first.split())[:_LONGEST]
     return "(not shown: it holds a secret)" if redactor.find(line.encode()) else line
-
-
-def _digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from qsession._clock import isoformat
 from qsession._config import did_you_mean
-from qsession._custody import Rejected, forget, listed
+from qsession._custody import Rejected, listed
 from qsession.errors import CassetteError, UsageError
 
 
@@ -53,8 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.flush()
     if one.is_outdated and not arguments.replace:
         raise _changed(one)
-    cassette = one.accept()
-    forget(arguments.folder, cassette)
+    one.accept()
     if arguments.json:
         print(json.dumps(told | {"accepted": True}))
     else:

@@ -34,16 +34,15 @@ def run(arguments: argparse.Namespace) -> int:
     Returns:
         0 when the cassette is written, 1 when it is only told what is there.
     """
-    from qsession import _quarantine
+    from qsession._custody import quarantine
     from qsession._redaction import rules
     from qsession._store import display
 
     wanted = rules(arguments.rule, origin="--rule")
     if not (arguments.rule or arguments.cut):
-        held = _quarantine.read(arguments.file)
-        lines = [f"interaction {number + 1}, {finding}" for number, finding in held.findings]
-        return _told({"cassette": held.cassette, "findings": lines}, as_json=arguments.json)
-    written = _quarantine.release(arguments.file, wanted, cut=arguments.cut, force=arguments.force)
+        held = quarantine.read(arguments.file)
+        return _told({"cassette": held.cassette, "findings": held.told}, as_json=arguments.json)
+    written = quarantine.release(arguments.file, wanted, cut=arguments.cut, force=arguments.force)
     return _told({"cassette": display(written), "findings": []}, as_json=arguments.json)
 
 

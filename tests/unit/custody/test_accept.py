@@ -36,6 +36,16 @@ def run_of(path):
         return get("/backends").status_code
 
 
+def test_failed_run_is_kept_aside_and_ignored_by_git(folder):
+    """A failed run replaces nothing, and loses nothing."""
+    fail("cassettes/tests/a.yaml")
+    (kept,) = listed(folder / ".qsession")
+    assert kept.path == folder / ".qsession" / "rejected" / "a.yaml"
+    assert [each.endpoint for each in kept.recording().interactions] == ["backends.list"]
+    assert (folder / ".qsession" / ".gitignore").read_text() == "*\n"
+    assert not (folder / "cassettes").exists()
+
+
 def test_accepted_recording_is_the_cassette(folder, capsys):
     """It replays, and nothing is left aside."""
     fail()

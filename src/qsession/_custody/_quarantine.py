@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 import json
-import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from qsession import _cassette
+from qsession._custody._aside import FOLDER, Aside, kept_at, place_of
 from qsession._files import write_whole
-from qsession._journal import discard
 from qsession._model import Interaction, Recording, Request, Response
-from qsession._naming import journal_path
 from qsession._redaction import Finding, Mark, Redactor, Rules, cut_out, few, marked_in
 from qsession._store import Store, display
 from qsession.errors import CassetteError
@@ -31,29 +29,23 @@ _MOST = 512 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Held(Aside):
     """A recording in quarantine.
 
     Attributes:
         recording: The recording, cleaned as far as it went.
         findings: What is still in it, by the number of its interaction.
         marks: Digests of the values that were found.
-        cassette: Where it belongs, relative to the folder that holds ``.qsession``.
-        folder: The folder of cassettes there.
-        replaces: SHA-256 of the cassette that was there; empty for none.
     """
 
     recording: Recording
     findings: tuple[tuple[int, Finding], ...]
     marks: tuple[Mark, ...]
-    cassette: str
-    folder: str
-    replaces: str
 
-
-def proven(recording: Recording, redactor: Redactor) -> tuple[tuple[int, Finding], ...]:
-    """What a recording would give away, by the number of the interaction; nothing when it may be written."""
-    return tuple((i, each) for i, one in enumerate(recording.interactions) for each in redactor.prove(one))
+    @property
+    def told(self) -> list[str]:
+        """The findings as lines."""
+        return [_line(number, finding) for number, finding in self.findings]
 
 
 def keep_out(store: Store, path: Path, recording: Recording, redactor: Redactor) -> None:
@@ -69,24 +61,17 @@ def keep_out(store: Store, path: Path, recording: Recording, redactor: Redactor)
         CassetteError: If it is there now (QS221), with what was found.
         OSError: If the disk refuses.
     """
-    findings = proven(recording, redactor)
+    findings = _proven(recording.interactions, redactor)
     if not findings:
         return
-    home = store.scratch.parent
-    held = Held(
-        recording,
-        findings,
-        redactor.marks({finding.kind for _, finding in findings}, salt=secrets.token_hex(16)),
-        os.path.relpath(path, home),
-        os.path.relpath(store.folder, home),
-        _digest(path),
-    )
-    target = store.aside(path).with_suffix(SUFFIX)
+    marks = redactor.marks({finding.kind for _, finding in findings}, salt=secrets.token_hex(16))
+    held = Held(**asdict(place_of(store, path)), recording=recording, findings=findings, marks=marks)
+    target = kept_at(store, path).with_suffix(SUFFIX)
     write_whole(target, _packed(held), private=True)
     raise CassetteError(
         "QS221",
         "The recording holds a secret that nothing takes out. It is in quarantine, and no result is lost.",
-        evidence=few([f"interaction {number + 1}, {finding}" for number, finding in findings]),
+        evidence=few(held.told),
         fix=f"qsession redact {display(target)} --cut",
         intended="--rule instead of --cut where a regular expression can name what must go",
         where=display(target),
@@ -125,8 +110,7 @@ def release(path: Path, rules: Rules, *, cut: bool, force: bool = False) -> Path
         CassetteError: If it is no such file (QS222), not clean afterwards (QS223), or if
             the cassette has changed since (QS224). The quarantine is left as it is.
     """
-    held = read(path)
-    home = _home(path)
+    held, scratch = read(path), _scratch(path)
     redactor = Redactor(rules)
     interactions = list(map(redactor.clean, held.recording.interactions))
     if cut:
@@ -135,31 +119,34 @@ def release(path: Path, rules: Rules, *, cut: bool, force: bool = False) -> Path
     left = _left(held, interactions, redactor)
     if left:
         raise _still_there(path, left, cut=cut)
-    store = Store(home / held.folder, home / ".qsession")
-    cassette = home / held.cassette
-    if _digest(cassette) != held.replaces and not force:
-        raise _changed(path, cassette)
-    store.save(cassette, replace(held.recording, interactions=tuple(interactions)), redactor)
-    # Else --qsession-resume would go on with it, on the service, in the place of a replay.
-    discard(journal_path(store.scratch, cassette))
+    if held.is_outdated(scratch) and not force:
+        raise _changed(path, held.path(scratch))
+    recording = replace(held.recording, interactions=tuple(interactions))
+    cassette = held.fill(scratch, recording, redactor)
     path.unlink()
     return cassette
 
 
+def _proven(interactions: Sequence[Interaction], redactor: Redactor) -> tuple[tuple[int, Finding], ...]:
+    return tuple((i, each) for i, one in enumerate(interactions) for each in redactor.prove(one))
+
+
+def _line(number: int, finding: Finding) -> str:
+    return f"interaction {number + 1}, {finding}"
+
+
 def _left(held: Held, interactions: Sequence[Interaction], redactor: Redactor) -> list[str]:
-    lines = []
-    for number, one in enumerate(interactions):
-        lines += [f"interaction {number + 1}, {each}" for each in redactor.prove(one)]
-    for number in sorted({number for number, _ in held.findings}):
-        one, former = interactions[number], held.recording.interactions[number]
-        told = [str(each) for n, each in held.findings if n == number]
-        if one == former or any(marked_in(data, held.marks) for data in _parts(one)):
-            lines += [f"interaction {number + 1}, {each}" for each in told]
-    return list(dict.fromkeys(lines))
+    """What is found now, and what was found before where it is still there."""
 
+    def is_there(number: int) -> bool:
+        one = interactions[number]
+        parts = one.request.url.encode(), one.request.body, one.response.body
+        unchanged = one == held.recording.interactions[number]
+        return unchanged or any(marked_in(data, held.marks) for data in parts)
 
-def _parts(one: Interaction) -> tuple[bytes, ...]:
-    return one.request.url.encode(), one.request.body, one.response.body
+    there = {number for number in {number for number, _ in held.findings} if is_there(number)}
+    former = [each for each in held.findings if each[0] in there]
+    return list(dict.fromkeys(_line(*each) for each in (*_proven(interactions, redactor), *former)))
 
 
 def _cut(one: Interaction, redactor: Redactor, marks: Sequence[Mark]) -> Interaction:
@@ -171,15 +158,11 @@ def _cut(one: Interaction, redactor: Redactor, marks: Sequence[Mark]) -> Interac
     return replace(one, request=asked, response=answered)
 
 
-def _home(path: Path) -> Path:
+def _scratch(path: Path) -> Path:
     for parent in path.absolute().parents:
-        if parent.name == "rejected" and parent.parent.name == ".qsession":
-            return parent.parent.parent
+        if parent.name == FOLDER and parent.parent.name == ".qsession":
+            return parent.parent
     raise _no_quarantine(path, ValueError("it does not lie below .qsession/rejected"))
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
 
 def _packed(held: Held) -> bytes:
@@ -204,26 +187,22 @@ def _unpacked(document: Mapping[str, object], where: str) -> Held:
     found, marks = document["findings"], document["marks"]
     if not isinstance(bodies, dict) or not isinstance(found, list) or not isinstance(marks, list):
         raise ValueError("a field is of the wrong type")
-    fetch: Callable[[str], bytes] = lambda name: base64.b64decode(bodies[name])  # noqa: E731
-    recording = _cassette.decode(str(document["text"]), fetch, where=where)
-    # Bodies are read when they are asked for; here they would outlive their file.
-    interactions = tuple(map(_whole, recording.interactions))
-    return Held(
-        replace(recording, interactions=interactions),
-        tuple((int(number), Finding(str(kind), str(place))) for number, kind, place in found),
-        tuple(Mark(str(kind), int(length), str(salt), str(digest)) for kind, length, salt, digest in marks),
-        str(document["cassette"]),
-        str(document["folder"]),
-        str(document["replaces"]),
+    recording = _cassette.decode(
+        str(document["text"]), lambda name: base64.b64decode(bodies[name]), where=where
     )
-
-
-def _whole(one: Interaction) -> Interaction:
-    asked, answered = one.request, one.response
-    return replace(
-        one,
-        request=Request(asked.method, asked.url, asked.headers, asked.body),
-        response=Response(answered.status, answered.reason, answered.headers, answered.body),
+    # Copies have their bodies: a missing one is found now.
+    interactions = (
+        replace(i, request=copy(i.request), response=copy(i.response)) for i in recording.interactions
+    )
+    return Held(
+        cassette=str(document["cassette"]),
+        folder=str(document["folder"]),
+        replaces=str(document["replaces"]),
+        recording=replace(recording, interactions=tuple(interactions)),
+        findings=tuple((int(number), Finding(str(kind), str(place))) for number, kind, place in found),
+        marks=tuple(
+            Mark(str(kind), int(length), str(salt), str(digest)) for kind, length, salt, digest in marks
+        ),
     )
 
 

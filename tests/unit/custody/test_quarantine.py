@@ -15,7 +15,7 @@ from qiskit import QuantumCircuit, qpy
 from qiskit.circuit import ClassicalRegister
 
 import qsession
-from qsession import _quarantine
+from qsession._custody import quarantine as _quarantine
 from qsession._discovery import fake_crn
 from qsession._journal import Journal, new_head
 from qsession._naming import journal_path
