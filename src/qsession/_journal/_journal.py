@@ -6,8 +6,9 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Self
@@ -17,8 +18,8 @@ from qsession._journal import _messages
 from qsession._journal._bodies import Bodies
 from qsession._journal._lines import Record, line
 from qsession._journal._past import FORMAT, Head, Past, bodies_of
-from qsession._model import Instant, Interaction, Micros, Request
-from qsession._redaction import Redactor
+from qsession._model import Instant, Interaction, Micros, Request, Response
+from qsession._redaction import Redactor, not_written
 
 
 class _Withheld(Exception):
@@ -46,33 +47,33 @@ class Journal:
     Use `begin` and `go_on`.
     """
 
-    def __init__(self, path: Path, redactor: Redactor, head: Head, past: Past | None = None) -> None:
-        self.path = path
-        self.head = head
+    def __init__(self, past: Past, redactor: Redactor) -> None:
+        self.path = past.path
+        self.head = past.head
         self._redactor = redactor
-        self._bodies = Bodies(bodies_of(path), self._prove)
+        self._bodies = Bodies(bodies_of(past.path))
         self._lock = threading.RLock()
-        self._chain = past.chain if past else ""
-        self._size = past.size if past else 0
-        self._numbers = past.numbers if past else 0
-        self._marks = list(past.marks) if past else []
+        self._goes_on = past.size > 0
+        self._chain = past.chain
+        self._size = past.size
+        self._numbers = past.numbers
+        self._marks = list(past.marks)
         self._under_way: dict[int, int] = {}
         self._known = -1
         self._stopped: OSError | tuple[str, ...] | None = None
         self._owner = os.getpid()
-        self._past = past
         self._file = -1
         self._closed = False
 
     @classmethod
     def begin(cls, path: Path, redactor: Redactor, head: Head) -> Self:
         """A new journal, which takes the place of one that was there with its first line."""
-        return cls(path, redactor, head)
+        return cls(Past(path, head), redactor)
 
     @classmethod
     def go_on(cls, past: Past, redactor: Redactor) -> Self:
         """The journal that was read, to be written on."""
-        return cls(past.path, redactor, past.head, past)
+        return cls(past, redactor)
 
     @property
     def holds_submissions(self) -> bool:
@@ -115,17 +116,14 @@ class Journal:
         with self._lock:
             self._refuse_when_stopped()
             number = self._numbers + 1
-            self._say(
-                lambda: {
-                    "k": "asking",
-                    "n": number,
-                    "endpoint": endpoint,
-                    "instance": instance,
-                    "request": self._bodies.request(request, sync=True),
-                    "at": at,
-                },
-                sync=True,
-            )
+
+            def record() -> Record:
+                self._prove(Interaction(endpoint, instance, request, Response(0), at, 0))
+                asked = self._bodies.request(request, sync=True)
+                told = {"endpoint": endpoint, "instance": instance, "request": asked, "at": at}
+                return {"k": "asking", "n": number, **told}
+
+            self._say(record, sync=True)
             self._refuse_when_stopped()
             self._numbers = number
             self._under_way[threading.get_ident()] = number
@@ -138,7 +136,7 @@ class Journal:
         """The request that this thread asked had no answer, and the code under test knows."""
         number = self._under_way.pop(threading.get_ident(), None)
         if number is not None:
-            self._try({"k": "failed", "n": number})
+            self._say(lambda: {"k": "failed", "n": number})
 
     def made(self, kind: str, real: str, meaning: str) -> None:
         """A session or job was made by the request that this thread asked."""
@@ -160,7 +158,7 @@ class Journal:
             index: Which interaction of the recording.
             at: When it was asked, counted from the start of the recording.
         """
-        self._try({"k": "again", "i": index, "at": at})
+        self._say(lambda: {"k": "again", "i": index, "at": at})
 
     def parked(self, command: str) -> None:
         """The run is left until later.
@@ -186,7 +184,7 @@ class Journal:
 
     def remove(self) -> None:
         """The recording is a cassette now, or holds nothing worth going on with."""
-        written = self._file >= 0 or self._past is not None
+        written = self._file >= 0 or self._goes_on
         self.close()
         if written and self._owner == os.getpid():
             with suppress(OSError):
@@ -195,25 +193,16 @@ class Journal:
     def _open(self) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         ignored_by_git(self.path.parent)
-        if self._past is None:
+        if not self._goes_on:
             discard(self.path)
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         # A torn last line goes.
         os.ftruncate(self._file, self._size)
-        if self._past is None:
-            head = self.head
-            self._append(
-                {
-                    "k": "head",
-                    "format": FORMAT,
-                    "test": head.test,
-                    "cassette": head.cassette,
-                    "recorded_at": head.recorded_at,
-                    "salt": head.salt,
-                }
-            )
+        if not self._goes_on:
+            self._append({"k": "head", "format": FORMAT, **asdict(self.head)}, prove=True)
 
     def _exchange(self, interaction: Interaction, number: int | None) -> Record:
+        self._prove(interaction)
         sync = number is not None
         record: dict[str, object] = {
             "k": "said",
@@ -229,9 +218,9 @@ class Journal:
         return record
 
     def _try(self, record: Record, *, sync: bool = False) -> None:
-        self._say(lambda: record, sync=sync)
+        self._say(lambda: record, sync=sync, prove=True)
 
-    def _say(self, make: Callable[[], Record], *, sync: bool = False) -> None:
+    def _say(self, make: Callable[[], Record], *, sync: bool = False, prove: bool = False) -> None:
         with self._lock:
             # A forked child has a recording of its own, which nobody wants.
             if self._stopped is not None or self._closed or self._owner != os.getpid():
@@ -239,7 +228,7 @@ class Journal:
             try:
                 if self._file < 0:
                     self._open()
-                self._append(make(), sync=sync)
+                self._append(make(), sync=sync, prove=prove)
             except OSError as refused:
                 self._stopped = refused
                 # What was written of the line goes, so that the rest can be read.
@@ -250,11 +239,11 @@ class Journal:
                 with suppress(OSError):
                     self._append({"k": "withheld", "kinds": list(withheld.kinds)})
 
-    def _append(self, record: Record, *, sync: bool = False) -> None:
+    def _append(self, record: Record, *, sync: bool = False, prove: bool = False) -> None:
         data, chain = line(record, self._chain)
-        if record.keys() - {"k", "n", "i", "at"}:  # else there are only numbers in it
-            self._prove(data)
-            self._prove_the_rest()
+        if prove:
+            self._refuse(self._redactor.find(data))
+        self._prove_the_rest()
         rest, at = memoryview(data), self._size
         while rest:
             written = os.pwrite(self._file, rest, at) if hasattr(os, "pwrite") else self._write(rest, at)
@@ -268,9 +257,13 @@ class Journal:
         os.lseek(self._file, at, os.SEEK_SET)
         return os.write(self._file, data)
 
-    def _prove(self, data: bytes) -> None:
-        if kinds := self._redactor.find(data):
-            raise _Withheld(kinds)
+    def _prove(self, interaction: Interaction) -> None:
+        # As the recorder has just done: what was looked through is not looked through again.
+        self._refuse(sorted({each.kind for each in self._redactor.prove(interaction)}))
+
+    def _refuse(self, kinds: Sequence[str]) -> None:
+        if kinds:
+            raise _Withheld(tuple(kinds))
 
     def _prove_the_rest(self) -> None:
         """What was not known as a secret when it was written may be known as one now."""
@@ -278,9 +271,8 @@ class Journal:
             return
         self._known = known
         try:
-            self._prove(self.path.read_bytes())
-            for body in bodies_of(self.path).glob("[0-9a-f]*"):
-                self._prove(body.read_bytes())
+            for path in (self.path, *bodies_of(self.path).glob("[0-9a-f]*")):
+                self._refuse(self._redactor.find(path.read_bytes()))
         except _Withheld:
             discard(self.path)
             raise
@@ -289,7 +281,9 @@ class Journal:
         if isinstance(self._stopped, OSError):
             raise _messages.unwritable(self.path, self._stopped)
         if self._stopped is not None:
-            raise _messages.secret(self.head.cassette, self._stopped)
+            kinds = f"{', '.join(self._stopped)} (the value is not shown)"
+            told = f"the journal would hold: {kinds}; nothing was submitted"
+            raise not_written(told, where=self.head.cassette)
 
 
 def new_head(*, test: str, cassette: str, recorded_at: Instant) -> Head:

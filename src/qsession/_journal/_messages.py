@@ -118,16 +118,3 @@ def withheld(path: Path, kinds: Sequence[str]) -> CassetteError:
         fix="keep the value out of what the test sends, and record it anew with --qsession-record",
         where=str(path),
     )
-
-
-def secret(cassette: str, kinds: Sequence[str]) -> CassetteError:
-    """QS207, before anything is paid for: this request could never become a cassette."""
-    return CassetteError(
-        "QS207",
-        "A secret would have been written. Nothing was.",
-        evidence=[
-            f"the journal would hold: {', '.join(kinds)} (the value is not shown); nothing was submitted"
-        ],
-        fix="keep the value out of what the test sends: circuit names, tags, options",
-        where=cassette,
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -84,9 +84,9 @@ class Moment:
     at: Micros
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Past:
-    """What a journal tells.
+    """What a journal tells; filled while it is read.
 
     Attributes:
         path: The file.
@@ -98,23 +98,23 @@ class Past:
         marks: Digests of the instances, in the order of first use.
         parked: The command that collects it, if it was parked last.
         withheld: Kinds of secrets because of which it is not whole.
-        size: Length of what is whole, in bytes.
-        chain: The digest over that.
         numbers: How many creating requests it numbers.
+        size: Length of what is whole, in bytes; 0 for one that is not written yet.
+        chain: The digest over that.
     """
 
     path: Path
     head: Head
-    order: tuple[Moment | Asked, ...] = ()
-    interactions: tuple[Interaction, ...] = ()
-    made: tuple[Made, ...] = ()
-    told: Mapping[str, object] = field(default_factory=dict)
-    marks: tuple[str, ...] = ()
+    order: list[Moment | Asked] = field(default_factory=list)
+    interactions: list[Interaction] = field(default_factory=list)
+    made: list[Made] = field(default_factory=list)
+    told: dict[str, object] = field(default_factory=dict)
+    marks: list[str] = field(default_factory=list)
     parked: str = ""
     withheld: tuple[str, ...] = ()
+    numbers: int = 0
     size: int = 0
     chain: str = ""
-    numbers: int = 0
 
     @property
     def settled(self) -> tuple[Made, ...]:
@@ -151,123 +151,92 @@ def read(path: Path) -> Past:
             raise _messages.damaged(path, line.number, f"the body beside it, {broken}") from broken
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as broken:
             raise _messages.damaged(path, line.number, f"a field is missing or wrong: {broken!r}") from broken
-    return reader.past(found[-1])
+    return reader.past
 
 
 class _Reader:
     """Takes the lines of a journal one after the other."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.past = Past(path, Head("", "", 0, ""))
         self._bodies = Bodies(bodies_of(path))
-        self._head: Head | None = None
-        self._order: list[Moment | Asked | None] = []
-        self._asked: dict[int, tuple[int, Asked]] = {}
-        self._interactions: list[Interaction] = []
-        self._made: list[Made] = []
-        self._told: dict[str, object] = {}
-        self._marks: list[str] = []
-        self._parked = ""
-        self._withheld: tuple[str, ...] = ()
-        self._numbers = 0
-
-    def take(self, line: Line) -> None:
-        record = line.record
-        {
+        self._takers: Mapping[str, Callable[[Record], None]] = {
             "head": self._take_head,
-            "told": lambda r: self._told.update({str(r["name"]): r["value"]}),
-            "instance": lambda r: self._marks.append(str(r["mark"])),
+            "told": lambda record: self.past.told.update({str(record["name"]): record["value"]}),
+            "instance": lambda record: self.past.marks.append(str(record["mark"])),
             "asking": self._take_asking,
             "failed": self._take_failed,
             "made": self._take_made,
             "said": self._take_said,
             "again": self._take_again,
-            "parked": self._take_parked,
-            "resumed": self._take_resumed,
+            "parked": lambda record: setattr(self.past, "parked", str(record["command"])),
+            "resumed": lambda _record: setattr(self.past, "parked", ""),
             "withheld": self._take_withheld,
-        }[str(record["k"])](record)
+        }
 
-    def past(self, last: Line) -> Past:
-        assert self._head is not None
-        return Past(
-            self._path,
-            self._head,
-            tuple(each for each in self._order if each is not None),
-            tuple(self._interactions),
-            tuple(self._made),
-            self._told,
-            tuple(self._marks),
-            self._parked,
-            self._withheld,
-            last.end,
-            last.chain,
-            self._numbers,
-        )
+    def take(self, line: Line) -> None:
+        self._takers[str(line.record["k"])](line.record)
+        self.past.size, self.past.chain = line.end, line.chain
 
     def _take_head(self, record: Record) -> None:
-        self._head = Head(
+        self.past.head = Head(
             str(record["test"]), str(record["cassette"]), _whole(record["recorded_at"]), str(record["salt"])
         )
 
     def _take_asking(self, record: Record) -> None:
-        self._numbers = _whole(record["n"])
+        self.past.numbers = _whole(record["n"])
         asked = Asked(
-            self._numbers,
+            self.past.numbers,
             str(record["endpoint"]),
             _whole(record["instance"]),
             self._bodies.to_request(_fields(record["request"])),
             _whole(record["at"]),
         )
-        self._asked[self._numbers] = len(self._order), asked
-        self._order.append(asked)
+        self.past.order.append(asked)
 
     def _take_failed(self, record: Record) -> None:
-        place, asked = self._asked.pop(_whole(record["n"]))
-        self._order[place] = replace(asked, failed=True)
+        place, asked = self._unanswered(record["n"])
+        self.past.order[place] = replace(asked, failed=True)
 
     def _take_made(self, record: Record) -> None:
         made = Made(str(record["kind"]), str(record["real"]), str(record["meaning"]))
-        place, asked = self._asked[_whole(record["n"])]
-        self._order[place] = replace(asked, made=made)
+        place, asked = self._unanswered(record["n"])
+        self.past.order[place] = replace(asked, made=made)
         # Once more, if the answer to a resumed one was cut off as well.
-        self._made = [each for each in self._made if each.real != made.real] + [made]
+        self.past.made = [each for each in self.past.made if each.real != made.real] + [made]
 
     def _take_said(self, record: Record) -> None:
-        number, at = record["n"], _whole(record["at"])
-        if number is None:
+        at, interactions = _whole(record["at"]), self.past.interactions
+        if record["n"] is None:
             request = self._bodies.to_request(_fields(record["request"]))
         else:
             # From here on it is an exchange like others.
-            place, asked = self._asked.pop(_whole(number))
-            self._order[place], request = None, asked.request
-        self._order.append(Moment(len(self._interactions), at))
-        self._interactions.append(
-            Interaction(
-                str(record["endpoint"]),
-                _whole(record["instance"]),
-                request,
-                self._bodies.to_response(_fields(record["response"])),
-                at,
-                _whole(record["took"]),
-                last=at,
-            )
-        )
+            place, asked = self._unanswered(record["n"])
+            request = asked.request
+            del self.past.order[place]
+        self.past.order.append(Moment(len(interactions), at))
+        response = self._bodies.to_response(_fields(record["response"]))
+        name, instance, took = str(record["endpoint"]), _whole(record["instance"]), _whole(record["took"])
+        interactions.append(Interaction(name, instance, request, response, at, took, last=at))
 
     def _take_again(self, record: Record) -> None:
         index, at = _whole(record["i"]), _whole(record["at"])
-        former = self._interactions[index]
-        self._interactions[index] = replace(former, seen=former.seen + 1, last=max(former.last, at))
-        self._order.append(Moment(index, at))
-
-    def _take_parked(self, record: Record) -> None:
-        self._parked = str(record["command"])
-
-    def _take_resumed(self, _record: Record) -> None:
-        self._parked = ""
+        former = self.past.interactions[index]
+        again = replace(former, seen=former.seen + 1, last=max(former.last, at))
+        self.past.interactions[index] = again
+        self.past.order.append(Moment(index, at))
 
     def _take_withheld(self, record: Record) -> None:
         kinds = record["kinds"]
-        self._withheld = tuple(str(kind) for kind in kinds) if isinstance(kinds, list) else ("a secret",)
+        self.past.withheld = tuple(map(str, kinds)) if isinstance(kinds, list) else ("a secret",)
+
+    def _unanswered(self, number: object) -> tuple[int, Asked]:
+        """A creating request that may still be answered, and its place."""
+        wanted = _whole(number)
+        for place, each in enumerate(self.past.order):
+            if isinstance(each, Asked) and each.number == wanted and not each.failed:
+                return place, each
+        raise ValueError(f"request {wanted} was not asked, or was answered")
 
 
 def bodies_of(path: Path) -> Path:

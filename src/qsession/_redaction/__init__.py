@@ -9,7 +9,7 @@ A replay does not load this room.
 """
 
 from qsession._redaction._marks import Mark, cut_out, marked_in
-from qsession._redaction._redactor import KEPT_REQUEST, KEPT_RESPONSE, Finding, Redactor, few
+from qsession._redaction._redactor import KEPT_REQUEST, KEPT_RESPONSE, Finding, Redactor, few, not_written
 from qsession._redaction._rules import KINDS, Rules, rules
 from qsession._redaction._screen import Screen
 from qsession._redaction._urls import canonical_url
@@ -27,5 +27,6 @@ __all__ = [
     "cut_out",
     "few",
     "marked_in",
+    "not_written",
     "rules",
 ]

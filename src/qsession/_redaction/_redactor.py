@@ -24,6 +24,7 @@ from qsession._redaction._search import Search
 from qsession._redaction._shapes import NO_TRACE, PRIVATE, private
 from qsession._redaction._urls import canonical_url
 from qsession._redaction._values import REDACTED, Values
+from qsession.errors import CassetteError
 
 KEPT_REQUEST = ("accept", "content-type", "ibm-api-version")
 KEPT_RESPONSE = ("content-type", "retry-after")
@@ -56,6 +57,17 @@ def few(findings: Sequence[object]) -> list[str]:
     """The first of some findings as lines, and how many more there are."""
     rest = len(findings) - _MOST_SHOWN
     return [str(each) for each in findings[:_MOST_SHOWN]] + ([f"and {rest} more"] if rest > 0 else [])
+
+
+def not_written(evidence: str, *, where: str) -> CassetteError:
+    """QS207: the last net, before something is written."""
+    return CassetteError(
+        "QS207",
+        "A secret would have been written. Nothing was.",
+        evidence=[evidence],
+        fix="keep the value out of what the test sends: circuit names, tags, options",
+        where=where,
+    )
 
 
 class Redactor:

@@ -88,7 +88,7 @@ def test_exchange_is_read_as_it_was_written(journal, body):
     """Small, large, text or not."""
     journal.said(interaction(3, body, body[::-1]))
     past = read(journal.path)
-    assert past.interactions == (interaction(3, body, body[::-1]),)
+    assert past.interactions == [interaction(3, body, body[::-1])]
     assert (past.head.test, past.head.cassette, past.head.recorded_at) == ("t", "a.yaml", 1_000)
 
 
