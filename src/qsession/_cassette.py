@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -35,9 +35,6 @@ LARGE = 16 * 1024
 BODIES = "bodies"
 """Folder of the large bodies, in the cassette folder."""
 
-RESTORE = "restore it from version control, or delete it and record again with pytest --qsession-record"
-"""What to do about a file that cannot be trusted."""
-
 _HEAD = ("metadata", "qsession")
 # git's, and those of its style diff3; the middle one is also how a heading is underlined.
 _MERGE = re.compile(r"^(<{7}|>{7}|\|{7})( |$)", re.MULTILINE)
@@ -59,9 +56,8 @@ def encode(recording: Recording) -> tuple[str, Mapping[str, bytes]]:
     """
     bodies: dict[str, bytes] = {}
     entries = [_entry(interaction, bodies) for interaction in recording.interactions]
-    digests = [entry["qsession"]["digest"] for entry in entries]
     head = _head(recording.provenance) | {"interactions": len(entries)}
-    head["digest"] = _hash([head, digests])
+    head["digest"] = _whole(head, entries)
     document = {"version": 1, "metadata": {"qsession": head}, "interactions": entries}
     return dump(document), bodies
 
@@ -78,13 +74,7 @@ def decode(text: str, fetch: FetchBody, *, where: str) -> Recording:
         CassetteError: If the text is no cassette of ours (QS202), of a newer format
             (QS203), cut (QS204), or edited (QS205).
     """
-    document = _load(text, where)
-    head = _mapping(_mapping(document.get("metadata")).get("qsession"))
-    if not head or not isinstance(document.get("interactions"), list):
-        raise _no_cassette(where, "it has no metadata.qsession and interactions, which qsession writes")
-    if head.get("format") != FORMAT:
-        raise _other_format(_at(where, text, *_HEAD, "format"), head.get("format"))
-    entries: list[Any] = document["interactions"]
+    _, head, entries = _opened(text, where)
     if len(entries) != head.get("interactions"):
         line = _at(where, text, *_HEAD, "interactions")
         raise _cut(line, len(entries), head.get("interactions"))
@@ -94,15 +84,15 @@ def decode(text: str, fetch: FetchBody, *, where: str) -> Recording:
         for index, entry in enumerate(entries):
             place = ("interactions", index)
             interactions.append(_interaction(entry, fetch))
-        place, told = _HEAD, {name: value for name, value in head.items() if name != "digest"}
-        whole = head.get("digest") == _hash([told, [entry["qsession"]["digest"] for entry in entries]])
+        place = _HEAD
+        whole = head.get("digest") == _whole(head, entries)
     except Unreadable as harm:
         raise harmful(where, str(harm)) from harm
     except _Edited as edited:
         raise _edited(_at(where, text, *place), f"interaction {index + 1} ({edited})") from None
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as broken:
         why = f"a field is missing or of the wrong type: {broken!r}"
-        raise _no_cassette(_at(where, text, *place), why) from broken
+        raise no_cassette(_at(where, text, *place), why) from broken
     if not whole:
         raise _edited(_at(where, text, *_HEAD), "the head, or the order or the set of interactions")
     return Recording(provenance, tuple(interactions))
@@ -126,25 +116,31 @@ def resealed(text: str, *, where: str) -> tuple[str, tuple[str, ...]]:
     Raises:
         CassetteError: If the text is no cassette of ours (QS202), or of another format (QS203).
     """
-    document = _load(text, where)
-    head = _mapping(_mapping(document.get("metadata")).get("qsession"))
-    entries = document.get("interactions")
-    if not isinstance(head, dict) or not head or not isinstance(entries, list):
-        raise _no_cassette(where, "it has no metadata.qsession and interactions, which qsession writes")
-    if head.get("format") != FORMAT:
-        raise _other_format(where, head.get("format"))
+    document, head, entries = _opened(text, where)
     try:
         changed = [f"interaction {n + 1} was edited" for n, entry in enumerate(entries) if _reseal(entry)]
     except (KeyError, TypeError, ValueError, AttributeError) as broken:
-        raise _no_cassette(where, f"a field is missing or of the wrong type: {broken!r}") from broken
+        raise no_cassette(where, f"a field is missing or of the wrong type: {broken!r}") from broken
     if head.get("interactions") != len(entries):
         changed.append(f"it has {len(entries)} interactions instead of {head.get('interactions')}")
-    told = {name: value for name, value in head.items() if name != "digest"} | {"interactions": len(entries)}
-    digest = _hash([told, [entry["qsession"]["digest"] for entry in entries]])
-    if head.get("digest") != digest and not changed:
+    head["interactions"], former = len(entries), head.get("digest")
+    head["digest"] = _whole(head, entries)
+    if former != head["digest"] and not changed:
         changed.append("its head, or the order of its interactions, was edited")
-    head |= {"interactions": len(entries), "digest": digest}
     return (dump(document) if changed else text), tuple(changed)
+
+
+def _opened(text: str, where: str) -> tuple[Mapping[str, Any], dict[str, Any], list[Any]]:
+    """A document in our format, its head and its interactions."""
+    document = _load(text, where)
+    metadata = document.get("metadata")
+    head = metadata.get("qsession") if isinstance(metadata, dict) else None
+    entries = document.get("interactions")
+    if not isinstance(head, dict) or not head or not isinstance(entries, list):
+        raise no_cassette(where, "it has no metadata.qsession and interactions, which qsession writes")
+    if head.get("format") != FORMAT:
+        raise _other_format(_at(where, text, *_HEAD, "format"), head.get("format"))
+    return document, head, entries
 
 
 def _reseal(entry: Any) -> bool:
@@ -314,6 +310,11 @@ def _decoded(body: object) -> object:
         return ["text", body or ""]
 
 
+def _whole(head: Mapping[str, Any], entries: Sequence[Any]) -> str:
+    told = {name: value for name, value in head.items() if name != "digest"}
+    return _hash([told, [entry["qsession"]["digest"] for entry in entries]])
+
+
 def _hash(value: Any) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
@@ -333,11 +334,11 @@ def _load(text: str, where: str) -> Mapping[str, Any]:
     except _bounded_yaml.Unfit as unfit:
         if found := _MERGE.search(text):
             line_of = text.count("\n", 0, found.start()) + 1
-            raise _no_cassette(f"{where}, line {line_of}", "a merge left its markers in it") from unfit
+            raise no_cassette(f"{where}, line {line_of}", "a merge left its markers in it") from unfit
         line = f", line {unfit.line}" if unfit.line else ""
-        raise _no_cassette(where + line, str(unfit)) from unfit
+        raise no_cassette(where + line, str(unfit)) from unfit
     if not isinstance(document, dict):
-        raise _no_cassette(where, f"it holds {_kind(document)}, not a mapping")
+        raise no_cassette(where, f"it holds {_kind(document)}, not a mapping")
     return document
 
 
@@ -352,22 +353,8 @@ def _at(where: str, text: str, *path: str | int) -> str:
     return where if node is None else f"{where}, line {node.start_mark.line + 1}"
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
 def _kind(value: object) -> str:
     return "nothing" if value is None else f"a {type(value).__name__}"
-
-
-def _no_cassette(where: str, evidence: str) -> CassetteError:
-    return CassetteError(
-        "QS202",
-        "The file is not a cassette that qsession wrote. It was left as it is.",
-        evidence=[evidence],
-        fix=RESTORE,
-        where=where,
-    )
 
 
 def _other_format(where: str, number: object) -> CassetteError:
@@ -380,32 +367,29 @@ def _other_format(where: str, number: object) -> CassetteError:
     )
 
 
+def no_cassette(where: str, evidence: str) -> CassetteError:
+    """QS202: a file that is not what was written."""
+    what = "The file is not a cassette that qsession wrote. It was left as it is."
+    return untrusted("QS202", what, evidence, where)
+
+
 def harmful(where: str, why: str) -> CassetteError:
-    """An answer that must not reach the client's decoders."""
-    return CassetteError(
-        "QS225",
-        "An answer in the cassette was not read: it could do harm to whoever decodes it.",
-        evidence=[why],
-        fix=RESTORE,
-        where=where,
-    )
+    """QS225: an answer that must not reach the client's decoders."""
+    what = "An answer in the cassette was not read: it could do harm to whoever decodes it."
+    return untrusted("QS225", what, why, where)
 
 
 def _cut(where: str, found: int, promised: object) -> CassetteError:
-    return CassetteError(
-        "QS204",
-        "The cassette is not whole. It was left as it is.",
-        evidence=[f"its head promises {promised} interactions, it holds {found}"],
-        fix=RESTORE,
-        where=where,
-    )
+    why = f"its head promises {promised} interactions, it holds {found}"
+    return untrusted("QS204", "The cassette is not whole. It was left as it is.", why, where)
 
 
 def _edited(where: str, what: str) -> CassetteError:
-    return CassetteError(
-        "QS205",
-        "The cassette was changed after it was recorded, by hand or by a merge. It was left as it is.",
-        evidence=[f"the digest does not fit {what}"],
-        fix=RESTORE,
-        where=where,
-    )
+    told = "The cassette was changed after it was recorded, by hand or by a merge. It was left as it is."
+    return untrusted("QS205", told, f"the digest does not fit {what}", where)
+
+
+def untrusted(code: str, what: str, why: str, where: str) -> CassetteError:
+    """A file that cannot be trusted: there is one thing to do about it, whatever is wrong."""
+    fix = "restore it from version control, or delete it and record again with pytest --qsession-record"
+    return CassetteError(code, what, evidence=[why], fix=fix, where=where)

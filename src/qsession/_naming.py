@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _LONGEST = 120
-_RESERVED = frozenset(
+RESERVED = frozenset(
     ["con", "prn", "aux", "nul", *(f"com{i}" for i in range(1, 10)), *(f"lpt{i}" for i in range(1, 10))]
 )
+"""Names that Windows keeps for itself, whatever follows behind a point."""
 
 ATTRIBUTES = "# Written by qsession: digests need the bytes as they are.\n*.yaml text eol=lf\n*.gz binary\n"
 """What ``.gitattributes`` in a cassette folder says, so that line endings stay."""
@@ -88,4 +89,4 @@ def _file_name(name: str, parameters: Sequence[tuple[str, str]]) -> str:
 
 def _plain(text: str) -> str:
     text = re.sub(r"[^A-Za-z0-9_.=+-]", "_", text).rstrip(". ")
-    return f"{text}_" if text.split(".")[0].lower() in _RESERVED or not text else text
+    return f"{text}_" if text.split(".")[0].lower() in RESERVED or not text else text

@@ -87,9 +87,9 @@ def lines(summaries: Iterable[Summary], *, mode: str, orphans: Sequence[str] = (
     if orphans:
         block.append(f"cassettes without a test: {len(orphans)} (qsession prune)")
         block += _named(orphans)
-    return block
+    return [escaped(line) for line in block]
 
 
 def _named(names: Sequence[str]) -> Sequence[str]:
     more = [f"  and {len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
-    return [*(f"  {escaped(name)}" for name in names[:_MOST_NAMES]), *more]
+    return [*(f"  {name}" for name in names[:_MOST_NAMES]), *more]

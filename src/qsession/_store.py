@@ -8,7 +8,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -82,7 +82,7 @@ class Store:
                 newer format, or a body beside it is missing (QS206). The same for a
                 body that was changed, when it is asked for.
         """
-        bodies = _Bodies(self.folder.absolute(), path.absolute())
+        bodies = Bodies(path, self.folder)
         _only_one(path)
         try:
             size, key = _measure(path)
@@ -91,19 +91,21 @@ class Store:
                 key, recording = self._read(path, bodies)
             else:
                 bodies.expect(references(recording.interactions))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise _missing(display(path), self.record) from None
+        except OSError as refused:
+            raise _cassette.no_cassette(display(path), f"it cannot be read: {refused.strerror}") from refused
         _opened.put((self, path.absolute(), key), recording, weight=size)
         return recording
 
-    def _kept(self, key: str, bodies: _Bodies) -> Recording | None:
+    def _kept(self, key: str, bodies: Bodies) -> Recording | None:
         stamp = _stamp()
         return Kept(self.scratch / _CACHE, stamp).load(key, bodies) if stamp else None
 
-    def _read(self, path: Path, bodies: _Bodies) -> tuple[str, Recording]:
+    def _read(self, path: Path, bodies: Bodies) -> tuple[str, Recording]:
         raw = path.read_bytes()
-        text = _decoded(raw, path)
-        recording = _cassette.decode(text, bodies, where=display(path))
+        where = display(path)
+        recording = _cassette.decode(text_of(raw, where), bodies, where=where)
         bodies.expect(references(recording.interactions))
         recording = replace(recording, interactions=tuple(map(_understood, recording.interactions)))
         # Not the key of before: the file may have changed since.
@@ -130,7 +132,7 @@ class Store:
         try:
             return self._save(path, recording, redactor)
         except OSError as refused:
-            raise _refused(display(path), refused) from refused
+            raise unwritable(display(path), refused) from refused
 
     def _save(self, path: Path, recording: Recording, redactor: Redactor) -> Path:
         # Only here: a replay has no use for it.
@@ -157,23 +159,28 @@ class Store:
             write_whole(self.folder / ".gitattributes", (said + ATTRIBUTES).encode())
 
 
-@dataclass(frozen=True, slots=True)
-class _Bodies:
-    """The large bodies of one cassette, by reference.
+class Bodies:
+    """Gives the large bodies of one cassette by reference, verified.
 
-    Attributes:
-        folder: Where they lie, in ``bodies``; else in that of a folder above.
+    Args:
         cassette: The file, for messages.
-        found: Where each one was found.
+        folders: Where they lie, in ``bodies``; else in that of a folder above, since a cassette
+            may be opened by its own path.
     """
 
-    folder: Path
-    cassette: Path
-    found: dict[str, Path] = field(default_factory=dict, compare=False)
+    def __init__(self, cassette: Path, *folders: Path) -> None:
+        self._cassette = cassette.absolute()
+        self._folders = [folder.absolute() for folder in folders]
+        self._found: dict[str, Path] = {}
 
     def __call__(self, reference: str) -> bytes:
+        """The content of one.
+
+        Raises:
+            CassetteError: If it is missing or damaged (QS206), or could do harm (QS225).
+        """
         self.expect({reference})
-        return _read_body(self.found[reference], reference, lambda: display(self.cassette))
+        return _read_body(self._found[reference], reference, lambda: display(self._cassette))
 
     def expect(self, references: set[str]) -> None:
         """Make sure that bodies are there.
@@ -181,15 +188,14 @@ class _Bodies:
         Raises:
             CassetteError: If one is missing (QS206).
         """
-        # A cassette may be opened by its own path, below the folder that holds the bodies.
-        for home in [self.folder, *self.folder.parents][:_HIGHEST]:
-            if not (missing := references - self.found.keys()):
+        for home in (home for folder in self._folders for home in [folder, *folder.parents][:_HIGHEST]):
+            if not (missing := references - self._found.keys()):
                 return
             there = _files_of(home / _cassette.BODIES)
-            self.found.update((each, there[name]) for each in missing if (name := _body_name(each)) in there)
-        for reference in sorted(references - self.found.keys()):
-            path = display(_body_path(self.folder, reference))
-            raise _bad_body(display(self.cassette), path, "it is missing")
+            self._found |= {each: there[name] for each in missing if (name := _body_name(each)) in there}
+        for reference in sorted(references - self._found.keys()):
+            path = display(_body_path(self._folders[0], reference))
+            raise _bad_body(display(self._cassette), path, "it is missing")
 
 
 def _only_one(path: Path) -> None:
@@ -206,44 +212,18 @@ def _only_one(path: Path) -> None:
             raise _two_files(display(path), sorted(alike))
 
 
-def bodies_of(path: Path, folder: Path | None = None) -> _cassette.FetchBody:
-    """Gives the large bodies of a cassette, from the folders above it and from another one.
-
-    Args:
-        path: The cassette.
-        folder: Another cassette folder, or None.
-    """
-    near = _Bodies(path.absolute().parent, path.absolute())
-    far = None if folder is None else _Bodies(folder.absolute(), path.absolute())
-
-    def fetch(reference: str) -> bytes:
-        try:
-            return near(reference)
-        except CassetteError:
-            if far is None:
-                raise
-            return far(reference)
-
-    return fetch
-
-
-def read_text(path: Path) -> str:
+def text_of(raw: bytes, where: str) -> str:
     """The text of a cassette.
 
     Raises:
-        CassetteError: If it is missing (QS201), or no text (QS202).
+        CassetteError: If it is none (QS202).
     """
-    try:
-        return _decoded(path.read_bytes(), path)
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        raise _missing(display(path), "pytest --qsession-record --qsession-target={target}") from None
-
-
-def _decoded(raw: bytes, path: Path) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as broken:
-        raise _no_text(display(path), broken) from broken
+        line = raw.count(b"\n", 0, broken.start) + 1
+        why = f"it is not UTF-8: byte {broken.start} is {raw[broken.start]:#04x}"
+        raise _cassette.no_cassette(f"{where}, line {line}", why) from broken
 
 
 def _understood(interaction: Interaction) -> Interaction:
@@ -323,8 +303,8 @@ def _files_of(folder: Path) -> dict[str, Path]:
 def _holds(path: Path, body: bytes) -> bool:
     # One that is there but damaged must not be relied upon: recording again mends it.
     try:
-        return gzip.decompress(path.read_bytes()) == body
-    except (OSError, EOFError, ValueError, zlib.error):
+        return read_packed(path) == body
+    except (OSError, ValueError):
         return False
 
 
@@ -332,7 +312,7 @@ def display(path: Path) -> str:
     """A path as messages show it: relative to where we are, when below it."""
     try:
         return path.resolve().relative_to(Path.cwd()).as_posix()
-    except ValueError:
+    except (ValueError, OSError, RuntimeError):  # elsewhere, or a link that leads to itself
         return str(path)
 
 
@@ -345,7 +325,7 @@ def _read_body(path: Path, reference: str, where: Callable[[], str]) -> bytes:
         body = read_packed(path)
     except FileNotFoundError:
         raise _bad_body(where(), display(path), "it is missing") from None
-    except (OSError, EOFError, ValueError, zlib.error) as broken:
+    except (OSError, ValueError) as broken:
         raise _bad_body(where(), display(path), f"it cannot be unpacked: {broken}") from broken
     if "sha256:" + hashlib.sha256(body).hexdigest() != reference:
         raise _bad_body(where(), display(path), "its content is not what its name says")
@@ -382,17 +362,6 @@ def _missing(where: str, record: str) -> CassetteError:
     )
 
 
-def _no_text(where: str, broken: UnicodeDecodeError) -> CassetteError:
-    lines = broken.object.count(b"\n", 0, broken.start)
-    return CassetteError(
-        "QS202",
-        "The file is not a cassette that qsession wrote. It was left as it is.",
-        evidence=[f"it is not UTF-8: byte {broken.start} is {broken.object[broken.start]:#04x}"],
-        fix=_cassette.RESTORE,
-        where=f"{where}, line {lines + 1}",
-    )
-
-
 def _two_files(where: str, names: list[str]) -> CassetteError:
     return CassetteError(
         "QS212",
@@ -404,16 +373,12 @@ def _two_files(where: str, names: list[str]) -> CassetteError:
 
 
 def _bad_body(where: str, body: str, why: str) -> CassetteError:
-    return CassetteError(
-        "QS206",
-        "A body that the cassette refers to cannot be used. Nothing was changed.",
-        evidence=[f"{body}: {why}"],
-        fix=_cassette.RESTORE,
-        where=where,
-    )
+    what = "A body that the cassette refers to cannot be used. Nothing was changed."
+    return _cassette.untrusted("QS206", what, f"{body}: {why}", where)
 
 
-def _refused(where: str, error: OSError) -> CassetteError:
+def unwritable(where: str, error: OSError) -> CassetteError:
+    """QS208: the disk refuses."""
     return CassetteError(
         "QS208",
         "The cassette could not be written. The one that was there stays.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from qsession._clock import isoformat
 from qsession._config import did_you_mean
 from qsession._custody import Rejected, listed
+from qsession.cli._say import say, say_json
 from qsession.errors import CassetteError, UsageError
 
 
@@ -55,18 +55,18 @@ def run(arguments: argparse.Namespace) -> int:
         raise _changed(one)
     one.accept()
     if arguments.json:
-        print(json.dumps(told | {"accepted": True}))
+        say_json(told | {"accepted": True})
     else:
-        print(f"accepted: {one.note.cassette}")
+        say(f"accepted: {one.note.cassette}")
     return 0
 
 
 def _list(kept: Sequence[Rejected], *, as_json: bool) -> int:
     told = [_told(each) for each in kept]
     if as_json:
-        print(json.dumps({"rejected": told}))
+        say_json({"rejected": told})
     elif not told:
-        print("no failed run was kept aside")
+        say("no failed run was kept aside")
     else:
         for each in told:
             _show(each)
@@ -104,19 +104,14 @@ def _told(one: Rejected) -> dict[str, object]:
 
 
 def _show(told: dict[str, object]) -> None:
-    print(_plain(str(told["test"] or told["cassette"])))
-    print(f"  would become {_plain(str(told['cassette']))}")
+    say(str(told["test"] or told["cassette"]))
+    say(f"  would become {told['cassette']}")
     seconds = told["qpu_seconds"]
-    print(f"  recorded at {told['recorded_at']} from {told['target']}, QPU seconds used: {seconds:.1f}")
-    print(f"  interactions: {told['interactions']}")
-    print(f"  failed at {told['failed_at']}: {_plain(str(told['failed'])) or 'nobody says why'}")
+    say(f"  recorded at {told['recorded_at']} from {told['target']}, QPU seconds used: {seconds:.1f}")
+    say(f"  interactions: {told['interactions']}")
+    say(f"  failed at {told['failed_at']}: {told['failed'] or 'nobody says why'}")
     if told["cassette_changed_since"]:
-        print("  the cassette was changed after that")
-
-
-def _plain(text: str) -> str:
-    # What a test says must not reach into the terminal.
-    return "".join(each if each.isprintable() else "?" for each in text)
+        say("  the cassette was changed after that")
 
 
 def _changed(one: Rejected) -> CassetteError:

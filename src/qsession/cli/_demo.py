@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from qsession._story import story
+from qsession.cli._say import say, say_json
 
 if TYPE_CHECKING:
     from qsession._run import Run
@@ -68,12 +68,12 @@ def _demo(path: Path, *, as_json: bool) -> int:
             "recording_seconds": round(recording_seconds, 3),
             "replay_seconds": round(replay_seconds, 3),
         }
-        print(json.dumps(document))
+        say_json(document)
         return 0 if same else 1
     print(f"One Bell session on {_BACKEND}, against qsession's emulator (nothing left this machine):\n")
     recording = Store(path.parent, path.parent / ".qsession").load(path)
     for line in story(recording.interactions):
-        print(f"  {line}")
+        say(f"  {line}")
     then, now = recorded.status
     print(f"\n  counts {recorded.counts}, usage {recorded.usage} s")
     print(f"  status {then!r}, after closing {now!r}")

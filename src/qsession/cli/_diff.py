@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 
-from qsession._escaped import one_line
+from qsession.cli._say import say, say_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,13 +40,13 @@ def run(arguments: argparse.Namespace) -> int:
     from qsession.cli._files._opening import open_cassette
 
     old, new = (open_cassette(path, folder=arguments.folder) for path in (arguments.old, arguments.new))
-    found = list(compare(old.recording, new.recording))
+    found = list(compare(old, new))
     matters = any(each.matters for each in found)
     if arguments.json:
-        print(json.dumps({"same": not matters, "differences": [asdict(each) for each in found]}))
+        say_json({"same": not matters, "differences": [asdict(each) for each in found]})
         return int(matters)
     for each in found:
-        print(one_line(f"{each.place}: {each.text}", most=1000))
+        say(f"{each.place}: {each.text}")
     if not found:
         print("the same, but for ids and moments")
     return int(matters)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 from qsession._config import Settings
 from qsession._custody import abandon
 from qsession._money import OpenNote, forget, leftovers, parked
+from qsession.cli._say import say, say_json
 from qsession.errors import UsageError
 
 if TYPE_CHECKING:
@@ -59,17 +59,19 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         told = {"closed": closed, "findings": [asdict(finding) for finding in findings]}
         told["parked"] = [{"kind": n.kind, "backend": n.backend, "collect": n.parked} for n in waiting]
-        print(json.dumps(told))
+        say_json(told)
         return 1 if findings else 0
     for session in closed:
-        print(f"closed: {session}")
+        say(f"closed: {session}")
     for finding in findings:
-        print(f"{finding.what}\n  To fix: {finding.fix}")
+        say(finding.what)
+        say(f"  To fix: {finding.fix}")
     for note in waiting:
         # No finding: somebody meant it.
-        print(f"parked on {note.backend}, a {note.kind}\n  To collect it: {note.parked}")
+        say(f"parked on {note.backend}, a {note.kind}")
+        say(f"  To collect it: {note.parked}")
     if not findings:
-        print("nothing to report: the emulator can run, and no session was left open")
+        say("nothing to report: the emulator can run, and no session was left open")
     return 1 if findings else 0
 
 

@@ -29,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the account's one instance, for a program that names its own (default: a made-up one)",
     )
     parser.add_argument("--seed", type=int, help="seed of the simulated results (default 0)")
+    add_log(parser)
+
+
+def add_log(parser: argparse.ArgumentParser) -> None:
+    """The argument that `log_of` reads."""
     parser.add_argument(
         "--log",
         metavar="FILE",

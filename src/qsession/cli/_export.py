@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from qsession.cli._given import write
 from qsession.errors import UsageError
 
 
@@ -26,10 +27,9 @@ def run(arguments: argparse.Namespace) -> int:
         0.
 
     Raises:
-        UsageError: If the output would replace the cassette itself (QS176).
-        CassetteError: If the cassette cannot be read or trusted.
+        UsageError: If the cassette cannot be read (QS175), or the output would replace it (QS176).
+        CassetteError: If the cassette cannot be trusted, or the output not be written (QS208).
     """
-    from qsession._files import write_whole
     from qsession.cli._files._opening import open_cassette
     from qsession.cli._files._plain import plain
 
@@ -41,10 +41,10 @@ def run(arguments: argparse.Namespace) -> int:
             evidence=[str(output)],
             fix="name another file with --output",
         )
-    text = plain(open_cassette(arguments.cassette).recording)
+    text = plain(open_cassette(arguments.cassette))
     if output is None:
         # As it is: what is written is a file's content and not for a terminal.
         sys.stdout.buffer.write(text.encode())
     else:
-        write_whole(output, text.encode())
+        write(output, text)
     return 0

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 
-from qsession._escaped import one_line
-from qsession.errors import UsageError
+from qsession.cli._given import existing
+from qsession.cli._say import say, say_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,26 +38,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     checked = check(existing(arguments.folder))
     if arguments.json:
-        print(json.dumps(asdict(checked)))
+        say_json(asdict(checked))
     else:
         for finding in checked.findings:
             code = f" [{finding.code}]" if finding.code else ""
-            print(one_line(f"{finding.path}: {finding.kind}: {finding.text}{code}", most=2000))
-        print(f"{checked.cassettes} cassettes, {checked.bodies} bodies, {len(checked.findings)} findings")
+            say(f"{finding.path}: {finding.kind}: {finding.text}{code}")
+        say(f"{checked.cassettes} cassettes, {checked.bodies} bodies, {len(checked.findings)} findings")
     return 1 if checked.findings else 0
-
-
-def existing(folder: Path) -> Path:
-    """The folder, if it is there.
-
-    Raises:
-        UsageError: If it is none (QS175).
-    """
-    if not folder.is_dir():
-        raise UsageError(
-            "QS175",
-            "There is no such folder.",
-            evidence=[str(folder)],
-            fix="name the folder of the cassettes, for example: qsession lint cassettes",
-        )
-    return folder

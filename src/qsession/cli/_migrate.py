@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
-from qsession._escaped import one_line
+from qsession.cli._say import say, say_json
 from qsession.errors import UsageError
 
 
@@ -35,11 +34,12 @@ def run(arguments: argparse.Namespace) -> int:
         0.
 
     Raises:
-        UsageError: If a file to write is there already (QS229).
+        UsageError: If a file cannot be read (QS175), or one to write is there already (QS229).
         CassetteError: If a file cannot be taken over (QS228), or a secret would be
             written (QS207).
     """
-    from qsession._store import Store, display, read_text
+    from qsession._store import Store, display
+    from qsession.cli._files._opening import read_text
     from qsession.cli._files._taking_over import take_over, written_at
 
     store = Store(arguments.output, Path(".qsession"))
@@ -53,12 +53,12 @@ def run(arguments: argparse.Namespace) -> int:
         written = display(target) if taken.recording is not None else ""
         rows.append({"file": display(path), "written": written, "notes": taken.notes})
     if arguments.json:
-        print(json.dumps({"migrated": rows}))
+        say_json({"migrated": rows})
         return 0
     for row in rows:
-        print(one_line(f"{row['file']}: {row['written'] or 'nothing written'}", most=1000))
+        say(f"{row['file']}: {row['written'] or 'nothing written'}")
         for note in row["notes"]:
-            print(one_line(f"  {note}", most=1000))
+            say(f"  {note}")
     return 0
 
 

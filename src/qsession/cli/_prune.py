@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -12,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qsession._escaped import one_line
-from qsession.cli._lint import existing
+from qsession.cli._given import existing
+from qsession.cli._say import say, say_json
 from qsession.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,7 +66,11 @@ def run(arguments: argparse.Namespace) -> int:
         "unreadable": list(unreadable),
         "deleted": arguments.delete,
     }
-    print(json.dumps(told) if arguments.json else "\n".join(_lines(told)))
+    if arguments.json:
+        say_json(told)
+    else:
+        for line in _lines(told):
+            say(line)
     return 1 if (gone or bodies) and not arguments.delete else 0
 
 
@@ -76,10 +79,10 @@ def _lines(told: dict[str, object]) -> Sequence[str]:
     for kind, what in (("cassettes", "no test has it"), ("bodies", "no cassette refers to it")):
         found = told[kind]
         assert isinstance(found, list)
-        lines += [one_line(f"{path}: {what}", most=1000) for path in found]
+        lines += [f"{path}: {what}" for path in found]
     unreadable = told["unreadable"]
     assert isinstance(unreadable, list)
-    lines += [one_line(f"bodies are left alone: {each}", most=1000) for each in unreadable]
+    lines += [f"bodies are left alone: {each}" for each in unreadable]
     if not lines:
         return ["nothing is left over"]
     return [*lines, "deleted" if told["deleted"] else "nothing was deleted; --delete does"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
+
+from qsession.cli._given import readable
+from qsession.cli._say import say, say_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,16 +35,20 @@ def run(arguments: argparse.Namespace) -> int:
 
     Returns:
         0 when the cassette is written, 1 when it is only told what is there.
+
+    Raises:
+        UsageError: If the file cannot be read (QS175), or a rule not be used (QS170).
+        CassetteError: As of `quarantine.read` and `quarantine.release`.
     """
     from qsession._custody import quarantine
     from qsession._redaction import rules
     from qsession._store import display
 
-    wanted = rules(arguments.rule, origin="--rule")
+    wanted, file = rules(arguments.rule, origin="--rule"), readable(arguments.file)
     if not (arguments.rule or arguments.cut):
-        held = quarantine.read(arguments.file)
+        held = quarantine.read(file)
         return _told({"cassette": held.cassette, "findings": held.told}, as_json=arguments.json)
-    written = quarantine.release(arguments.file, wanted, cut=arguments.cut, force=arguments.force)
+    written = quarantine.release(file, wanted, cut=arguments.cut, force=arguments.force)
     return _told({"cassette": display(written), "findings": []}, as_json=arguments.json)
 
 
@@ -50,11 +56,12 @@ def _told(result: dict[str, object], *, as_json: bool) -> int:
     findings = result["findings"]
     assert isinstance(findings, list)
     if as_json:
-        print(json.dumps(result))
+        say_json(result)
     elif findings:
-        print(f"{result['cassette']} would hold:")
-        print("\n".join(f"  {line}" for line in findings))
-        print("To fix: --cut takes out the whole texts, --rule what a regular expression names")
+        say(f"{result['cassette']} would hold:")
+        for line in findings:
+            say(f"  {line}")
+        say("To fix: --cut takes out the whole texts, --rule what a regular expression names")
     else:
-        print(f"written: {result['cassette']}")
+        say(f"written: {result['cassette']}")
     return 1 if findings else 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import os
 import socket
 import sys
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from qsession import _child
 from qsession._child import _led
+from qsession._escaped import as_json
 from qsession._tally import Tally
 from qsession.cli import _emulator
 from qsession.cli._command import Relay, checked
@@ -49,11 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--allow-unused", action="store_true", help="recorded requests that change something may be left out"
     )
     parser.add_argument("--tls", action="store_true", help="use IBM's own urls, over TLS")
-    parser.add_argument(
-        "--log",
-        metavar="FILE",
-        help="write a line for each request, without keys, tokens or bodies; - is standard error",
-    )
+    _emulator.add_log(parser)
     parser.add_argument(
         "--json", action="store_true", help="print what happened, and the request log, as lines of JSON"
     )
@@ -170,7 +166,7 @@ def _tell(arguments: argparse.Namespace, replay: Replay, visitors: Visitors, ref
         findings.append(str(_explain.unused(unused, replay.place)))
     if arguments.json:
         told = {"answered": visitors.answered, "refused": refused.count, "findings": findings}
-        print(json.dumps(told), file=sys.stderr)
+        print(as_json(told), file=sys.stderr)
         return 1 if findings else 0
     print(f"qsession: requests answered: {visitors.answered}, live requests: 0", file=sys.stderr)
     for finding in findings:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
-from qsession._escaped import one_line
+from qsession.cli._given import write
+from qsession.cli._say import say, say_json
 from qsession.errors import CassetteError
 
 
@@ -25,39 +25,36 @@ def run(arguments: argparse.Namespace) -> int:
         0.
 
     Raises:
-        CassetteError: If one cannot be read, or holds what redaction takes out (QS226);
+        UsageError: If one cannot be read (QS175).
+        CassetteError: If one cannot be trusted, or holds what redaction takes out (QS226);
             then none is written.
     """
     sealed = [_sealed(path) for path in arguments.files]
-    from qsession._files import write_whole
     from qsession._store import display
 
     rows = []
     for path, text, changed in sealed:
         if changed:
-            write_whole(path, text.encode())
+            write(path, text)
         rows.append({"file": display(path), "changed": list(changed)})
     if arguments.json:
-        print(json.dumps({"sealed": rows}))
+        say_json({"sealed": rows})
         return 0
     for row in rows:
-        print(one_line(f"{row['file']}: {'; '.join(row['changed']) or 'nothing was edited'}", most=2000))
+        say(f"{row['file']}: {'; '.join(row['changed']) or 'nothing was edited'}")
     return 0
 
 
 def _sealed(path: Path) -> tuple[Path, str, tuple[str, ...]]:
     from qsession import _cassette
-    from qsession._kept import references
-    from qsession._store import bodies_of, display, read_text
+    from qsession._store import display
     from qsession.cli._files._hygiene import secrets_in
+    from qsession.cli._files._opening import open_cassette, read_text
 
-    fetch, where = bodies_of(path), display(path)
+    where = display(path)
     text, changed = _cassette.resealed(read_text(path), where=where)
-    # All that a replay would find wrong is found now.
-    recording = _cassette.decode(text, fetch, where=where)
-    for reference in sorted(references(recording.interactions)):
-        fetch(reference)
-    if found := list(secrets_in(recording)):
+    # All that a replay would find wrong is found now, in large bodies too.
+    if found := list(secrets_in(open_cassette(path, text=text))):
         raise CassetteError(
             "QS226",
             "The edited cassette holds something that redaction takes out. It was not sealed.",

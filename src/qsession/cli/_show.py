@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qsession._escaped import escaped
+from qsession.cli._say import say, say_json
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -52,15 +52,19 @@ def run(arguments: argparse.Namespace) -> int:
 
     Returns:
         0.
+
+    Raises:
+        UsageError: If the file cannot be read (QS175).
+        CassetteError: If it cannot be trusted.
     """
     from qsession.cli._files._opening import open_cassette
 
-    opened = open_cassette(arguments.cassette, folder=arguments.folder)
+    recording = open_cassette(arguments.cassette, folder=arguments.folder)
     if arguments.json:
-        print(json.dumps(_document(opened.recording, arguments.circuits)))
+        say_json(_document(recording, arguments.circuits))
         return 0
-    for line in _lines(opened.recording, arguments.circuits, times=not arguments.no_times):
-        print(escaped(line.replace("\n", "\\n")))
+    for line in _lines(recording, arguments.circuits, times=not arguments.no_times):
+        say(line, most=len(line))
     return 0
 
 
@@ -124,7 +128,7 @@ def _result(result: Measured | Numbers) -> Iterator[str]:
 
     if isinstance(result, Numbers):
         values = ", ".join(f"{value:.6g}" for value in result.values)
-        more = ", ..." if _size(result.shape) > len(result.values) else ""
+        more = ", ..." if math.prod(result.shape) > len(result.values) else ""
         yield f"{result.place} {result.shape}: {values}{more}"
         return
     shots = sum(result.counts.values())
@@ -137,13 +141,6 @@ def _result(result: Measured | Numbers) -> Iterator[str]:
     if len(ordered) > _MOST_OUTCOMES:
         rest = sum(times for _, times in ordered[_MOST_OUTCOMES:])
         yield f"  {len(ordered) - _MOST_OUTCOMES} more outcomes, {rest} shots"
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for each in shape:
-        size *= each
-    return size
 
 
 def _document(recording: Recording, how: str) -> Mapping[str, object]:

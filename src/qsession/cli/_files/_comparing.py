@@ -12,9 +12,9 @@ from typing import Any
 
 from qsession import _meaning
 from qsession._bodies import read_object
-from qsession._endpoints import Call
+from qsession._endpoints import Call, identify
 from qsession._model import Interaction, Recording, Request
-from qsession.cli._files._opening import answer_of, call_of, question_of
+from qsession.cli._files._opening import body_of
 from qsession.cli._files._results import Measured, Numbers, results_of
 from qsession.cli._files._telling import Names, head_of, names_of
 
@@ -85,10 +85,10 @@ class _Told:
             self._take(each)
 
     def _write(self, interaction: Interaction) -> _Write | None:
-        call = call_of(interaction)
+        call = identify(interaction.request)
         if call is None or not call.endpoint.is_write:
             return None
-        body = self.names(question_of(interaction)[0].decode("utf-8", "surrogateescape"))
+        body = self.names(body_of(interaction.request)[0].decode("utf-8", "surrogateescape"))
         request = Request(
             interaction.request.method, interaction.request.url, body=body.encode("utf-8", "surrogateescape")
         )
@@ -96,10 +96,10 @@ class _Told:
         return _Write(call, request, interaction.response.status, _meaning.read(call, request), label)
 
     def _take(self, interaction: Interaction) -> None:
-        call = call_of(interaction)
+        call = identify(interaction.request)
         if call is None or call.endpoint.is_write or interaction.endpoint in _IGNORED:
             return
-        answer, _ = answer_of(interaction)
+        answer, _ = body_of(interaction.response)
         about = self.names(call.path)
         if interaction.endpoint == "jobs.results" and interaction.response.status < 300:
             self.results[about] = results_of(answer)

@@ -11,16 +11,13 @@ from qsession import _cassette
 from qsession._endpoints import identify
 from qsession._kept import references
 from qsession._model import Interaction, Recording
-from qsession._naming import ATTRIBUTES, attributes
+from qsession._naming import ATTRIBUTES, RESERVED, attributes
 from qsession._redaction import Redactor
 from qsession._store import body_names, display, read_packed
 from qsession.cli._files._opening import all_files, open_cassette
-from qsession.errors import CassetteError
+from qsession.errors import CassetteError, QSessionError
 
 _LONGEST = 255
-_RESERVED = frozenset(
-    ["con", "prn", "aux", "nul", *(f"com{i}" for i in range(1, 10)), *(f"lpt{i}" for i in range(1, 10))]
-)
 _FORBIDDEN = frozenset('<>:"|?*\\')
 
 
@@ -97,8 +94,8 @@ def unused_bodies(folder: Path, *, without: Collection[Path] = ()) -> tuple[Sequ
     for path in files:
         if path.suffix in {".yaml", ".yml"} and path.absolute() not in going:
             try:
-                used |= body_names(references(open_cassette(path).recording.interactions))
-            except CassetteError as trouble:
+                used |= body_names(references(open_cassette(path).interactions))
+            except QSessionError as trouble:
                 unreadable.append(f"{display(path)}: {trouble.what} [{trouble.code}]")
     return [path for path in files if is_body(path) and path.name not in used], unreadable
 
@@ -135,8 +132,8 @@ def _unclean(redactor: Redactor, interaction: Interaction) -> str:
 def _cassette_findings(path: Path, used: set[str]) -> Iterator[Finding]:
     where = display(path)
     try:
-        recording = open_cassette(path).recording
-    except CassetteError as trouble:
+        recording = open_cassette(path)
+    except QSessionError as trouble:
         yield _trouble(where, "unreadable", trouble)
         return
     used |= body_names(references(recording.interactions))
@@ -164,7 +161,7 @@ def _body_findings(path: Path, used: set[str]) -> Iterator[Finding]:
     where = display(path)
     try:
         body = read_packed(path)
-    except (OSError, ValueError, EOFError) as broken:
+    except (OSError, ValueError) as broken:
         yield Finding(where, "body", f"it cannot be unpacked: {broken}", "QS206")
         return
     if hashlib.sha256(body).hexdigest() != path.name.removesuffix(".gz"):
@@ -173,7 +170,7 @@ def _body_findings(path: Path, used: set[str]) -> Iterator[Finding]:
         yield Finding(where, "orphan-body", "no cassette of this folder refers to it")
 
 
-def _trouble(where: str, kind: str, trouble: CassetteError) -> Finding:
+def _trouble(where: str, kind: str, trouble: QSessionError) -> Finding:
     evidence = f": {'; '.join(trouble.evidence)}" if trouble.evidence else ""
     return Finding(trouble.where or where, kind, f"{trouble.what}{evidence}", trouble.code)
 
@@ -195,7 +192,7 @@ def _names(files: Iterable[Path], folder: Path) -> Iterator[Finding]:
 
 
 def _problem(part: str) -> str:
-    if part.split(".", maxsplit=1)[0].lower() in _RESERVED:
+    if part.split(".", maxsplit=1)[0].lower() in RESERVED:
         return "is reserved on Windows"
     if found := sorted(_FORBIDDEN & set(part)):
         return f"holds {' '.join(found)}, which Windows does not take in a name"

@@ -3,66 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from qsession import _cassette
-from qsession._endpoints import Call, identify
-from qsession._model import Interaction, Recording
-from qsession._store import bodies_of, display, read_text
+from qsession._model import Recording, Request, Response
+from qsession._store import Bodies, display, text_of
+from qsession.cli._given import readable
 from qsession.errors import CassetteError
 
-SKIPPED = frozenset({".qsession", ".git", ".venv", "node_modules", "__pycache__"})
-"""Folders in which no cassette is looked for."""
+_SKIPPED = frozenset({".qsession", ".git", ".venv", "node_modules", "__pycache__"})
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A cassette that was read.
+def read_text(path: Path) -> str:
+    """The text of a cassette, ours or not.
 
-    Attributes:
-        name: How messages call it.
-        recording: What it holds.
+    Raises:
+        UsageError: If the file cannot be read (QS175).
+        CassetteError: If it is no text (QS202).
     """
-
-    name: str
-    recording: Recording
+    return text_of(readable(path).read_bytes(), display(path))
 
 
-def open_cassette(path: Path, *, folder: Path | None = None) -> Opened:
+def open_cassette(path: Path, *, folder: Path | None = None, text: str | None = None) -> Recording:
     """Read and verify a cassette; its large bodies when they are asked for.
 
     Args:
         path: The file.
         folder: A cassette folder whose bodies are looked at as well, for a copy that lies
             elsewhere, as git makes them.
+        text: What is read in the place of the file's content.
 
     Raises:
-        CassetteError: If it cannot be read or trusted.
+        UsageError: If the file cannot be read (QS175).
+        CassetteError: If it cannot be trusted.
     """
-    text = read_text(path)
-    return Opened(display(path), _cassette.decode(text, bodies_of(path, folder), where=display(path)))
+    bodies = Bodies(path, path.absolute().parent, *(() if folder is None else (folder,)))
+    return _cassette.decode(read_text(path) if text is None else text, bodies, where=display(path))
 
 
-def answer_of(interaction: Interaction) -> tuple[bytes, str]:
-    """The body of an answer, and why there is none; one of the two is empty."""
+def body_of(part: Request | Response) -> tuple[bytes, str]:
+    """The body of a request or an answer, and why there is none; one of the two is empty."""
     try:
-        return interaction.response.body, ""
+        return part.body, ""
     except CassetteError as missing:
         return b"", (missing.evidence or (missing.what,))[0]
 
 
-def question_of(interaction: Interaction) -> tuple[bytes, str]:
-    """The body of a request, and why there is none; one of the two is empty."""
-    try:
-        return interaction.request.body, ""
-    except CassetteError as missing:
-        return b"", (missing.evidence or (missing.what,))[0]
-
-
-def call_of(interaction: Interaction) -> Call | None:
-    """The request of an interaction, understood."""
-    return identify(interaction.request)
+def all_files(folder: Path) -> Sequence[Path]:
+    """All files below a folder, but those in which no cassette is looked for."""
+    return sorted(_files(folder))
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -70,12 +59,7 @@ def _files(folder: Path) -> Iterator[Path]:
         if path.is_symlink() and path.is_dir():
             continue
         if path.is_dir():
-            if path.name not in SKIPPED:
+            if path.name not in _SKIPPED:
                 yield from _files(path)
         elif path.is_file():
             yield path
-
-
-def all_files(folder: Path) -> Sequence[Path]:
-    """All files below a folder, but those of `SKIPPED` folders."""
-    return sorted(_files(folder))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -98,7 +99,9 @@ def _field(place: str, value: Any) -> Measured | Numbers | None:
         return _counted(place, load_array(unpack(inner["array"]["__value__"])), int(inner["num_bits"]))
     if value.get("__type__") == "ndarray":
         content = value["__value__"]
-        values = load_array(unpack(content)) if isinstance(content, str) else None
+        if not isinstance(content, str):
+            return None
+        values = load_array(unpack(content))
     elif "shape" in value:
         read = tensor(value)
         values = read.values
@@ -110,8 +113,6 @@ def _field(place: str, value: Any) -> Measured | Numbers | None:
             spare = -values.shape[-1] % 8
             return _counted(place, packed, values.shape[-1], spare=spare)
     else:
-        return None
-    if values is None:
         return None
     flat = values.ravel()[:_MOST_NUMBERS].tolist()
     return Numbers(place, tuple(values.shape), tuple(flat))
@@ -126,10 +127,7 @@ def _counted(place: str, packed: Any, bits: int, *, spare: int = 0) -> Measured:
     for row, number in zip(seen, times, strict=True):
         outcome = int.from_bytes(row.tobytes()) >> spare
         counts[format(outcome, f"0{max(bits, 1)}b")] += int(number)
-    sets = 1
-    for size in packed.shape[:-2]:
-        sets *= int(size)
-    return Measured(place, dict(sorted(counts.items())), sets)
+    return Measured(place, dict(sorted(counts.items())), math.prod(map(int, packed.shape[:-2])))
 
 
 def _encoded_circuits(value: Any, depth: int) -> Iterator[str]:

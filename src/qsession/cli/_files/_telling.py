@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING
 from qsession import _meaning
 from qsession._bodies import read_object
 from qsession._clock import to_datetime
+from qsession._endpoints import identify
 from qsession._model import SECOND, Interaction, Provenance, Recording
-from qsession.cli._files._opening import answer_of, call_of, question_of
+from qsession.cli._files._opening import body_of
 from qsession.cli._files._results import Measured, Numbers, circuits_of, results_of
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def names_of(recording: Recording) -> Names:
     counted = {"session": 0, "job": 0}
     for interaction in recording.interactions:
         kind = _KINDS.get(interaction.endpoint)
-        made = read_object(answer_of(interaction)[0]).get("id") if kind else None
+        made = read_object(body_of(interaction.response)[0]).get("id") if kind else None
         if kind and isinstance(made, str) and len(made) >= 8 and made not in short:
             counted[kind] += 1
             short[made] = f"{kind}-{counted[kind]}"
@@ -101,11 +101,11 @@ def told(recording: Recording, *, circuits: bool = True) -> Iterator[Entry]:
 
 
 def _entry(interaction: Interaction, names: Names, *, circuits: bool) -> Entry:
-    answer, missing = answer_of(interaction)
+    answer, missing = body_of(interaction.response)
     what, about = _what(interaction, answer, names)
     status = interaction.response.status
     if interaction.endpoint == "jobs.create":
-        body, gone = question_of(interaction)
+        body, gone = body_of(interaction.request)
         drawn = tuple(circuits_of(body)) if circuits else ()
         return Entry(
             interaction, what, status, about, _job(interaction, gone, names), drawn, note=gone or missing
@@ -115,7 +115,7 @@ def _entry(interaction: Interaction, names: Names, *, circuits: bool) -> Entry:
 
 
 def _job(interaction: Interaction, gone: str, names: Names) -> str:
-    call = call_of(interaction)
+    call = identify(interaction.request)
     if call is None or gone:
         return ""
     ask = _meaning.read(call, interaction.request)
@@ -124,7 +124,7 @@ def _job(interaction: Interaction, gone: str, names: Names) -> str:
 
 
 def _what(interaction: Interaction, answer: bytes, names: Names) -> tuple[str, str]:
-    call = call_of(interaction)
+    call = identify(interaction.request)
     ids = [*call.ids.values()] if call is not None else []
     document = read_object(answer)
     made = document.get("id") if interaction.endpoint in _KINDS else None
@@ -172,8 +172,3 @@ def head_of(provenance: Provenance, *, moments: bool = True) -> Sequence[tuple[s
 def seconds(micros: int) -> str:
     """A length of time in seconds, as text."""
     return f"{micros / SECOND:.3f} s"
-
-
-def plain(value: object) -> str:
-    """A value as one line of JSON."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=True)
