@@ -23,6 +23,8 @@ class Summary:
         spent: QPU seconds that the money guard counted on the service, an upper bound.
         written: Cassette written, or empty.
         parked: The command that collects it, if the test was left until later.
+        waits: The command that goes on with what was begun on the service, if the test has a journal of
+            that beside what it now recorded on the emulator.
         unused: Recorded writes that were not sent.
         refused: Requests that had no answer.
         making: Those of them that would have opened a session or submitted a job.
@@ -41,6 +43,7 @@ class Summary:
     spent: float = 0.0
     written: str = ""
     parked: str = ""
+    waits: str = ""
     unused: int = 0
     refused: int = 0
     making: int = 0
@@ -75,6 +78,7 @@ def lines(summaries: Iterable[Summary], *, mode: str, orphans: Sequence[str] = (
     if unused or refused:
         block.append(f"recorded writes not sent: {unused}, requests refused: {refused}")
     block += [f"parked, its job waits in the queue: {run.parked}" for run in runs if run.parked]
+    block += [f"begun on the service, its journal is kept: {run.waits}" for run in runs if run.waits]
     if making := sum(run.making for run in runs):
         block.insert(0, f"refused before they opened a session or submitted a job: {making} requests")
     if leaps := sum(run.leaps for run in runs):

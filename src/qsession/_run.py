@@ -255,6 +255,7 @@ class Run:
             spent=self._money.spent(SystemClock().now()) if self._money else 0.0,
             written=self._written,
             parked=self._settings.resume_command if self.parked is not None else "",
+            waits=self._settings.resume_command if self._custody and self._custody.waits else "",
             unused=unused,
             refused=self._refusals.count,
             making=self._refusals.making,

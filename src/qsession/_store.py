@@ -132,7 +132,7 @@ class Store:
         try:
             return self._save(path, recording, redactor)
         except OSError as refused:
-            raise unwritable(display(path), refused) from refused
+            raise _refused(display(path), refused) from refused
 
     def _save(self, path: Path, recording: Recording, redactor: Redactor) -> Path:
         # Only here: a replay has no use for it.
@@ -377,8 +377,7 @@ def _bad_body(where: str, body: str, why: str) -> CassetteError:
     return _cassette.untrusted("QS206", what, f"{body}: {why}", where)
 
 
-def unwritable(where: str, error: OSError) -> CassetteError:
-    """QS208: the disk refuses."""
+def _refused(where: str, error: OSError) -> CassetteError:
     return CassetteError(
         "QS208",
         "The cassette could not be written. The one that was there stays.",

@@ -228,6 +228,72 @@ def test_lint_of_no_folder_is_a_usage_error(tmp_path, run):
     )
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("show", "FILE"),
+        ("diff", "FILE", "FILE"),
+        ("export", "FILE"),
+        ("seal", "FILE"),
+        ("migrate", "FILE"),
+        ("redact", "FILE"),
+        ("redact", "FILE", "--cut"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("none.yaml", "No such file or directory"),
+        ("folder", "Is a directory"),
+        ("loop.yaml", "Too many levels of symbolic links"),
+        ("plain.yaml/none.yaml", "Not a directory"),
+    ],
+)
+def test_file_that_cannot_be_read_is_a_usage_error(tmp_path, monkeypatch, run, command, name, why):
+    """Whatever the command would have done with it, it says what is wrong with the file."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "plain.yaml").touch()
+    (tmp_path / "loop.yaml").symlink_to("loop.yaml")
+    assert run(*(name if each == "FILE" else each for each in command)) == (
+        2,
+        "qsession: The file cannot be read. [QS175]\n"
+        f"  {name}: {why}\n"
+        "To fix: name a file that is there, for example: qsession show cassettes/test_bell/test_bell.yaml\n",
+    )
+
+
+def test_file_that_cannot_be_written_is_an_error(folder, run):
+    """No traceback, and nothing is lost."""
+    assert run("export", folder / SAMPLER, "--output", folder) == (
+        1,
+        "qsession: The file could not be written. What was there stays. [QS208]\n"
+        f"  {folder}: Is a directory\n"
+        "To fix: make room, or name a file that this user may write\n",
+    )
+
+
+def test_commands_give_no_orders_to_a_ci_runner(tmp_path, run):
+    """Nothing that a recording says begins a line with "::", and "##[" stands nowhere."""
+
+    def recorded(name, text):
+        url = f"{JOBS}?search={text}"
+        body = json.dumps({text: text}).encode()
+        exchanges = [Interaction("jobs.list", 0, Request("GET", url), Response(200, body=body), 0, 1)]
+        head = Provenance("emulator", 0, test=f"::error::{text}\n::error::b", backend=text)
+        return Store(tmp_path, tmp_path).save(tmp_path / name, Recording(head, tuple(exchanges)), Redactor())
+
+    one, other = recorded("##[error]a.yaml", "##[error]a"), recorded("::error::b.yaml", "\n::error::b")
+    edited(other, "at_us: 0", "at_us: 1")
+    commands = [("show", one), ("show", one, "--json"), ("lint", tmp_path), ("lint", tmp_path, "--json")]
+    commands += [("diff", one, other), ("seal", other), ("diff", one, other), ("diff", one, other, "--json")]
+    said = [run(*command)[1] for command in commands]
+    assert all("error" in each for each in said)
+    assert not [line for each in said for line in each.splitlines() if line.lstrip().startswith("::")]
+    assert not [each for each in said if "##[" in each]
+
+
 def test_seal_accepts_an_edit_and_says_what_it_was(folder, run):
     """What was reviewed replays; what was not edited keeps its digest."""
     path = folder / SAMPLER

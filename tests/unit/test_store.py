@@ -90,6 +90,14 @@ def test_save_secret_is_refused_and_nothing_is_written(store):
     assert not store.folder.exists()
 
 
+def test_load_of_a_folder_says_what_is_wrong(store):
+    """Not a traceback of pathlib's."""
+    (store.folder / "a.yaml").mkdir(parents=True)
+    with pytest.raises(CassetteError) as caught:
+        store.load(store.folder / "a.yaml")
+    assert (caught.value.code, caught.value.evidence) == ("QS202", ("it cannot be read: Is a directory",))
+
+
 def test_load_missing_cassette_names_the_command(store):
     """The first thing a newcomer meets."""
     with pytest.raises(CassetteError) as caught:

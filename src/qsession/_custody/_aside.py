@@ -58,8 +58,9 @@ class Aside:
             CassetteError: If a secret would be written (QS207), or the disk refuses (QS208).
         """
         cassette = self.store(scratch).save(self.path(scratch), recording, redactor)
-        # Else --qsession-resume would go on with it, on the service, in the place of a replay.
-        discard(journal_path(scratch, cassette))
+        if recording.provenance.target == "ibm":
+            # Else --qsession-resume would go on with it, on the service, in the place of a replay.
+            discard(journal_path(scratch, cassette))
         return cassette
 
 

@@ -33,12 +33,15 @@ class Custody:
         past: What the run goes on from, or None.
         journal: What it writes; None on the emulator, whose jobs die with the process.
         parked: Why the run was left until later, or None.
+        waits: Whether a journal of the service was left as it is: the run is one on the emulator, and
+            what was submitted there was not for nothing.
     """
 
     settings: Settings
     past: Past | None = None
     journal: Journal | None = None
     parked: Parked | None = None
+    waits: bool = False
     _lock: Lock | None = None
 
     def take(self) -> None:
@@ -58,9 +61,11 @@ class Custody:
         self._lock = Lock(settings.scratch / "locks", settings.path)
         self._lock.take()
         path = journal_path(settings.scratch, settings.path)
-        if settings.target == "emulator" or not path.exists():
+        if not path.exists():
             return
-        if settings.resume:
+        if settings.target == "emulator":
+            self.waits = _holds_submissions(path)
+        elif settings.resume:
             self.past = _fit(read(path), settings)
         elif parked := _parked(settings):
             raise _is_parked(parked, settings)
@@ -197,6 +202,14 @@ def _fit(past: Past, settings: Settings) -> Past:
     if past.withheld:
         raise withheld(past.path, past.withheld)
     return past
+
+
+def _holds_submissions(path: Path) -> bool:
+    try:
+        return read(path).numbers > 0
+    except CassetteError:
+        # Nobody can tell.
+        return True
 
 
 def _parked(settings: Settings) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qsession.errors import UsageError
+from qsession._files import write_whole
+from qsession.errors import CassetteError, UsageError
 
 
 def readable(path: Path) -> Path:
@@ -47,10 +48,12 @@ def write(path: Path, text: str) -> None:
     Raises:
         CassetteError: If the disk refuses (QS208); what was there stays.
     """
-    from qsession._files import write_whole
-    from qsession._store import display, unwritable
-
     try:
         write_whole(path, text.encode())
     except OSError as refused:
-        raise unwritable(display(path), refused) from refused
+        raise CassetteError(
+            "QS208",
+            "The file could not be written. What was there stays.",
+            evidence=[f"{path}: {refused.strerror}"],
+            fix="make room, or name a file that this user may write",
+        ) from refused

@@ -57,7 +57,9 @@ def test_accepted_recording_is_the_cassette(folder, capsys):
         "  recorded at 2026-01-05T12:00:00.000Z from emulator, QPU seconds used: 0.0\n"
         "  interactions: 1\n"
     )
-    assert told.partition(": ")[2] == ("AssertionError: counts were wrong\\x1b[2J\naccepted: cassettes/a.yaml\n")
+    assert told.partition(": ")[2] == (
+        "AssertionError: counts were wrong\\x1b[2J\naccepted: cassettes/a.yaml\n"
+    )
     assert run_of("cassettes/a.yaml") == 200
     assert list(listed(folder / ".qsession")) == []
     assert [p.suffix for p in folder.glob(".qsession/rejected/*") if p.suffix in (".yaml", ".json")] == []

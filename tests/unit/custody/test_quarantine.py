@@ -8,6 +8,7 @@ import io
 import json
 import stat
 import zlib
+from dataclasses import replace
 
 import pytest
 import requests
@@ -15,7 +16,7 @@ from qiskit import QuantumCircuit, qpy
 from qiskit.circuit import ClassicalRegister
 
 import qsession
-from qsession._custody import quarantine as _quarantine
+from qsession._custody import quarantine
 from qsession._discovery import fake_crn
 from qsession._journal import Journal, new_head
 from qsession._naming import journal_path
@@ -123,22 +124,27 @@ def test_cut_takes_out_the_text_and_puts_the_recording_in_place(tmp_path, held, 
     assert (told["circuit"], told["note"], told["id"]) == ("REDACTED", "ordinary", session)
 
 
-def test_released_recording_has_no_journal_any_more(tmp_path, held):
-    """Resuming would go on with it on the service, in the place of a replay of what was paid for."""
+@pytest.mark.parametrize("target", ["ibm", "emulator"])
+def test_released_recording_has_no_journal_any_more(tmp_path, held, target):
+    """Resuming would go on with it on the service; a journal of the service beside one of the emulator stays."""
+    kept = quarantine.read(tmp_path / FILE)
+    head = replace(kept.recording.provenance, target=target)
+    kept = replace(kept, recording=replace(kept.recording, provenance=head))
+    (tmp_path / FILE).write_bytes(quarantine._packed(kept))
     path = journal_path(tmp_path / ".qsession", tmp_path / "c" / "a.yaml")
     journal = Journal.begin(path, Redactor(), new_head(test="", cassette="c/a.yaml", recorded_at=0))
     journal.told("backend", "ibm_fez")
     journal.close()
     with pytest.raises(CassetteError, match="QS223"):
-        _quarantine.release(tmp_path / FILE, rules(["re:ordinary"], origin="a test"), cut=False)
+        quarantine.release(tmp_path / FILE, rules(["re:ordinary"], origin="a test"), cut=False)
     assert path.exists()
     assert main(["redact", FILE, "--cut"]) == 0
-    assert not path.exists()
+    assert path.exists() == (target == "emulator")
 
 
 def test_rule_that_names_it_is_enough(tmp_path, held):
     """A regular expression over the text that it lies in."""
-    _quarantine.release(tmp_path / FILE, rules(["eJ[A-Za-z0-9+/=]{40,}"], origin="a test"), cut=False)
+    quarantine.release(tmp_path / FILE, rules(["eJ[A-Za-z0-9+/=]{40,}"], origin="a test"), cut=False)
     assert (tmp_path / "c" / "a.yaml").exists()
 
 
@@ -146,7 +152,7 @@ def test_rule_that_names_something_else_is_not(tmp_path, held):
     """The quarantine stays as it is."""
     before = (tmp_path / FILE).read_bytes()
     with pytest.raises(CassetteError) as caught:
-        _quarantine.release(tmp_path / FILE, rules(["re:ordinary"], origin="a test"), cut=False)
+        quarantine.release(tmp_path / FILE, rules(["re:ordinary"], origin="a test"), cut=False)
     assert str(caught.value) == (
         "The recording still holds a secret. It stays in quarantine. [QS223]\n"
         "  interaction 3, GET sessions.get, response circuit (in base64, in zlib): API key (the value is not shown)\n"
@@ -209,7 +215,7 @@ def test_file_that_is_none_is_named(tmp_path, content, why):
     path = tmp_path / "x.quarantine"
     path.write_bytes(content)
     with pytest.raises(CassetteError) as caught:
-        _quarantine.release(path, Rules(), cut=True)
+        quarantine.release(path, Rules(), cut=True)
     assert (caught.value.code, caught.value.evidence) == ("QS222", (why,))
     assert path.read_bytes() == content
 
@@ -219,7 +225,7 @@ def test_file_elsewhere_is_not_released(tmp_path, held):
     moved = tmp_path / "moved.quarantine"
     (tmp_path / FILE).rename(moved)
     with pytest.raises(CassetteError) as caught:
-        _quarantine.release(moved, Rules(), cut=True)
+        quarantine.release(moved, Rules(), cut=True)
     assert caught.value.evidence == ("it does not lie below .qsession/rejected",)
 
 

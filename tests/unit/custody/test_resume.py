@@ -12,6 +12,7 @@ from served_run import OTHER_CRN, Killed, cut, killed
 
 import qsession
 from qsession import _answers, _store
+from qsession._report import lines
 from qsession.errors import CassetteError, ReplayMismatch, UsageError
 
 
@@ -64,6 +65,34 @@ def test_journal_is_gone_when_the_cassette_is_written(service):
         service.submit()
         assert service.journal.exists()
     assert [path.name for path in service.scratch.glob("journal/[!.]*")] == []
+
+
+def test_recording_on_the_emulator_keeps_the_journal_of_the_service_and_tells(service):
+    """What was submitted there was paid for: it is gone on with later, and then replaces the emulator's."""
+    with killed(service), service.record():
+        first = service.submit()
+        cut(service)
+    with qsession.record(service.cassette, target="emulator") as run:
+        requests.get("https://quantum.cloud.ibm.com/api/v1/backends", headers={"Service-CRN": "x"}, timeout=5)
+    command = f"qsession.record('{service.cassette}', resume=True)"
+    assert run.summary().waits == command
+    block = lines([run.summary()], mode="record")
+    assert block[-1] == f"begun on the service, its journal is kept: {command}"
+    with service.record(resume=True) as run:
+        assert service.submit() == first
+    assert service.platform.count("jobs.create") == 1
+    assert (run.summary().waits, run.summary().written) == ("", "cassettes/a.yaml")
+    assert not list(service.scratch.glob("journal/*.jsonl"))
+
+
+def test_recording_on_the_emulator_tells_of_no_journal_that_submitted_nothing(service):
+    """There is nothing to go on with."""
+    with killed(service), service.record():
+        service.send("GET", "/backends")
+        cut(service)
+    with qsession.record(service.cassette, target="emulator") as run:
+        pass
+    assert run.summary().waits == ""
 
 
 def test_journal_of_a_run_that_submitted_nothing_is_gone(service):
