@@ -262,10 +262,10 @@ def _head(provenance: Provenance) -> dict[str, Any]:
 
 
 def _provenance(head: Mapping[str, Any]) -> Provenance:
-    moment = to_moment(str(head["recorded_at"]))
+    moment = datetime.fromisoformat(str(head["recorded_at"]).replace("Z", "+00:00"))
     return Provenance(
         target=str(head["target"]),
-        recorded_at=moment,
+        recorded_at=from_datetime(moment),
         test=str(head.get("test", "")),
         backend=str(head.get("backend", "")),
         calibrated_at=str(head.get("calibrated_at", "")),
@@ -278,15 +278,6 @@ def _provenance(head: Mapping[str, Any]) -> Provenance:
         literal_ids=tuple(str(item) for item in head["literal_ids"]),
         paused=int(head.get("paused_us", 0)),
     )
-
-
-def to_moment(text: str) -> int:
-    """The moment of an ISO 8601 date with its zone, in microseconds since the epoch.
-
-    Raises:
-        ValueError: If the text is no date, or has no zone.
-    """
-    return from_datetime(datetime.fromisoformat(text.replace("Z", "+00:00")))
 
 
 def _digest(entry: Mapping[str, Any]) -> str:

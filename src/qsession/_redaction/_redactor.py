@@ -216,23 +216,14 @@ class Redactor:
         return Response(response.status, reason, headers, self.clean_body(response.body))
 
     def clean(self, interaction: Interaction) -> Interaction:
-        """An interaction that was cleaned before, without what was learned since.
-
-        Args:
-            interaction: As `clean_request` and `clean_response` gave its parts.
-        """
+        """An interaction as it may be written; what was cleaned before is without what was learned since."""
         call = identify(interaction.request)
         if call is None:
             return interaction
-        request, response = interaction.request, interaction.response
         return replace(
             interaction,
-            request=replace(
-                request, url=canonical_url(call, clean=self._clean_part), body=self.clean_body(request.body)
-            ),
-            response=replace(
-                response, reason=self.clean_text(response.reason), body=self.clean_body(response.body)
-            ),
+            request=self.clean_request(call, interaction.request),
+            response=self.clean_response(call, interaction.response),
         )
 
     def clean_recording(self, recording: Recording) -> Recording:

@@ -113,19 +113,18 @@ def secrets_in(recording: Recording) -> Iterator[str]:
 
 
 def _unclean(redactor: Redactor, interaction: Interaction) -> str:
-    call = identify(interaction.request)
-    if call is None:
+    asked, answered = interaction.request, interaction.response
+    if identify(asked) is None:
         return "it goes to none of the service's hosts"
-    request = redactor.clean_request(call, interaction.request)
-    response = redactor.clean_response(call, interaction.response)
-    parts = [
-        ("the url", request.url != interaction.request.url),
-        ("the body of the request", request.body != interaction.request.body),
-        ("the body of the answer", response.body != interaction.response.body),
-        ("the headers of the request", set(request.headers) != set(interaction.request.headers)),
-        ("the headers of the answer", set(response.headers) != set(interaction.response.headers)),
-    ]
-    changed = [name for name, differs in parts if differs]
+    clean = redactor.clean(interaction)
+    parts = {
+        "the url": clean.request.url == asked.url,
+        "the body of the request": clean.request.body == asked.body,
+        "the body of the answer": clean.response.body == answered.body,
+        "the headers of the request": set(clean.request.headers) == set(asked.headers),
+        "the headers of the answer": set(clean.response.headers) == set(answered.headers),
+    }
+    changed = [name for name, same in parts.items() if not same]
     return f"redaction would change {', '.join(changed)}" if changed else ""
 
 
