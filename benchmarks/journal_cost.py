@@ -37,7 +37,7 @@ def costs(folder: Path, count: int) -> dict[str, float]:
     found = {
         "poll": seconds(lambda: _polls(journal, count)) / count * 1000,
         "the same answer again": seconds(lambda: [journal.again(0, n) for n in range(count)]) / count * 1000,
-        "body of 570 kB": seconds(lambda: journal.said(_exchange(-1, "y" * 570_000))) * 1000,
+        "body of 570 kB": seconds(lambda: journal.said(_exchange(count, "y" * 570_000))) * 1000,
         "submission": seconds(lambda: _submissions(journal, submissions)) / submissions * 1000,
         "reading it back, for each": seconds(lambda: read(journal.path)) / count * 1000,
         "length in kB": journal.path.stat().st_size / 1000,

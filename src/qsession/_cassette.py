@@ -55,7 +55,7 @@ def encode(recording: Recording) -> tuple[str, Mapping[str, bytes]]:
         The YAML text, and the large bodies by reference (``sha256:<hex>``).
     """
     bodies: dict[str, bytes] = {}
-    entries = [_entry(interaction, bodies) for interaction in recording.interactions]
+    entries = [entry_of(interaction, bodies) for interaction in recording.interactions]
     head = _head(recording.provenance) | {"interactions": len(entries)}
     head["digest"] = _whole(head, entries)
     document = {"version": 1, "metadata": {"qsession": head}, "interactions": entries}
@@ -83,7 +83,7 @@ def decode(text: str, fetch: FetchBody, *, where: str) -> Recording:
         provenance, interactions = _provenance(head), []
         for index, entry in enumerate(entries):
             place = ("interactions", index)
-            interactions.append(_interaction(entry, fetch))
+            interactions.append(interaction_of(entry, fetch))
         place = _HEAD
         whole = head.get("digest") == _whole(head, entries)
     except Unreadable as harm:
@@ -98,7 +98,7 @@ def decode(text: str, fetch: FetchBody, *, where: str) -> Recording:
     return Recording(provenance, tuple(interactions))
 
 
-class _Edited(Exception):
+class _Edited(ValueError):
     """An interaction does not fit its digest."""
 
 
@@ -148,7 +148,13 @@ def _reseal(entry: Any) -> bool:
     return bool(former != entry["qsession"]["digest"])
 
 
-def _entry(interaction: Interaction, bodies: dict[str, bytes]) -> dict[str, Any]:
+def entry_of(interaction: Interaction, bodies: dict[str, bytes]) -> dict[str, Any]:
+    """An interaction as a cassette and a journal hold it.
+
+    Args:
+        interaction: A cleaned interaction.
+        bodies: Gains its large bodies, by their references.
+    """
     request, response = interaction.request, interaction.response
     ours: dict[str, Any] = {
         "endpoint": interaction.endpoint,
@@ -198,7 +204,17 @@ def inline(body: bytes) -> str | bytes:
     return text if text.isprintable() or not re.search(r"[^\t\n -~\u00a0-\ud7ff]", text) else body
 
 
-def _interaction(entry: Any, fetch: FetchBody) -> Interaction:
+def interaction_of(entry: Any, fetch: FetchBody) -> Interaction:
+    """An interaction back from its entry.
+
+    Args:
+        entry: As `entry_of` gave it.
+        fetch: Gives large bodies by their reference; used when a body is asked for.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: If it is none, or does not fit its digest.
+        Unreadable: If its answer must not reach the client's decoders.
+    """
     ours, asked, answered = entry["qsession"], entry["request"], entry["response"]
     if ours.get("digest") != _digest(entry):
         raise _Edited(f"{asked.get('method')} {asked.get('uri')}")

@@ -182,14 +182,15 @@ class Recorder:
         instance = self._learn_instances(call, request)
         self._name_created(call, request, response)
         seen = self.ids.incoming(response)
-        at = began - self._start - self.paused
+        # The machine's clock may be set back meanwhile; a cassette holds no negative times.
+        at = max(0, began - self._start - self.paused)
         interaction = Interaction(
             call.endpoint.name,
             instance,
             self.redactor.clean_request(call, request),
             self.redactor.clean_response(call, seen),
             at,
-            ended - began,
+            max(0, ended - began),
             last=at,
         )
         findings = self.redactor.prove(interaction) if self._proves else ()

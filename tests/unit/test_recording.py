@@ -2,6 +2,7 @@
 
 import json
 
+from qsession import _cassette
 from qsession._endpoints import identify
 from qsession._model import InstanceShape, Provenance, Request, Response
 from qsession._recording import Recorder
@@ -44,6 +45,18 @@ def test_equal_polls_stand_as_one_with_their_count():
         (300, 1, 300),
         (400, 2, 500),
     ]
+
+
+def test_clock_that_is_set_back_gives_a_recording_that_can_be_read():
+    """Hours of queue are long enough for that, and what was paid for must replay."""
+    recorder = Recorder(START)
+    exchange(recorder, "GET", "/jobs/abc", {"s": 1}, at=-2_000_000, took=-5)
+    exchange(recorder, "GET", "/jobs/abc", {"s": 1}, at=-1_000_000)
+    exchange(recorder, "GET", "/jobs/abc", {"s": 2}, at=7)
+    recording = finished(recorder)
+    assert [(i.at, i.took, i.seen, i.last) for i in recording.interactions] == [(0, 0, 2, 0), (7, 5, 1, 7)]
+    text, bodies = _cassette.encode(recording)
+    assert _cassette.decode(text, bodies.__getitem__, where="a.yaml") == recording
 
 
 def test_equal_polls_merge_across_other_requests():

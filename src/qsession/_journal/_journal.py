@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
+from qsession._cassette import entry_of
 from qsession._files import ignored_by_git
 from qsession._journal import _messages
 from qsession._journal._bodies import Bodies
@@ -116,14 +117,8 @@ class Journal:
         with self._lock:
             self._refuse_when_stopped()
             number = self._numbers + 1
-
-            def record() -> Record:
-                self._prove(Interaction(endpoint, instance, request, Response(0), at, 0))
-                asked = self._bodies.request(request, sync=True)
-                told = {"endpoint": endpoint, "instance": instance, "request": asked, "at": at}
-                return {"k": "asking", "n": number, **told}
-
-            self._say(record, sync=True)
+            asked = Interaction(endpoint, instance, request, Response(0), at, 0)
+            self._say(lambda: self._exchange("asking", number, asked, sync=True), sync=True)
             self._refuse_when_stopped()
             self._numbers = number
             self._under_way[threading.get_ident()] = number
@@ -149,7 +144,8 @@ class Journal:
         """An exchange that is a new interaction of the recording."""
         with self._lock:
             number = self._under_way.pop(threading.get_ident(), None)
-            self._say(lambda: self._exchange(interaction, number), sync=number is not None)
+            sync = number is not None
+            self._say(lambda: self._exchange("said", number, interaction, sync=sync), sync=sync)
 
     def again(self, index: int, at: Micros) -> None:
         """The same answer once more.
@@ -201,21 +197,12 @@ class Journal:
         if not self._goes_on:
             self._append({"k": "head", "format": FORMAT, **asdict(self.head)}, prove=True)
 
-    def _exchange(self, interaction: Interaction, number: int | None) -> Record:
+    def _exchange(self, kind: str, number: int | None, interaction: Interaction, *, sync: bool) -> Record:
         self._prove(interaction)
-        sync = number is not None
-        record: dict[str, object] = {
-            "k": "said",
-            "n": number,
-            "endpoint": interaction.endpoint,
-            "instance": interaction.instance,
-            "response": self._bodies.response(interaction.response, sync=sync),
-            "at": interaction.at,
-            "took": interaction.took,
-        }
-        if number is None:
-            record["request"] = self._bodies.request(interaction.request)
-        return record
+        bodies: dict[str, bytes] = {}
+        entry = entry_of(interaction, bodies)
+        self._bodies.keep(bodies, sync=sync)
+        return {"k": kind, "n": number, "exchange": entry}
 
     def _try(self, record: Record, *, sync: bool = False) -> None:
         self._say(lambda: record, sync=sync, prove=True)

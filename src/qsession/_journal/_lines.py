@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 _DIGITS = 32
+_BYTES = "base64"
 
 Record = Mapping[str, object]
 
@@ -48,7 +50,7 @@ def line(record: Record, chain: str) -> tuple[bytes, str]:
         record: What it says.
         chain: The digest of the line before; empty for the first.
     """
-    text = json.dumps(record, separators=(",", ":")).encode()
+    text = json.dumps(record, separators=(",", ":"), default=_spelled).encode()
     digest = _digest(chain, text)
     return digest.encode() + b" " + text + b"\n", digest
 
@@ -80,9 +82,21 @@ def _digest(chain: str, text: bytes) -> str:
     return hashlib.sha256(chain.encode() + text).hexdigest()[:_DIGITS]
 
 
+def _spelled(value: object) -> object:
+    """What JSON has no way to write: bytes that are no text."""
+    if not isinstance(value, bytes):
+        raise TypeError(f"a journal holds no {type(value).__name__}")
+    return {_BYTES: base64.b64encode(value).decode()}
+
+
+def _understood(value: dict[str, object]) -> object:
+    coded = value.get(_BYTES) if len(value) == 1 else None
+    return base64.b64decode(coded, validate=True) if isinstance(coded, str) else value
+
+
 def _record(text: bytes) -> Record | None:
     try:
-        record = json.loads(text)
+        record = json.loads(text, object_hook=_understood)
     except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None

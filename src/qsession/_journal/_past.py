@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from qsession._cassette import interaction_of
 from qsession._journal import _messages
 from qsession._journal._bodies import Bodies, Unreadable
 from qsession._journal._lines import Damaged, Line, Record, lines
 from qsession._model import Instant, Interaction, Micros, Request
+from qsession._payload._decode import Unreadable as Harmful
 
-FORMAT = 1
+FORMAT = 2
 """Number of the journal's format that this version writes, and the only one it reads."""
 
 
@@ -149,6 +152,8 @@ def read(path: Path) -> Past:
             reader.take(line)
         except Unreadable as broken:
             raise _messages.damaged(path, line.number, f"the body beside it, {broken}") from broken
+        except Harmful as broken:
+            raise _messages.damaged(path, line.number, str(broken)) from broken
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as broken:
             raise _messages.damaged(path, line.number, f"a field is missing or wrong: {broken!r}") from broken
     return reader.past
@@ -185,14 +190,10 @@ class _Reader:
 
     def _take_asking(self, record: Record) -> None:
         self.past.numbers = _whole(record["n"])
-        asked = Asked(
-            self.past.numbers,
-            str(record["endpoint"]),
-            _whole(record["instance"]),
-            self._bodies.to_request(_fields(record["request"])),
-            _whole(record["at"]),
+        asked = self._exchange(record)
+        self.past.order.append(
+            Asked(self.past.numbers, asked.endpoint, asked.instance, asked.request, asked.at)
         )
-        self.past.order.append(asked)
 
     def _take_failed(self, record: Record) -> None:
         place, asked = self._unanswered(record["n"])
@@ -206,18 +207,17 @@ class _Reader:
         self.past.made = [each for each in self.past.made if each.real != made.real] + [made]
 
     def _take_said(self, record: Record) -> None:
-        at, interactions = _whole(record["at"]), self.past.interactions
-        if record["n"] is None:
-            request = self._bodies.to_request(_fields(record["request"]))
-        else:
+        if record["n"] is not None:
             # From here on it is an exchange like others.
-            place, asked = self._unanswered(record["n"])
-            request = asked.request
-            del self.past.order[place]
-        self.past.order.append(Moment(len(interactions), at))
-        response = self._bodies.to_response(_fields(record["response"]))
-        name, instance, took = str(record["endpoint"]), _whole(record["instance"]), _whole(record["took"])
-        interactions.append(Interaction(name, instance, request, response, at, took, last=at))
+            del self.past.order[self._unanswered(record["n"])[0]]
+        interaction = self._exchange(record)
+        self.past.order.append(Moment(len(self.past.interactions), interaction.at))
+        self.past.interactions.append(interaction)
+
+    def _exchange(self, record: Record) -> Interaction:
+        one = interaction_of(record["exchange"], self._bodies)
+        # Copies have their bodies: a missing one is found now.
+        return replace(one, request=copy(one.request), response=copy(one.response))
 
     def _take_again(self, record: Record) -> None:
         index, at = _whole(record["i"]), _whole(record["at"])
@@ -247,10 +247,4 @@ def bodies_of(path: Path) -> Path:
 def _whole(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"{value!r} is no whole number")
-    return value
-
-
-def _fields(value: object) -> Mapping[str, object]:
-    if not isinstance(value, dict):
-        raise ValueError("no fields")
     return value
