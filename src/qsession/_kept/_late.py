@@ -7,7 +7,7 @@ content, and copied and pickled as such.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from qsession._model import NO_HEADERS, Interaction, Request, Response
 
@@ -49,7 +49,34 @@ class Known:
     session: str | None
 
 
-class StoredRequest(Request):
+class _Stored:
+    """What both have in common. Their body has a slot of its own: that of a frozen base cannot give way."""
+
+    __slots__ = ()
+
+    _body: bytes | Late
+
+    @property
+    def body(self) -> bytes:
+        """The body, read now if it was not before."""
+        return self._body.read() if isinstance(self._body, Late) else self._body
+
+    @property
+    def source(self) -> bytes | Late:
+        """The body, or where it comes from."""
+        return self._body
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Request | Response) and self.__reduce__() == _plain(other)
+
+    def __hash__(self) -> int:
+        return hash(_plain(self)[1])
+
+    def __reduce__(self) -> tuple[type[Request | Response], tuple[object, ...]]:
+        return _plain(self)
+
+
+class StoredRequest(_Stored, Request):
     """A request of a recording.
 
     Args:
@@ -62,7 +89,6 @@ class StoredRequest(Request):
 
     __slots__ = ("_body", "known")
 
-    _body: bytes | Late
     known: Known | None
 
     def __init__(
@@ -76,26 +102,8 @@ class StoredRequest(Request):
     ) -> None:
         _fill(self, method=method, url=url, headers=headers, _body=body, known=known)
 
-    @property
-    def body(self) -> bytes:
-        """The body, read now if it was not before."""
-        return _read(self._body)
 
-    @property
-    def source(self) -> bytes | Late:
-        """The body, or where it comes from."""
-        return self._body
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Request) and _plain_request(self) == _plain_request(other)
-
-    __hash__ = Request.__hash__
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return Request, (self.method, self.url, self.headers, self.body)
-
-
-class StoredResponse(Response):
+class StoredResponse(_Stored, Response):
     """A response of a recording.
 
     Args:
@@ -107,8 +115,6 @@ class StoredResponse(Response):
 
     __slots__ = ("_body",)
 
-    _body: bytes | Late
-
     def __init__(
         self,
         status: int,
@@ -117,24 +123,6 @@ class StoredResponse(Response):
         body: bytes | Late = b"",
     ) -> None:
         _fill(self, status=status, reason=reason, headers=headers, _body=body)
-
-    @property
-    def body(self) -> bytes:
-        """The body, read now if it was not before."""
-        return _read(self._body)
-
-    @property
-    def source(self) -> bytes | Late:
-        """The body, or where it comes from."""
-        return self._body
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Response) and _plain_response(self) == _plain_response(other)
-
-    __hash__ = Response.__hash__
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return Response, (self.status, self.reason, self.headers, self.body)
 
 
 def references(interactions: Iterable[Interaction]) -> set[str]:
@@ -150,13 +138,6 @@ def _fill(target: object, **values: object) -> None:
         object.__setattr__(target, name, value)
 
 
-def _read(body: bytes | Late) -> bytes:
-    return body.read() if isinstance(body, Late) else body
-
-
-def _plain_request(request: Request) -> tuple[object, ...]:
-    return request.method, request.url, request.headers, request.body
-
-
-def _plain_response(response: Response) -> tuple[object, ...]:
-    return response.status, response.reason, response.headers, response.body
+def _plain(part: object) -> tuple[type[Request | Response], tuple[object, ...]]:
+    base = Request if isinstance(part, Request) else Response
+    return base, tuple(getattr(part, each.name) for each in fields(base))
