@@ -20,7 +20,7 @@ import yaml
 
 from qsession import _bounded_yaml
 from qsession._clock import from_datetime, to_datetime
-from qsession._kept import Late, StoredRequest, StoredResponse, uncollected
+from qsession._kept import Late, StoredRequest, StoredResponse, source_of, uncollected
 from qsession._model import InstanceShape, Interaction, Provenance, Recording
 from qsession._payload._decode import Unreadable
 from qsession._payload._harmless import check_answer
@@ -36,6 +36,9 @@ BODIES = "bodies"
 """Folder of the large bodies, in the cassette folder."""
 
 _HEAD = ("metadata", "qsession")
+# Fields of the head that stand there only where they say something.
+_TEXTS = ("test", "backend", "calibrated_at", "api_version")
+_SEEDS = ("seed", "isa_seed", "random_seed")
 # git's, and those of its style diff3; the middle one is also how a heading is underlined.
 _MERGE = re.compile(r"^(<{7}|>{7}|\|{7})( |$)", re.MULTILINE)
 _MOST = 2**53
@@ -76,14 +79,18 @@ def decode(text: str, fetch: FetchBody, *, where: str) -> Recording:
     """
     _, head, entries = _opened(text, where)
     if len(entries) != head.get("interactions"):
+        why = f"its head promises {head.get('interactions')} interactions, it holds {len(entries)}"
         line = _at(where, text, *_HEAD, "interactions")
-        raise _cut(line, len(entries), head.get("interactions"))
+        raise untrusted("QS204", "The cassette is not whole. It was left as it is.", why, line)
     place: tuple[str | int, ...] = _HEAD
     try:
         provenance, interactions = _provenance(head), []
         for index, entry in enumerate(entries):
             place = ("interactions", index)
             interactions.append(interaction_of(entry, fetch))
+            # Large ones are looked at when they are asked for.
+            if isinstance(source := source_of(interactions[-1].response), bytes):
+                check_answer(source)
         place = _HEAD
         whole = head.get("digest") == _whole(head, entries)
     except Unreadable as harm:
@@ -213,7 +220,6 @@ def interaction_of(entry: Any, fetch: FetchBody) -> Interaction:
 
     Raises:
         KeyError, TypeError, ValueError, AttributeError: If it is none, or does not fit its digest.
-        Unreadable: If its answer must not reach the client's decoders.
     """
     ours, asked, answered = entry["qsession"], entry["request"], entry["response"]
     if ours.get("digest") != _digest(entry):
@@ -230,8 +236,6 @@ def interaction_of(entry: Any, fetch: FetchBody) -> Interaction:
         _headers(answered["headers"]),
         _source(answered["body"]["string"], ours.get("response_body"), fetch),
     )
-    if isinstance(response.source, bytes):
-        check_answer(response.source)
     at, took = _count(ours["at_us"]), _count(ours["took_us"])
     seen, last = _count(ours.get("seen", 1)), _count(ours.get("last_us", at))
     instance = _count(ours.get("instance", 0), 10_000)
@@ -261,11 +265,11 @@ def _source(inline: object, reference: object, fetch: FetchBody) -> bytes | Late
 def _head(provenance: Provenance) -> dict[str, Any]:
     head: dict[str, Any] = {"format": FORMAT, "target": provenance.target}
     head["recorded_at"] = to_datetime(provenance.recorded_at).isoformat().replace("+00:00", "Z")
-    for name in ("test", "backend", "calibrated_at", "api_version"):
+    for name in _TEXTS:
         if value := getattr(provenance, name):
             head[name] = value
     head["versions"] = dict(sorted(provenance.versions.items()))
-    for name in ("seed", "isa_seed", "random_seed"):
+    for name in _SEEDS:
         if (number := getattr(provenance, name)) is not None:
             head[name] = number
     if provenance.paused:
@@ -281,22 +285,18 @@ def _head(provenance: Provenance) -> dict[str, Any]:
 
 def _provenance(head: Mapping[str, Any]) -> Provenance:
     moment = datetime.fromisoformat(str(head["recorded_at"]).replace("Z", "+00:00"))
+    optional: dict[str, Any] = {name: str(head.get(name, "")) for name in _TEXTS}
+    optional |= {name: head.get(name) for name in _SEEDS}
     return Provenance(
         target=str(head["target"]),
         recorded_at=from_datetime(moment),
-        test=str(head.get("test", "")),
-        backend=str(head.get("backend", "")),
-        calibrated_at=str(head.get("calibrated_at", "")),
-        api_version=str(head.get("api_version", "")),
         versions={str(name): str(version) for name, version in head["versions"].items()},
-        seed=head.get("seed"),
-        isa_seed=head.get("isa_seed"),
-        random_seed=head.get("random_seed"),
         qpu_seconds=float(head["qpu_seconds"]),
         instances=tuple(InstanceShape(**shape) for shape in head["instances"]),
         literal_ids=tuple(str(item) for item in head["literal_ids"]),
         unmet=tuple(str(item) for item in head.get("unmet", ())),
         paused=int(head.get("paused_us", 0)),
+        **optional,
     )
 
 
@@ -349,7 +349,8 @@ def _load(text: str, where: str) -> Mapping[str, Any]:
         line = f", line {unfit.line}" if unfit.line else ""
         raise no_cassette(where + line, str(unfit)) from unfit
     if not isinstance(document, dict):
-        raise no_cassette(where, f"it holds {_kind(document)}, not a mapping")
+        held = "nothing" if document is None else f"a {type(document).__name__}"
+        raise no_cassette(where, f"it holds {held}, not a mapping")
     return document
 
 
@@ -362,10 +363,6 @@ def _at(where: str, text: str, *path: str | int) -> str:
         elif isinstance(node, yaml.MappingNode):
             node = next((value for name, value in node.value if name.value == step), node)
     return where if node is None else f"{where}, line {node.start_mark.line + 1}"
-
-
-def _kind(value: object) -> str:
-    return "nothing" if value is None else f"a {type(value).__name__}"
 
 
 def _other_format(where: str, number: object) -> CassetteError:
@@ -388,11 +385,6 @@ def harmful(where: str, why: str) -> CassetteError:
     """QS225: an answer that must not reach the client's decoders."""
     what = "An answer in the cassette was not read: it could do harm to whoever decodes it."
     return untrusted("QS225", what, why, where)
-
-
-def _cut(where: str, found: int, promised: object) -> CassetteError:
-    why = f"its head promises {promised} interactions, it holds {found}"
-    return untrusted("QS204", "The cassette is not whole. It was left as it is.", why, where)
 
 
 def _edited(where: str, what: str) -> CassetteError:

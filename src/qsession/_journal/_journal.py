@@ -223,7 +223,8 @@ class Journal:
                     os.ftruncate(self._file, self._size)
             except _Withheld as withheld:
                 self._stopped = withheld.kinds
-                with suppress(OSError):
+                # Nor is there anything to add to where what is known by now stands in it.
+                with suppress(OSError, _Withheld):
                     self._append({"k": "withheld", "kinds": list(withheld.kinds)})
 
     def _append(self, record: Record, *, sync: bool = False, prove: bool = False) -> None:

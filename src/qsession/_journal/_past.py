@@ -12,7 +12,6 @@ from qsession._journal import _messages
 from qsession._journal._bodies import Bodies, Unreadable
 from qsession._journal._lines import Damaged, Line, Record, lines
 from qsession._model import Instant, Interaction, Micros, Request
-from qsession._payload._decode import Unreadable as Harmful
 
 FORMAT = 2
 """Number of the journal's format that this version writes, and the only one it reads."""
@@ -152,8 +151,6 @@ def read(path: Path) -> Past:
             reader.take(line)
         except Unreadable as broken:
             raise _messages.damaged(path, line.number, f"the body beside it, {broken}") from broken
-        except Harmful as broken:
-            raise _messages.damaged(path, line.number, str(broken)) from broken
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as broken:
             raise _messages.damaged(path, line.number, f"a field is missing or wrong: {broken!r}") from broken
     return reader.past

@@ -9,7 +9,17 @@ from __future__ import annotations
 
 from qsession._kept._collection import uncollected
 from qsession._kept._folder import Kept
-from qsession._kept._late import Known, Late, StoredRequest, StoredResponse, references
+from qsession._kept._late import Known, Late, StoredRequest, StoredResponse, references, source_of
 from qsession._kept._recent import Recent
 
-__all__ = ["Kept", "Known", "Late", "Recent", "StoredRequest", "StoredResponse", "references", "uncollected"]
+__all__ = [
+    "Kept",
+    "Known",
+    "Late",
+    "Recent",
+    "StoredRequest",
+    "StoredResponse",
+    "references",
+    "source_of",
+    "uncollected",
+]

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, BinaryIO
 
-from qsession._kept._late import Known, Late, StoredRequest, StoredResponse
+from qsession._kept._late import Known, Late, StoredRequest, StoredResponse, source_of
 from qsession._model import InstanceShape, Interaction, Provenance, Recording, Request, Response
 
 _ATOM = (str, int, float, type(None))
@@ -129,7 +129,7 @@ class _Table:
         ]
 
     def _body(self, part: Request | Response) -> int | str:
-        source = part.source if isinstance(part, StoredRequest | StoredResponse) else part.body
+        source = source_of(part)
         if isinstance(source, Late):
             return source.reference
         return self.bodies.setdefault(source, len(self.bodies))

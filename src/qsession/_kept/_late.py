@@ -125,10 +125,14 @@ class StoredResponse(_Stored, Response):
         _fill(self, status=status, reason=reason, headers=headers, _body=body)
 
 
+def source_of(part: Request | Response) -> bytes | Late:
+    """The body of a request or an answer, or where it comes from."""
+    return part.source if isinstance(part, StoredRequest | StoredResponse) else part.body
+
+
 def references(interactions: Iterable[Interaction]) -> set[str]:
     """The references of all bodies that are read late."""
-    parts = (part for each in interactions for part in (each.request, each.response))
-    sources = (part.source for part in parts if isinstance(part, StoredRequest | StoredResponse))
+    sources = (source_of(part) for each in interactions for part in (each.request, each.response))
     return {source.reference for source in sources if isinstance(source, Late)}
 
 

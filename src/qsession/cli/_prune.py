@@ -60,32 +60,25 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.delete:
         for path in (*gone, *bodies):
             path.unlink()
-    told = {
-        "cassettes": [display(path) for path in gone],
-        "bodies": [display(path) for path in bodies],
-        "unreadable": list(unreadable),
-        "deleted": arguments.delete,
-    }
+    cassettes, left = [display(path) for path in gone], [display(path) for path in bodies]
     if arguments.json:
-        say_json(told)
+        told = {"cassettes": cassettes, "bodies": left, "unreadable": list(unreadable)}
+        say_json(told | {"deleted": arguments.delete})
     else:
-        for line in _lines(told):
-            say(line)
+        _tell(cassettes, left, unreadable, deleted=arguments.delete)
     return 1 if (gone or bodies) and not arguments.delete else 0
 
 
-def _lines(told: dict[str, object]) -> Sequence[str]:
-    lines = []
-    for kind, what in (("cassettes", "no test has it"), ("bodies", "no cassette refers to it")):
-        found = told[kind]
-        assert isinstance(found, list)
-        lines += [f"{path}: {what}" for path in found]
-    unreadable = told["unreadable"]
-    assert isinstance(unreadable, list)
+def _tell(
+    cassettes: Sequence[str], bodies: Sequence[str], unreadable: Sequence[str], *, deleted: bool
+) -> None:
+    lines = [f"{path}: no test has it" for path in cassettes]
+    lines += [f"{path}: no cassette refers to it" for path in bodies]
     lines += [f"bodies are left alone: {each}" for each in unreadable]
-    if not lines:
-        return ["nothing is left over"]
-    return [*lines, "deleted" if told["deleted"] else "nothing was deleted; --delete does"]
+    for line in lines:
+        say(line)
+    end = "deleted" if deleted else "nothing was deleted; --delete does"
+    say(end if lines else "nothing is left over")
 
 
 def _collected() -> Collected:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from qsession.cli._given import readable
@@ -45,23 +46,21 @@ def run(arguments: argparse.Namespace) -> int:
     from qsession._store import display
 
     wanted, file = rules(arguments.rule, origin="--rule"), readable(arguments.file)
-    if not (arguments.rule or arguments.cut):
-        held = quarantine.read(file)
-        return _told({"cassette": held.cassette, "findings": held.told}, as_json=arguments.json)
-    written = quarantine.release(file, wanted, cut=arguments.cut, force=arguments.force)
-    return _told({"cassette": display(written), "findings": []}, as_json=arguments.json)
+    if arguments.rule or arguments.cut:
+        written = quarantine.release(file, wanted, cut=arguments.cut, force=arguments.force)
+        return _told(display(written), [], as_json=arguments.json)
+    held = quarantine.read(file)
+    return _told(held.cassette, held.told, as_json=arguments.json)
 
 
-def _told(result: dict[str, object], *, as_json: bool) -> int:
-    findings = result["findings"]
-    assert isinstance(findings, list)
+def _told(cassette: str, findings: Sequence[str], *, as_json: bool) -> int:
     if as_json:
-        say_json(result)
+        say_json({"cassette": cassette, "findings": findings})
     elif findings:
-        say(f"{result['cassette']} would hold:")
+        say(f"{cassette} would hold:")
         for line in findings:
             say(f"  {line}")
         say("To fix: --cut takes out the whole texts, --rule what a regular expression names")
     else:
-        say(f"written: {result['cassette']}")
+        say(f"written: {cassette}")
     return 1 if findings else 0

@@ -307,6 +307,28 @@ def test_what_turns_out_to_be_a_secret_later_is_removed(tmp_path):
     journal.close()
 
 
+def test_secret_beside_one_that_turned_out_to_be_one_ends_the_journal(tmp_path):
+    """The recording goes on without it; nothing but the next submission says so."""
+    redactor = Redactor()
+    path = tmp_path / "a.jsonl"
+    journal = Journal.begin(path, redactor, new_head(test="", cassette="a.yaml", recorded_at=0))
+    journal.said(interaction(answer=b"see-planted-0123456789"))
+    redactor.learn("API key", "planted-0123456789")
+    journal.said(interaction(1, answer=b"see-planted-0123456789"))
+    assert not path.exists()
+    with pytest.raises(CassetteError, match="QS207"):
+        journal.asking("jobs.create", 0, Request("POST", "https://quantum.cloud.ibm.com/api/v1/jobs"), 0)
+    journal.close()
+
+
+def test_answer_that_a_replay_would_refuse_can_be_gone_on_with(journal):
+    """It came from the service, and the client has read it."""
+    harmful = b'{"__type__": "object", "__module__": "subprocess", "__class__": "Popen", "__value__": {}}'
+    journal.said(interaction(answer=harmful))
+    (found,) = read(journal.path).interactions
+    assert found.response.body == harmful
+
+
 def test_journal_that_stopped_at_a_secret_cannot_be_gone_on_with(service):
     """What came after it is not known."""
     with killed(service), service.record():

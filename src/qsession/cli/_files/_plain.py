@@ -42,7 +42,7 @@ def _entries(recording: Recording) -> Iterator[dict[str, Any]]:
         for _ in range(interaction.seen):
             told = interaction
             if interaction.endpoint == "catalog.entry":
-                told = _of_plan(interaction, plans[asked % len(plans)])
+                told = _at(interaction, interaction.request.url.replace("{plan}", plans[asked % len(plans)]))
                 asked += 1
             yield _entry(_answered(told, discovery, recording.provenance.recorded_at))
 
@@ -52,8 +52,7 @@ def _answered(interaction: Interaction, discovery: Discovery, start: Instant) ->
     if call is None or interaction.response.status >= 400:
         return interaction
     if call.endpoint.name == "search.resources":
-        request = replace_url(interaction.request, f"{interaction.request.url}?{_SEARCH}")
-        interaction = replace(interaction, request=request)
+        interaction = _at(interaction, f"{interaction.request.url}?{_SEARCH}")
     made = discovery.answer(call, start + interaction.at)
     if made is None:
         return interaction
@@ -83,28 +82,17 @@ def _plans(discovery: Discovery, start: Instant) -> Sequence[str]:
     return [str(item["service_plan_unique_id"]) for item in json.loads(found.body)["items"]]
 
 
-def _of_plan(interaction: Interaction, plan: str) -> Interaction:
-    request = replace_url(interaction.request, interaction.request.url.replace("{plan}", plan))
-    return replace(interaction, request=request)
-
-
-def replace_url(request: Request, url: str) -> Request:
-    """The same request to another url."""
-    return Request(request.method, url, request.headers, request.body)
+def _at(interaction: Interaction, url: str) -> Interaction:
+    return replace(interaction, request=replace(interaction.request, url=url))
 
 
 def _entry(interaction: Interaction) -> dict[str, Any]:
-    request, response = interaction.request, interaction.response
-    return {
-        "request": {
-            "method": request.method,
-            "uri": request.url,
-            "body": _cassette.inline(request.body) if request.body else None,
-            "headers": {name: [value] for name, value in request.headers.items()},
-        },
-        "response": {
-            "status": {"code": response.status, "message": response.reason},
-            "headers": {name: [value] for name, value in response.headers.items()},
-            "body": {"string": _cassette.inline(response.body)},
-        },
-    }
+    """As our own cassettes have it, but without what is ours and with large bodies in their place."""
+    large: dict[str, bytes] = {}
+    entry = _cassette.entry_of(interaction, large)
+    ours = entry.pop("qsession")
+    if reference := ours.get("request_body"):
+        entry["request"]["body"] = _cassette.inline(large[reference])
+    if reference := ours.get("response_body"):
+        entry["response"]["body"]["string"] = _cassette.inline(large[reference])
+    return entry
