@@ -59,6 +59,7 @@ class Journal:
         self._size = past.size
         self._numbers = past.numbers
         self._marks = list(past.marks)
+        self._untold: list[Record] = []
         self._under_way: dict[int, int] = {}
         self._known = -1
         self._stopped: OSError | tuple[str, ...] | None = None
@@ -97,9 +98,13 @@ class Journal:
             self._try({"k": "instance", "mark": mark})
 
     def told(self, name: str, value: object) -> None:
-        """What the run was told and must be told again."""
+        """What the run was told and must be told again; a new journal has it from its first exchange on."""
         with self._lock:
-            self._try({"k": "told", "name": name, "value": value})
+            record = {"k": "told", "name": name, "value": value}
+            if self._file < 0 and not self._goes_on:
+                self._untold.append(record)
+            else:
+                self._try(record)
 
     def asking(self, endpoint: str, instance: int, request: Request, at: Instant) -> None:
         """A creating request is about to be sent; it is on the disk when this returns.
@@ -195,7 +200,8 @@ class Journal:
         # A torn last line goes.
         os.ftruncate(self._file, self._size)
         if not self._goes_on:
-            self._append({"k": "head", "format": FORMAT, **asdict(self.head)}, prove=True)
+            for record in ({"k": "head", "format": FORMAT, **asdict(self.head)}, *self._untold):
+                self._append(record, prove=True)
 
     def _exchange(self, kind: str, number: int | None, interaction: Interaction, *, sync: bool) -> Record:
         self._prove(interaction)

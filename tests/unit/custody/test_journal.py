@@ -97,8 +97,15 @@ def test_journal_is_begun_with_the_first_exchange(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text("of an earlier run")
     journal = Journal.begin(path, Redactor(), new_head(test="t", cassette="a.yaml", recorded_at=1_000))
+    journal.told("random_seed", 5)
     journal.remove()
     assert path.read_text() == "of an earlier run"
+    journal = Journal.begin(path, Redactor(), new_head(test="t", cassette="a.yaml", recorded_at=1_000))
+    journal.told("random_seed", 5)
+    journal.said(interaction())
+    journal.told("backend", "ibm_fez")
+    journal.close()
+    assert read(path).told == {"random_seed": 5, "backend": "ibm_fez"}
 
 
 def test_equal_answers_are_counted(journal):
@@ -235,7 +242,7 @@ def test_disk_that_fills_up_loses_nothing_that_was_paid_for(service, monkeypatch
 def test_disk_that_is_full_when_the_answer_comes_loses_no_job(service, monkeypatch):
     """The submission is on the disk, its answer is not: it is looked for."""
     with monkeypatch.context() as patch, killed(service), service.record():
-        full(patch, after=3)  # the head, the instance and the submission are there
+        full(patch, after=4)  # the head, what was told, the instance and the submission are there
         service.submit(100)
         cut(service)
     with service.record(resume=True):

@@ -133,7 +133,7 @@ def test_released_recording_has_no_journal_any_more(tmp_path, held, target):
     (tmp_path / FILE).write_bytes(quarantine._packed(kept))
     path = journal_path(tmp_path / ".qsession", tmp_path / "c" / "a.yaml")
     journal = Journal.begin(path, Redactor(), new_head(test="", cassette="c/a.yaml", recorded_at=0))
-    journal.told("backend", "ibm_fez")
+    journal.taken_up()
     journal.close()
     with pytest.raises(CassetteError, match="QS223"):
         quarantine.release(tmp_path / FILE, rules(["re:ordinary"], origin="a test"), cut=False)
