@@ -143,7 +143,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Item) -> None:
     """Here, as pytest-randomly seeds anew when a test is called."""
-    if (run := pyfuncitem.stash.get(_run_key, None)) is not None:
+    if (run := _course(pyfuncitem).run) is not None:
         run.begin_numbers_again()
 
 
@@ -161,8 +161,10 @@ def pytest_runtest_makereport(
     _skip_parked(course, call)
     report = yield
     raised = call.excinfo.value if call.excinfo is not None else None
-    if isinstance(raised, QSessionError):
-        _fail(report)
+    if isinstance(raised, QSessionError) and hasattr(report, "wasxfail"):
+        # xfail expects a failure of the code under test, not of its recording.
+        del report.wasxfail
+        report.outcome = "failed"
     _remember(course, report)
     first = _first_refusal(strays, course.run) if report.failed else None
     if first is not None and first is not raised:
@@ -336,13 +338,6 @@ def _course(item: pytest.Item) -> _Course:
 def _is_ours(item: pytest.Item) -> bool:
     names = getattr(item, "fixturenames", ())
     return item.get_closest_marker("qsession") is not None or bool(_OURS.intersection(names))
-
-
-def _fail(report: pytest.TestReport) -> None:
-    # xfail expects a failure of the code under test, not of its recording.
-    if hasattr(report, "wasxfail"):
-        del report.wasxfail
-        report.outcome = "failed"
 
 
 def _skip_parked(course: _Course, call: pytest.CallInfo[None]) -> None:
