@@ -62,7 +62,7 @@ class Job:
     """What is known of one job.
 
     Attributes:
-        session: Id of its session, or None.
+        session: Its session, or None.
         created: When it was submitted.
         start: When it started, as far as that was seen.
         end: When it reached a final status, likewise.
@@ -74,7 +74,7 @@ class Job:
         deleted: Whether it was deleted.
     """
 
-    session: str | None
+    session: SessionHistory | None
     created: Instant
     start: _Turn
     end: _Turn
@@ -198,10 +198,10 @@ class History:
         # It may start in the very millisecond in which it was submitted.
         before = seen.first - SECOND // 1000
         turns = _Turn(before, self._close), _Turn(before, self._close)
-        job = Job(home if isinstance(home, str) else None, seen.first, *turns)
-        self.jobs[instance, str(seen.said.get("id"))] = job
-        if job.session is not None:
-            self._session_of(instance, job.session).jobs.append(job)
+        session = self._session_of(instance, home) if home and isinstance(home, str) else None
+        job = self.jobs[instance, str(seen.said.get("id"))] = Job(session, seen.first, *turns)
+        if session is not None:
+            session.jobs.append(job)
 
     def _jobs_listed(self, instance: int, seen: _Exchange) -> None:
         listed = seen.said.get("jobs")
