@@ -61,7 +61,6 @@ class Book:
         self._keys = Keyring()
         self._where: dict[str, Address] = {}
         self._noted: set[str] = set()
-        self._left: set[str] = set()
         self._unanswered: dict[str, Instant] = {}
         self._count = 0
 
@@ -107,7 +106,7 @@ class Book:
         with self.lock:
             job = self.ledger.jobs.get(job_id)
             if job is not None and not job.session:
-                self._left.add(job_id)
+                self._noted.add(job_id)
 
     def answered(self, flight: Flight, call: Call, request: Request, response: Response, at: Instant) -> None:
         """Enter an answer; a session that it created is noted when this returns.
@@ -242,12 +241,11 @@ class Book:
         for session_id in still_open.keys() - self._noted:
             _notes.add(self.folder, self._note(still_open[session_id]))
             self._noted.add(session_id)
-        for session_id in self._noted - still_open.keys():
-            _notes.forget(self.folder, session_id)
-            self._noted.discard(session_id)
-        for job_id in [j for j in self._left if self.ledger.jobs[j].finished is not None]:
-            _notes.forget(self.folder, job_id)
-            self._left.discard(job_id)
+        # Of jobs only those have a note that were parked before they were taken up.
+        unfinished = {job.id for job in self.ledger.unfinished_jobs()}
+        for item_id in self._noted - still_open.keys() - unfinished:
+            _notes.forget(self.folder, item_id)
+            self._noted.discard(item_id)
 
     def _note(self, item: Session | Job) -> _notes.OpenNote:
         kind, pid = "job" if isinstance(item, Job) else item.mode, os.getpid()
