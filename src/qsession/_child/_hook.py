@@ -137,8 +137,9 @@ def _untunnelled(client: Any) -> Iterator[None]:
     through = connection.set_tunnel
 
     def set_tunnel(own: Any, host: str, *args: Any, **kwargs: Any) -> None:
-        if is_ibm(plain(host).partition(":")[0]) and not is_loopback(str(own.host)):
-            _refuse(plain(host))
+        name = plain(host).partition(":")[0]
+        if is_ibm(name) and not is_loopback(str(own.host)):
+            _refuse(name)
         through(own, host, *args, **kwargs)
 
     with replaced(connection, "set_tunnel", set_tunnel):
