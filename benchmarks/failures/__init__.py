@@ -1,0 +1,1 @@
+"""What record and replay is known to fail at, one small experiment each: ``python -m benchmarks.failures``."""
