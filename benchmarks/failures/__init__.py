@@ -1,1 +1,1 @@
-"""What record and replay is known to fail at, one small experiment each: ``python -m benchmarks.failures``."""
+"""What record and replay fails at, one small experiment each: ``python -m benchmarks.failures``."""

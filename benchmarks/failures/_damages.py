@@ -1,4 +1,4 @@
-"""Files that are damaged, shared by processes or left half written: who notices, and whose file is still there?
+"""Files that are damaged, shared by processes or half written: who notices, and whose file is still there?
 
 Each damage is done to a cassette of three interactions of either kind. vcrpy opens it in mode ``once``, its
 default, and makes one request that is not in it; qsession opens it as a replay does.
@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+
+import requests
 
 from benchmarks.failures._lab import Experiment, Lab, Seen, Site, read, recorded, refusal, run_pytest
 from qsession._store import Store
@@ -40,7 +42,6 @@ DAMAGES: Mapping[str, Damage] = {
 
 
 def _stock(damage: Damage, lab: Lab) -> Seen:
-    import requests
     import vcr
 
     path = lab.folder / "theirs.yaml"
@@ -60,7 +61,9 @@ def _stock(damage: Damage, lab: Lab) -> Seen:
             named = "" if path.name in str(refused) else " that does not name the file"
             told = told or f"`{type(refused).__name__}`{named}"
     over = path.read_bytes() != after
-    return Seen(told + (", then records over the file" if over else ""), over or "`" not in told or "name" in told)
+    return Seen(
+        told + (", then records over the file" if over else ""), over or "`" not in told or "name" in told
+    )
 
 
 def _ours(damage: Damage, lab: Lab) -> Seen:
@@ -81,7 +84,6 @@ def _cuts(path: Path) -> list[bytes]:
 
 
 def _stock_cut(lab: Lab) -> Seen:
-    import requests
     import vcr
     from vcr.cassette import Cassette
     from vcr.serializers import yamlserializer
@@ -95,7 +97,9 @@ def _stock_cut(lab: Lab) -> Seen:
         path.write_bytes(cut)
         with suppress(Exception):
             loaded += len(Cassette.load(path=str(path), serializer=yamlserializer)) < 4
-    return Seen(f"{loaded} of {len(cuts)} files cut at the end of a line load as if they were whole", loaded > 0)
+    return Seen(
+        f"{loaded} of {len(cuts)} files cut at the end of a line load as if they were whole", loaded > 0
+    )
 
 
 def _ours_cut(lab: Lab) -> Seen:
@@ -128,7 +132,9 @@ def _stock_kills(lab: Lab) -> Seen:
     kills = 60
     lab.folder.joinpath("a.yaml").write_bytes(_large(lab.folder).read_bytes())
     broken = kills - vcrpy(lab.folder, kills, 5).counts["whole"]
-    return Seen(f"{broken} of {kills} processes killed while they save leave a file that is not whole", broken > 0)
+    return Seen(
+        f"{broken} of {kills} processes killed while they save leave a file that is not whole", broken > 0
+    )
 
 
 def _large(folder: Path) -> Path:
@@ -198,9 +204,13 @@ def _stock_failing(lab: Lab) -> Seen:
     with Site() as site:
         path = _stock_project(lab, site)
         text = (lab.folder / "test_it.py").read_text()
-        (lab.folder / "test_it.py").write_text(text.replace("mark.vcr", "mark.vcr(record_on_exception=False)"))
+        (lab.folder / "test_it.py").write_text(
+            text.replace("mark.vcr", "mark.vcr(record_on_exception=False)")
+        )
         run_pytest(lab.folder, "stock", "--record-mode=once", FAILS="1")
-    told = "with `record_on_exception=False` the failing test's cassette is " + ("" if path.exists() else "not ")
+    told = "with `record_on_exception=False` the failing test's cassette is " + (
+        "" if path.exists() else "not "
+    )
     return Seen(told + "written", path.exists())
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
 
+import requests
+
 from benchmarks.failures._lab import (
     API,
     HEADERS,
@@ -76,7 +78,6 @@ EQUAL: Mapping[str, tuple[Make, Make]] = {
 
 def _replay_stock(path: Path, first: bytes, then: bytes, **options: object) -> str:
     """What stock vcrpy answers to a job, when another was recorded; else by what it refuses it."""
-    import requests
     import vcr
 
     with Site(lambda *_: '{"id":"recorded"}') as site:
@@ -127,7 +128,10 @@ def _stock_equal(lab: Lab) -> Seen:
         if "id" not in json.loads(_answer_stock(lab.folder / f"{number}.yaml", first, then))
     ]
     told = "; ".join(refused) or "none"
-    return Seen(f"with bodies compared, {len(refused)} of {len(EQUAL)} equal circuits are refused: {told}", bool(refused))
+    return Seen(
+        f"with bodies compared, {len(refused)} of {len(EQUAL)} equal circuits are refused: {told}",
+        bool(refused),
+    )
 
 
 def _answer_stock(path: Path, first: Make, then: Make) -> str:
@@ -172,7 +176,6 @@ def _ours_message(lab: Lab) -> Seen:
 
 
 def _stock_repeat(lab: Lab) -> Seen:
-    import requests
     import vcr
 
     path = str(lab.folder / "a.yaml")
@@ -198,7 +201,6 @@ def _ours_repeat(lab: Lab) -> Seen:
 
 
 def _stock_unused(lab: Lab) -> Seen:
-    import requests
     import vcr
 
     path = str(lab.folder / "a.yaml")
@@ -230,13 +232,14 @@ def _ours_unused(lab: Lab) -> Seen:
 
 
 def _stock_nested(lab: Lab) -> Seen:
-    import requests
     import vcr
 
-    with Site() as site, vcr.use_cassette(str(lab.folder / "outer.yaml")) as outer:
-        with vcr.use_cassette(str(lab.folder / "inner.yaml")) as inner:
-            requests.get(site.url, timeout=30)
-    return Seen(f"of one request the outer cassette has {len(outer)}, the inner {len(inner)}", len(outer) == 0)
+    outside, inside = (vcr.use_cassette(str(lab.folder / f"{name}.yaml")) for name in ("outer", "inner"))
+    with Site() as site, outside as outer, inside as inner:
+        requests.get(site.url, timeout=30)
+    return Seen(
+        f"of one request the outer cassette has {len(outer)}, the inner {len(inner)}", len(outer) == 0
+    )
 
 
 def _ours_nested(lab: Lab) -> Seen:
@@ -280,6 +283,49 @@ def _ours_headers(lab: Lab) -> Seen:
     return Seen(f"{code}: what does not come through urllib3 is refused, never guessed", not code)
 
 
+def _again(session: requests.Session) -> requests.Session:
+    from requests.adapters import HTTPAdapter
+    from urllib3 import Retry
+
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(max_retries=Retry(2, backoff_factor=0)))
+    return session
+
+
+def _stock_broke(lab: Lab) -> Seen:
+    import vcr
+
+    recorder = vcr.use_cassette(str(lab.folder / "a.yaml"))
+    site = Site(lambda _path, _body, before: None if before == 0 else "ok")
+    with site, recorder as cassette, _again(requests.Session()) as session:
+        session.get(site.url, timeout=30)
+    return _broke(site.hits, len(cassette))
+
+
+def _broke(tries: int, kept: int) -> Seen:
+    return Seen(f"of {tries} tries, the first cut off, {kept} is in the file", kept < tries)
+
+
+def _ours_broke(lab: Lab) -> Seen:
+    import qsession
+    from qsession._model import Instant, Request, Response
+    from qsession._store import Store
+
+    tries = []
+
+    class Dropping(qsession.Emulator):
+        def answer(self, request: Request, at: Instant) -> Response:
+            tries.append(request.url)
+            if len(tries) == 1:
+                raise ConnectionResetError("hung up")
+            return super().answer(request, at)
+
+    path = lab.folder / "a.yaml"
+    with qsession.record(path, target="emulator", emulator=Dropping()), _again(requests.Session()) as session:
+        get("/jobs", session)
+    return _broke(len(tries), len(Store(lab.folder, lab.folder).load(path).interactions))
+
+
 EXPERIMENTS: Mapping[str, tuple[Experiment, Experiment]] = {
     "body-ignored": (_stock_body, _ours_body),
     "equal-circuits": (_stock_equal, _ours_equal),
@@ -287,5 +333,6 @@ EXPERIMENTS: Mapping[str, tuple[Experiment, Experiment]] = {
     "repeated-read": (_stock_repeat, _ours_repeat),
     "left-out": (_stock_unused, _ours_unused),
     "nested": (_stock_nested, _ours_nested),
+    "connection-broke": (_stock_broke, _ours_broke),
     "header-twice": (_stock_headers, _ours_headers),
 }

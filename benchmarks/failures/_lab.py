@@ -108,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
         with suppress(OSError):
             self.wfile.write(content)
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815 - the name is http.server's
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -132,7 +132,14 @@ def read(
     response = Response(status, "", JSON, content)
     kind = "backends.status" if url.startswith("/backends") else "jobs.get"
     return Interaction(
-        kind, 0, Request("GET", API + url, {"ibm-api-version": "2026-04-15"}), response, begun, 1000, seen, ended
+        kind,
+        0,
+        Request("GET", API + url, {"ibm-api-version": "2026-04-15"}),
+        response,
+        begun,
+        1000,
+        seen,
+        ended,
     )
 
 

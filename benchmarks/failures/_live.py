@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import requests
@@ -35,8 +34,8 @@ def _campaign(way: str, lab: Lab) -> Seen:
     trap = Trap(lab.folder)
     trap.record()
     finding = trap.go(way, number)
-    sent, told = sum(finding.told.values()), dict(finding.told)
-    words = f"{finding.connections} connections to the service in {sent:,} requests, {told.get('answered', 0):,} answered"
+    sent, answered = sum(finding.told.values()), finding.told.get("answered", 0)
+    words = f"{finding.connections} connections to the service in {sent:,} requests, {answered:,} answered"
     return Seen(words, finding.connections > 0)
 
 
@@ -135,7 +134,9 @@ def _stock_outside(lab: Lab) -> Seen:
     with Site() as site:
         (lab.folder / "test_it.py").write_text(_OUTSIDE.format(url=site.url, mark="vcr"))
         done = run_pytest(lab.folder, "stock")
-    return Seen(f"a test without a cassette reaches the service {site.hits} time; {outcome(done)}", site.hits > 0)
+    return Seen(
+        f"a test without a cassette reaches the service {site.hits} time; {outcome(done)}", site.hits > 0
+    )
 
 
 def _ours_outside(lab: Lab) -> Seen:
@@ -236,7 +237,9 @@ def _ours_names(lab: Lab) -> Seen:
     folder.mkdir(parents=True)
     (lab.folder / "made").rename(folder / "test_it.yaml")
     names, told = _looked_up(lab, "ours", "qsession")
-    return Seen(f"in a replay {len(names)} names are looked up; {told}", bool(names) or "1 failed" not in told)
+    return Seen(
+        f"in a replay {len(names)} names are looked up; {told}", bool(names) or "1 failed" not in told
+    )
 
 
 EXPERIMENTS: Mapping[str, tuple[Experiment, Experiment]] = {

@@ -27,7 +27,11 @@ def _both(lab: Lab, side: str, first: str, then: str) -> tuple[str, str, int]:
         _project(lab, side, then, url)
         before = site.hits
         done = run_pytest(lab.folder, side)
-        return made, outcome(done) + (" (orphan named)" if "without a test" in done.stdout else ""), site.hits - before
+        return (
+            made,
+            outcome(done) + (" (orphan named)" if "without a test" in done.stdout else ""),
+            site.hits - before,
+        )
 
 
 _NAMES = """
@@ -43,7 +47,9 @@ def test_c(which):
 def _names(lab: Lab, side: str) -> Seen:
     made, told, _ = _both(lab, side, _NAMES, _NAMES)
     files = len(list((lab.folder / "cassettes").rglob("*.yaml")))
-    return Seen(f"3 cases have {files} cassette(s); recording: {made}; replay: {told}", files < 3 or "failed" in told)
+    return Seen(
+        f"3 cases have {files} cassette(s); recording: {made}; replay: {told}", files < 3 or "failed" in told
+    )
 
 
 _ORDER = """
@@ -78,7 +84,9 @@ def test_other():
 
 
 def _orphan(lab: Lab, side: str) -> Seen:
-    _, told, _ = _both(lab, side, _RENAMED % "gone", "import requests, pytest\n\n" + _RENAMED.split("\n\n")[2])
+    _, told, _ = _both(
+        lab, side, _RENAMED % "gone", "import requests, pytest\n\n" + _RENAMED.split("\n\n")[2]
+    )
     return Seen(f"a cassette whose test is gone: {told}", "orphan" not in told)
 
 
@@ -126,7 +134,9 @@ def _ours_metadata(lab: Lab) -> Seen:
     made, told, _ = _both(lab, "ours", _SEED, _SEED)
     (path,) = (lab.folder / "cassettes").rglob("*.yaml")
     kept = "isa_seed" in path.read_text()
-    return Seen(f"the seed kept with the cassette: recording {made}, replay {told}", "1 passed" != told or not kept)
+    return Seen(
+        f"the seed kept with the cassette: recording {made}, replay {told}", told != "1 passed" or not kept
+    )
 
 
 _PLAIN = """

@@ -47,7 +47,10 @@ def _talk(iam: str, api: str) -> None:
 
 def _found(content: bytes) -> Seen:
     found = [place for place, value in PLACES.items() if value.encode() in content]
-    return Seen(f"{len(found)} of {len(PLACES)} are in the file" + (f": {', '.join(found)}" if found else ""), bool(found))
+    return Seen(
+        f"{len(found)} of {len(PLACES)} are in the file" + (f": {', '.join(found)}" if found else ""),
+        bool(found),
+    )
 
 
 def _stock(lab: Lab, **filters: object) -> Seen:
@@ -104,7 +107,10 @@ def _stock_base64(lab: Lab) -> Seen:
 def _forms(content: bytes) -> Seen:
     plain, hidden = KEY.encode() in content, HIDDEN.encode() in content
     there = [name for name, found in (("as it is", plain), ("in base64", hidden)) if found]
-    return Seen(f"a key is in the file {' and '.join(there)}" if there else "a key is in the file in neither form", bool(there))
+    return Seen(
+        f"a key is in the file {' and '.join(there)}" if there else "a key is in the file in neither form",
+        bool(there),
+    )
 
 
 def _ours_base64(lab: Lab) -> Seen:

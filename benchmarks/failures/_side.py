@@ -1,4 +1,4 @@
-"""One side of one experiment, in this process: ``python -m benchmarks.failures._side NAME stock|ours [--quick]``."""
+"""One side of one experiment, in this process: ``python -m benchmarks.failures._side NAME stock|ours``."""
 
 from __future__ import annotations
 

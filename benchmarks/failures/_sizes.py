@@ -74,7 +74,9 @@ def _stock_lookup(lab: Lab) -> Seen:
             for body in many:
                 requests.post(f"{site.url}/jobs", data=body, headers=HEADERS, timeout=60)
         with vcr.use_cassette(path, record_mode="none", **options):
-            took = seconds(lambda: requests.post(f"{site.url}/jobs", data=many[-1], headers=HEADERS, timeout=60))
+            took = seconds(
+                lambda: requests.post(f"{site.url}/jobs", data=many[-1], headers=HEADERS, timeout=60)
+            )
     return _looked(took)
 
 
@@ -114,7 +116,9 @@ def _ours_binary(lab: Lab) -> Seen:
 
 
 def _device() -> bytes:
-    return json.dumps({"qubits": [{"t1": number / 7, "name": str(number)} for number in range(10_000)]}).encode()
+    return json.dumps(
+        {"qubits": [{"t1": number / 7, "name": str(number)} for number in range(10_000)]}
+    ).encode()
 
 
 def _stock_shared(lab: Lab) -> Seen:
@@ -162,7 +166,8 @@ def _ours_diff(lab: Lab) -> Seen:
     from qsession import cli
 
     names = [
-        recorded(lab.folder, posted(job(bell(turned=turned))), name=f"{turned}.yaml") for turned in (False, True)
+        recorded(lab.folder, posted(job(bell(turned=turned))), name=f"{turned}.yaml")
+        for turned in (False, True)
     ]
     with redirect_stdout(io.StringIO()) as said:
         cli.main(["diff", *map(str, names)])

@@ -28,7 +28,8 @@ from benchmarks.failures._lab import (
 )
 from qsession._model import Provenance
 
-QUEUED, DONE = ('{"id":"d0000000000000000001","state":{"status":"%s"}}' % status for status in ("Queued", "Completed"))
+_STATE = '{"id":"d0000000000000000001","state":{"status":"Queued"}}'
+QUEUED, DONE = _STATE, _STATE.replace("Queued", "Completed")
 JOB = "/jobs/d0000000000000000001"
 LATER = {"at once": 0, "30 minutes": 30, "50 minutes": 50, "2 hours": 120, "30 days": 43_200}
 
@@ -89,7 +90,9 @@ def _ours_iam(lab: Lab) -> Seen:
 
     moment = datetime.now(UTC)
     use(qsession.record(path, target="emulator"))
-    return _told({name: _at(moment, minutes, lambda: use(qsession.replay(path))) for name, minutes in LATER.items()})
+    return _told(
+        {name: _at(moment, minutes, lambda: use(qsession.replay(path))) for name, minutes in LATER.items()}
+    )
 
 
 def _stock_token(lab: Lab) -> Seen:
@@ -99,15 +102,17 @@ def _stock_token(lab: Lab) -> Seen:
 
     def scrub(response: dict[str, dict[str, bytes]]) -> dict[str, dict[str, bytes]]:
         if b"access_token" in response["body"]["string"]:
-            response["body"]["string"] = b'{"access_token":"REDACTED","token_type":"Bearer","expires_in":3600}'
+            response["body"]["string"] = (
+                b'{"access_token":"REDACTED","token_type":"Bearer","expires_in":3600}'
+            )
         return response
 
-    became = {}
+    became, path = {}, str(lab.folder / "a.yaml")
     with served(lab.folder) as environment:
         os.environ.update(environment, USAGE_DATA_OPT_OUT="True")
         for mode in ("once", "none"):
             try:
-                with vcr.use_cassette(str(lab.folder / "a.yaml"), record_mode=mode, before_record_response=scrub):
+                with vcr.use_cassette(path, record_mode=mode, before_record_response=scrub):
                     _usage()
                 became[mode] = "ok"
             except Exception as error:  # noqa: BLE001 - told by its type
@@ -125,7 +130,9 @@ def _ours_token(lab: Lab) -> Seen:
     with qsession.replay(path):
         _usage()
     kept = any(word in path.read_text() for word in ("access_token", "eyJ"))
-    return Seen("no token is in the file" + (" but one" if kept else ", and the replay makes a new one"), kept)
+    return Seen(
+        "no token is in the file" + (" but one" if kept else ", and the replay makes a new one"), kept
+    )
 
 
 def _stock_polls(lab: Lab, times: int, **options: object) -> str:
@@ -140,7 +147,9 @@ def _stock_polls(lab: Lab, times: int, **options: object) -> str:
         try:
             with vcr.use_cassette(path, record_mode="none", **options):
                 for _ in range(times):
-                    seen.append("Completed" if "Completed" in requests.get(site.url, timeout=30).text else "Queued")
+                    seen.append(
+                        "Completed" if "Completed" in requests.get(site.url, timeout=30).text else "Queued"
+                    )
         except Exception as refused:  # noqa: BLE001 - told by its type
             seen.append(type(refused).__name__)
     return seen[-1]
@@ -167,7 +176,9 @@ def _ours_polling(lab: Lab) -> Seen:
                 time.sleep(every)
             ends[polls + 1] = (run.clock.now() - begun).total_seconds()
     told = " and ".join(f"{polls} polls see the end after {seconds:.1f} s" for polls, seconds in ends.items())
-    return Seen(f"of 4 recorded polls over 3 s, {told}", not all(3 <= seconds <= 5 for seconds in ends.values()))
+    return Seen(
+        f"of 4 recorded polls over 3 s, {told}", not all(3 <= seconds <= 5 for seconds in ends.values())
+    )
 
 
 def _retrying() -> requests.Session:
@@ -192,7 +203,9 @@ def _stock_waits(lab: Lab) -> Seen:
             session.get(site.url, timeout=30)
             for _ in range(2):
                 time.sleep(0.5)
-    return Seen(f"3 recorded answers of 503 and 2 waits of a poll take {watch.seconds:.1f} s", watch.seconds > 3.5)
+    return Seen(
+        f"3 recorded answers of 503 and 2 waits of a poll take {watch.seconds:.1f} s", watch.seconds > 3.5
+    )
 
 
 def _ours_waits(lab: Lab) -> Seen:
@@ -219,7 +232,9 @@ def _stock_age(lab: Lab) -> Seen:
         requests.get(site.url, timeout=30)
     document = yaml.safe_load(path.read_text())
     keys = sorted({*document, *document["interactions"][0]})
-    return Seen(f"the file holds {', '.join(keys)}: no moment, version or digest", "recorded_at" not in str(keys))
+    return Seen(
+        f"the file holds {', '.join(keys)}: no moment, version or digest", "recorded_at" not in str(keys)
+    )
 
 
 def _ours_age(lab: Lab) -> Seen:
@@ -233,7 +248,9 @@ def _ours_age(lab: Lab) -> Seen:
     wanted = ("recorded_at", "api_version", "versions")
     there = [name for name in wanted if name in head]
     aged = Expiry(days=90).of_age(Provenance("ibm", MOMENT), MOMENT + 91 * 86_400 * SECOND, "a.yaml")
-    told = f"the file tells {', '.join(there)}, digests; with `qsession_expire = 90d` it is stale after 91 days"
+    told = (
+        f"the file tells {', '.join(there)}, digests; with `qsession_expire = 90d` it is stale after 91 days"
+    )
     return Seen(told, len(there) < len(wanted) or not aged)
 
 
@@ -242,7 +259,9 @@ def _stock_missing(lab: Lab) -> Seen:
 
     with Site() as site, vcr.use_cassette(str(lab.folder / "gone.yaml")):
         requests.get(site.url, timeout=30)
-    return Seen(f"the default of vcrpy, `once`, asks the service ({site.hits} time) and records", site.hits > 0)
+    return Seen(
+        f"the default of vcrpy, `once`, asks the service ({site.hits} time) and records", site.hits > 0
+    )
 
 
 def _ours_missing(lab: Lab) -> Seen:
