@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -49,15 +49,12 @@ def _line(row: Row, both: Both | None) -> str:
     stock, ours = (both[0].words, both[1].words) if both else _without(row)
     if row.remark:
         stock += f"<br>*{row.remark}*"
-    return "| " + " | ".join((what, stock, ours, *_tests(row))) + " |"
+    tests = "<br>".join(f"`{test}`" for test in row.tests)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in (what, stock, ours, tests)) + " |"
 
 
 def _without(row: Row) -> tuple[str, str]:
     return (row.stock, row.ours) if row.stock else ("not measured", "not measured")
-
-
-def _tests(row: Row) -> Iterator[str]:
-    yield "<br>".join(f"`{test}`" for test in row.tests)
 
 
 def _link(told: str) -> str:

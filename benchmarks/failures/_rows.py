@@ -26,6 +26,7 @@ class Row:
         stock: How things stand there, where no experiment shows it.
         ours: How they stand here, likewise.
         alike: Whether qsession has it too, which limitations.md says.
+        plugin: Whether it is about pytest-recording, which has to be installed.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Row:
     stock: str = ""
     ours: str = ""
     alike: bool = False
+    plugin: bool = False
 
     @property
     def is_shown(self) -> bool:
