@@ -98,7 +98,7 @@ def _stock_cut(lab: Lab) -> Seen:
         with suppress(Exception):
             loaded += len(Cassette.load(path=str(path), serializer=yamlserializer)) < 4
     return Seen(
-        f"{loaded} of {len(cuts)} files cut at the end of a line load as if they were whole", loaded > 0
+        f"{loaded} of {len(cuts)} files cut at the end of a line are loaded without an error", loaded > 0
     )
 
 

@@ -27,11 +27,8 @@ def _both(lab: Lab, side: str, first: str, then: str) -> tuple[str, str, int]:
         _project(lab, side, then, url)
         before = site.hits
         done = run_pytest(lab.folder, side)
-        return (
-            made,
-            outcome(done) + (" (orphan named)" if "without a test" in done.stdout else ""),
-            site.hits - before,
-        )
+        named = ", and the closing block names it" if "without a test" in done.stdout else ""
+        return made, outcome(done) + named, site.hits - before
 
 
 _NAMES = """
@@ -48,7 +45,7 @@ def _names(lab: Lab, side: str) -> Seen:
     made, told, _ = _both(lab, side, _NAMES, _NAMES)
     files = len(list((lab.folder / "cassettes").rglob("*.yaml")))
     return Seen(
-        f"3 cases have {files} cassette(s); recording: {made}; replay: {told}", files < 3 or "failed" in told
+        f"cassettes of 3 cases: {files}; recording: {made}; replay: {told}", files < 3 or "failed" in told
     )
 
 
@@ -87,7 +84,7 @@ def _orphan(lab: Lab, side: str) -> Seen:
     _, told, _ = _both(
         lab, side, _RENAMED % "gone", "import requests, pytest\n\n" + _RENAMED.split("\n\n")[2]
     )
-    return Seen(f"a cassette whose test is gone: {told}", "orphan" not in told)
+    return Seen(f"a cassette whose test is gone: {told}", "names it" not in told)
 
 
 _WIDE = """
