@@ -18,13 +18,13 @@ from benchmarks.failures._side import experiments
 
 PAGE = "docs/comparison.md"
 FAST = (
-    "file-encoding", "file-cut", "file-boundary", "file-future", "file-empty", "missing-made", "no-age", "nested",
+    "file-encoding", "file-cut", "file-boundary", "file-future", "file-empty", "missing-made", "nested",
     "repeated-read", "scrub-differs", "secrets-filters", "secrets-base64", "connection-broke", "binary-body",
 )  # fmt: skip
 FAILED, FINE = Seen("lost", shows=True), Seen("kept", shows=False)
 
 
-def tests_of(path):
+def names_in(path):
     """Names of the tests of a file."""
     tree = ast.parse((ROOT / path).read_text("utf-8"))
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
@@ -34,7 +34,7 @@ def test_every_test_of_the_comparison_exists():
     """A test that is renamed takes its row along."""
     named = set(re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", text(PAGE)))
     assert named >= {tuple(test.split("::")) for row in rows() for test in row.tests}
-    missing = [f"{path}::{test}" for path, test in named if test not in tests_of(path)]
+    missing = [f"{path}::{test}" for path, test in named if test not in names_in(path)]
     assert missing == []
 
 
