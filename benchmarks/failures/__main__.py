@@ -33,14 +33,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(
             f"no experiment {', '.join(unknown)}; there are {', '.join(r.name for r in rows() if r.is_shown)}"
         )
+    found: dict[str, Both] = {}
+    day = datetime.now(UTC).date()
     if options.from_:
-        found, quick, day = _read(options.from_)
-    else:
-        found, quick, day = _seen(chosen, options), options.quick, datetime.now(UTC).date()
+        found, options.quick, day = _read(options.from_)
+    if options.names or not options.from_:
+        found |= _seen(chosen, options)
     if options.json:
-        _write(options.json, found, quick=quick, day=day)
+        _write(options.json, found, quick=options.quick, day=day)
     if options.page:
-        options.page.write_text(page(found, quick=quick, day=day), "utf-8")
+        options.page.write_text(page(found, quick=options.quick, day=day), "utf-8")
     wrong = [line for row in chosen if row.name in found for line in row.findings(*found[row.name])]
     print(f"{len(found)} experiments, {len(wrong)} findings")
     for line in wrong:
@@ -59,7 +61,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--here", action="store_true", help="in this process, in the place of one for each side: faster")
     add("--page", type=Path, metavar="FILE", help="write the page of the documentation")
     add("--json", type=Path, metavar="FILE", help="write what was seen")
-    add("--from", type=Path, metavar="FILE", dest="from_", help="do nothing, read what was written")
+    add(
+        "--from",
+        type=Path,
+        metavar="FILE",
+        dest="from_",
+        help="read what was written, and do only what is named",
+    )
     return parser
 
 
