@@ -1,5 +1,6 @@
 """The file format: what is written is what is read, and nothing else is accepted."""
 
+import copy
 import gc
 import json
 from dataclasses import replace
@@ -144,6 +145,17 @@ def test_decode_swapped_interactions_are_found():
     document["interactions"].reverse()
     with pytest.raises(CassetteError, match=r"the head, or the order or the set of interactions"):
         decode(yaml.safe_dump(document))
+
+
+def test_decode_interaction_twice_is_found():
+    """A merge that keeps both sides is no longer recording."""
+    text, _ = _cassette.encode(small())
+    document = yaml.safe_load(text)
+    document["interactions"].append(copy.deepcopy(document["interactions"][-1]))
+    with pytest.raises(CassetteError) as caught:
+        decode(yaml.safe_dump(document))
+    assert "The cassette is not whole. It was left as it is. [QS204]\n" in str(caught.value)
+    assert "  its head promises 2 interactions, it holds 3\n" in str(caught.value)
 
 
 @pytest.mark.parametrize(

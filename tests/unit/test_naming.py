@@ -26,6 +26,13 @@ def test_cassette_path_never_collides_even_without_case(tmp_path_factory, tests)
     assert all(len(part) <= 120 for path in paths for part in path.relative_to(folder).parts)
 
 
+def test_parameters_that_no_file_name_can_hold_stay_apart():
+    """What stands for a slash, a colon or an asterisk is the same; the hash is not."""
+    paths = {cassette_path(Path("c"), "t.py", "test_it", (("x", value),)) for value in ("a/b", "a:b", "a*b")}
+    assert len(paths) == 3
+    assert {path.parent for path in paths} == {Path("c/t")}
+
+
 @given(names, params)
 def test_cassette_path_does_not_depend_on_the_order_of_parameters(name, parameters):
     """pytest may list stacked parameters in another order one day."""

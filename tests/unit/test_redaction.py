@@ -112,6 +112,16 @@ def test_clean_request_keeps_only_listed_headers_and_the_canonical_host():
     assert json.loads(cleaned.body) == {"mode": "batch", "instance": fake_crn(0, "us-east")}
 
 
+@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "text/plain", ""])
+def test_clean_request_finds_a_nested_key_whatever_its_kind(kind):
+    """What a body says that it is decides nothing, nor how deep a secret lies."""
+    body = json.dumps({"mode": "batch", "options": {"deep": [{"apikey": KEY}]}}).encode()
+    request = Request("POST", "https://quantum.cloud.ibm.com/api/v1/sessions", {"content-type": kind}, body)
+    cleaned = taught().clean_request(identify(request), request)
+    assert KEY.encode() not in cleaned.body
+    assert json.loads(cleaned.body)["mode"] == "batch"
+
+
 def test_clean_response_of_iam_keeps_its_outcome_only():
     """No body of IAM is stored; a refusal keeps its code."""
     redactor, call = taught(), identify(iam(""))

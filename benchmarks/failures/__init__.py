@@ -1,0 +1,1 @@
+"""What record and replay fails at, one small experiment each: ``python -m benchmarks.failures``."""
