@@ -99,8 +99,19 @@ def no_read(key: _meaning.Key, others: Iterable[_meaning.Key], place: Place) -> 
 
 def no_moment(key: _meaning.Key, write: Interaction, place: Place, *, sent: bool) -> ReplayMismatch:
     """A read on the other side of a write than all its recorded answers."""
+    return no_state(key, _side(write, sent=sent), place)
+
+
+def no_state(key: _meaning.Key, words: str, place: Place) -> ReplayMismatch:
+    """A read of a moment for which no answer was recorded.
+
+    Args:
+        key: What is asked.
+        words: When its answers were recorded.
+        place: Where the replay stands.
+    """
     what = "The code under test reads something at a moment that was not recorded. Nothing was sent."
-    return _mismatch("QS301", what, [f"asked: {key}", _side(write, sent=sent)], place)
+    return _mismatch("QS301", what, [f"asked: {key}", words], place)
 
 
 def other_order(

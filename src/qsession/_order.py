@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -123,6 +123,7 @@ class Order:
     Attributes:
         allow_unused: Whether recorded writes may be left out.
         match: How alike a job must be to a recorded one.
+        alone: Whether all comes from one thread, so that no order is chance.
         writes: All writes, by what they ask.
         version: How many were sent.
         latest: The one that was sent last.
@@ -130,6 +131,7 @@ class Order:
 
     allow_unused: bool = False
     match: Match = MEANING
+    alone: Callable[[], bool] = lambda: False
     writes: dict[_meaning.Key, list[Write]] = field(default_factory=dict)
     version: int = 0
     latest: Write | None = None
@@ -240,19 +242,22 @@ class Order:
 
         One to the thing itself does so alone. Others, such as the jobs of a session, come
         from threads in any order: they do when all of them are on the wrong side.
-        Whether a thread still reads before what another one sends is chance.
+        Whether a thread still reads before what another one sends is chance. With one
+        thread nothing is.
         """
+        alone = self.alone()
         first, last = read.timeline.states[0], read.timeline.states[-1]
         barrier = [w for w in read.barrier or () if w.took_effect]
         ahead = [w for w in barrier if w.at < first.at and not self.allow_unused]
-        behind = [w for w in barrier if w.at > max(last.at, last.last) and _outdates(w, last)]
+        behind = [w for w in barrier if w.at > max(last.at, last.last) and _outdates(w, last, alone=alone)]
         for writes, wrong in ((ahead, False), (behind, True)):
             thread = threading.get_ident() if wrong else 0
             own = [w for w in writes if w.sent is wrong and w.thread == thread and _same_thing(w, read.call)]
             others = [w for w in writes if not _same_thing(w, read.call)]
-            if own or (others and all(w.sent is wrong for w in others)):
-                return (own or others)[0]
-        return self._unseen(read, [w for w in barrier if _same_thing(w, read.call)])
+            misplaced = [w for w in others if w.sent is wrong]
+            if own or (misplaced and (alone or len(misplaced) == len(others))):
+                return (own or misplaced)[0]
+        return self._unseen(read, [w for w in barrier if alone or _same_thing(w, read.call)])
 
     def _unseen(self, read: Read, own: list[Write]) -> Write | None:
         """A write that ends a time of which nothing was recorded, if it is that time for this thread."""
@@ -312,10 +317,10 @@ def _is_into(write: Write, session: str | None) -> bool:
     return write.call.endpoint.name == "jobs.create" and write.ask.session == session
 
 
-def _outdates(write: Write, state: Interaction) -> bool:
+def _outdates(write: Write, state: Interaction, *, alone: bool) -> bool:
     """Whether a state that was recorded before a write says nothing of the time after it."""
     name = write.call.endpoint.name
-    if state.endpoint == "instances.usage":
+    if state.endpoint == "instances.usage" and not alone:
         # The client asks for it before each job: what is said of that job tells more.
         return False
     if state.endpoint in _MADE_ONCE:

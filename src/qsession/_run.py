@@ -317,6 +317,7 @@ class Run:
             match=self._settings.match,
             beyond=self._settings.beyond == "model",
             moved_to=lambda: _clock.moved_to(self.clock),
+            alone=lambda: self._schedule is not None and self._schedule.joined <= 1,
         )
 
     def _open_emulator(self) -> None:

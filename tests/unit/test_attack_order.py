@@ -321,3 +321,87 @@ def test_job_between_two_sets_of_tags_does_not_show_the_later_ones_though_seen_b
     replay = replaying(job(5, "Queued"), tag(10, "a"), tag(20, "b"), job(30, "Completed"))
     send(replay, job(5, ""), tag(10, "a"))
     assert refusal(replay, job(30, "")).code == "QS301"
+
+
+def metrics(at, finished=None):
+    return exchange("jobs.metrics", "GET", "/jobs/j1/metrics", at, {"timestamps": {"finished": finished}})
+
+
+def in_one_thread(*interactions):
+    recording = Recording(Provenance("emulator", 0), interactions)
+    return Program(recording, Discovery(()), Place("a.yaml"), alone=lambda: True)
+
+
+@pytest.mark.parametrize("read", [jobs, usage])
+def test_read_between_two_jobs_of_one_thread_is_not_the_one_before_both(read):
+    """With a second job yet to come, the first one is not shown by what was read before it."""
+    replay = in_one_thread(read(5), submit(10, "j1"), submit(20, "j2"))
+    send(replay, read(5), submit(10, "j1"))
+    assert refusal(replay, read(5)).evidence[1] == "recorded only before POST /jobs, which was sent already"
+
+
+@pytest.mark.parametrize("read", [jobs, usage])
+def test_read_between_two_jobs_of_one_thread_is_not_the_one_after_both(read):
+    """It was read before both jobs and after both."""
+    replay = in_one_thread(
+        read(5), submit(10, "j1"), submit(20, "j2"), exchange(*_asked(read(30)), 30, {"after": "both"})
+    )
+    send(replay, read(5), submit(10, "j1"))
+    assert refusal(replay, read(5)).evidence[1] == "recorded only after POST /jobs, which was not sent"
+    send(replay, submit(20, "j2"))
+    assert b"both" in send(replay, read(30))
+
+
+@pytest.mark.parametrize("read", [jobs, usage])
+def test_read_before_the_second_job_of_one_thread_is_not_the_one_after_it(read):
+    """It was read after both jobs only."""
+    replay = in_one_thread(submit(10, "j1"), submit(20, "j2"), read(30))
+    send(replay, submit(10, "j1"))
+    assert refusal(replay, read(30)).evidence[1] == "recorded only after POST /jobs, which was not sent"
+
+
+def test_metrics_of_an_end_are_not_those_of_a_job_that_runs():
+    """They were asked for after the job had ended."""
+    replay = replaying(submit(1), job(5, "Running", last=500), job(600, "Completed"), metrics(700, "now"))
+    send(replay, submit(1), job(5, ""))
+    assert refusal(replay, metrics(100)).evidence == (
+        "asked: GET /jobs/j1/metrics",
+        "recorded only when a job had ended that has not by now",
+    )
+    assert b"now" in send(replay, metrics(700))
+
+
+def test_metrics_of_a_job_that_runs_are_not_those_of_its_end():
+    """They were asked for before the job had ended."""
+    replay = replaying(submit(1), metrics(5), job(6, "Running"), job(9000, "Completed"), submit(19_500, "j2"))
+    send(replay, submit(1))
+    assert b"null" in send(replay, metrics(6))
+    assert refusal(replay, metrics(12_000)).evidence[1] == (
+        "recorded only before a job had ended that has by now"
+    )
+
+
+def test_metrics_of_a_job_that_runs_are_not_known_past_the_end():
+    """What became of the job was not recorded."""
+    replay = replaying(submit(1), metrics(5))
+    send(replay, submit(1))
+    assert refusal(replay, metrics(30_000)).code == "QS304"
+
+
+@pytest.mark.parametrize("read", [jobs, usage])
+def test_what_tells_of_jobs_in_one_thread_is_of_before_their_end_or_of_after_it(read):
+    """Usage and lists change when a job ends, though nobody sends anything then."""
+    replay = in_one_thread(
+        submit(1), read(2), job(5, "Running", last=5000), job(6000, "Completed"), job(60_000, "Completed")
+    )
+    send(replay, submit(1), read(2))
+    assert refusal(replay, read(20_000)).evidence[1] == "recorded only before a job had ended that has by now"
+
+    replay = in_one_thread(submit(1), job(5, "Running", last=5000), job(6000, "Completed"), read(7000))
+    send(replay, submit(1))
+    assert refusal(replay, read(2)).evidence[1] == "recorded only when a job had ended that has not by now"
+    send(replay, read(7000))
+
+
+def _asked(interaction):
+    return interaction.endpoint, interaction.request.method, interaction.request.url.removeprefix(BASE)
