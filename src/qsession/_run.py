@@ -153,6 +153,8 @@ class Run:
         self._failed = self._failed or kind is not None
         if kind is not None and not self._reason:
             self._reason = f"{kind.__name__}: {error}"
+        if error is not None:
+            self._refusals.stand_beside(error)
         try:
             self._leave()
             try:
