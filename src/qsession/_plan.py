@@ -28,7 +28,7 @@ from qsession._config import (
     wrong_match,
 )
 from qsession._model import Micros
-from qsession._naming import cassette_path, journal_path
+from qsession._naming import cassette_path, journal_path, looks_secret
 from qsession._options import CASSETTES
 from qsession._shelf import Collected
 from qsession._staleness import Expiry, expiry
@@ -309,7 +309,7 @@ def parameters(values: Mapping[str, object], indices: Mapping[str, int]) -> Sequ
     plain = (int, float, bool, type(None))
     return tuple(
         (name, value)
-        if isinstance(value, str)
+        if isinstance(value, str) and not looks_secret(value)
         # With the kind, 1 and "1" are two names.
         else (f"{name}:{type(value).__name__}", str(value))
         if isinstance(value, plain)

@@ -132,7 +132,7 @@ class Circuit:
 
     @property
     def register_order(self) -> tuple[str, ...]:
-        """Names of the classical registers as results list them; nothing if that is the order of their bits."""
+        """Names of the classical registers as results list them; nothing if their bits tell that order."""
         names = tuple(self.registers)
         return () if names == tuple(sorted(names, key=lambda name: self.registers[name])) else names
 

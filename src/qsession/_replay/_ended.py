@@ -23,11 +23,16 @@ TELL_OF_JOBS = frozenset(
 
 
 def is_final(state: Interaction) -> bool:
-    """Whether what an answer shows will not change by itself."""
+    """Whether what an answer shows will not change by itself, as far as it tells."""
     if state.endpoint != METRICS:
         return any(final in state.response.body for final in FINAL)
-    moments = read_object(state.response.body).get("timestamps")
-    return isinstance(moments, Mapping) and bool(moments.get("finished"))
+    return _finished(state) is not False
+
+
+def _finished(metrics: Interaction) -> bool | None:
+    """Whether metrics have the moment of an end; None if they say nothing of moments."""
+    moments = read_object(metrics.response.body).get("timestamps")
+    return bool(moments.get("finished")) if isinstance(moments, Mapping) else None
 
 
 def out_of_step(told: Interaction, life: Iterable[Interaction], now: Micros, patience: Micros) -> str:
@@ -48,8 +53,8 @@ def out_of_step(told: Interaction, life: Iterable[Interaction], now: Micros, pat
     states = list(life)
     alive = max((max(s.at, s.last) for s in states if not is_final(s)), default=None)
     ended = min((s.at for s in states if is_final(s)), default=None)
-    after = is_final(told) if told.endpoint == METRICS else ended is not None and told.at >= ended
-    if after:
+    after = _finished(told) if told.endpoint == METRICS else None
+    if ended is not None and told.at >= ended if after is None else after:
         early = alive is not None and now < alive
         return "recorded only when a job had ended that has not by now" if early else ""
     late = ended is not None and max(told.at, told.last) < ended < now - patience
