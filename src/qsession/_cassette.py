@@ -81,7 +81,7 @@ def decode(text: str, fetch: FetchBody, *, where: str) -> Recording:
     document = _load(text, where)
     head = _mapping(_mapping(document.get("metadata")).get("qsession"))
     if not head or not isinstance(document.get("interactions"), list):
-        raise _no_cassette(where, "it has no metadata.qsession and interactions, which qsession writes")
+        raise _headless(where, document)
     if head.get("format") != FORMAT:
         raise _other_format(_at(where, text, *_HEAD, "format"), head.get("format"))
     entries: list[Any] = document["interactions"]
@@ -130,7 +130,7 @@ def resealed(text: str, *, where: str) -> tuple[str, tuple[str, ...]]:
     head = _mapping(_mapping(document.get("metadata")).get("qsession"))
     entries = document.get("interactions")
     if not isinstance(head, dict) or not head or not isinstance(entries, list):
-        raise _no_cassette(where, "it has no metadata.qsession and interactions, which qsession writes")
+        raise _headless(where, document)
     if head.get("format") != FORMAT:
         raise _other_format(where, head.get("format"))
     try:
@@ -360,14 +360,24 @@ def _kind(value: object) -> str:
     return "nothing" if value is None else f"a {type(value).__name__}"
 
 
-def _no_cassette(where: str, evidence: str) -> CassetteError:
+def _no_cassette(where: str, evidence: str, *, fix: str = RESTORE) -> CassetteError:
     return CassetteError(
         "QS202",
         "The file is not a cassette that qsession wrote. It was left as it is.",
         evidence=[evidence],
-        fix=RESTORE,
+        fix=fix,
         where=where,
     )
+
+
+def _headless(where: str, document: Mapping[str, object]) -> CassetteError:
+    why = "it has no metadata.qsession and interactions, which qsession writes"
+    if isinstance(document.get("interactions"), list) and "version" in document:
+        # Those of vcrpy have no more.
+        return _no_cassette(
+            where, why, fix="qsession migrate with this file, if vcrpy or pytest-recording wrote it"
+        )
+    return _no_cassette(where, why)
 
 
 def _other_format(where: str, number: object) -> CassetteError:

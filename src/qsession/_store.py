@@ -78,7 +78,7 @@ class Store:
             path: The file.
 
         Raises:
-            CassetteError: If it is missing (QS201), no cassette, cut, edited, of a
+            CassetteError: If it is missing (QS201), cannot be read (QS621), is no cassette, cut, edited, of a
                 newer format, or a body beside it is missing (QS206). The same for a
                 body that was changed, when it is asked for.
         """
@@ -91,8 +91,10 @@ class Store:
                 key, recording = self._read(path, bodies)
             else:
                 bodies.expect(references(recording.interactions))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise _missing(display(path), self.record) from None
+        except OSError as refused:
+            raise _unreadable(display(path), refused) from refused
         _opened.put((self, path.absolute(), key), recording, weight=size)
         return recording
 
@@ -242,12 +244,14 @@ def read_text(path: Path) -> str:
     """The text of a cassette.
 
     Raises:
-        CassetteError: If it is missing (QS201), or no text (QS202).
+        CassetteError: If it is missing (QS201), cannot be read (QS621), or is no text (QS202).
     """
     try:
         return _decoded(path.read_bytes(), path)
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError):
         raise _missing(display(path), "pytest --qsession-record --qsession-target={target}") from None
+    except OSError as refused:
+        raise _unreadable(display(path), refused) from refused
 
 
 def _decoded(raw: bytes, path: Path) -> str:
@@ -343,7 +347,8 @@ def display(path: Path) -> str:
     """A path as messages show it: relative to where we are, when below it."""
     try:
         return path.resolve().relative_to(Path.cwd()).as_posix()
-    except ValueError:
+    except (ValueError, RuntimeError, OSError):
+        # Outside of it, or a link that leads to itself.
         return str(path)
 
 
@@ -389,6 +394,16 @@ def _missing(where: str, record: str) -> CassetteError:
         fix=record.replace("{target}", "emulator"),
         intended="record it on the service instead, which costs QPU time: "
         + record.replace("{target}", "ibm"),
+        where=where,
+    )
+
+
+def _unreadable(where: str, error: OSError) -> CassetteError:
+    return CassetteError(
+        "QS621",
+        "The cassette cannot be read. It was left as it is.",
+        evidence=[error.strerror or str(error)],
+        fix="give this user the right to read it, or name the file itself",
         where=where,
     )
 
