@@ -253,7 +253,7 @@ def _head(provenance: Provenance) -> dict[str, Any]:
         if value := getattr(provenance, name):
             head[name] = value
     head["versions"] = dict(sorted(provenance.versions.items()))
-    for name in ("seed", "isa_seed"):
+    for name in ("seed", "isa_seed", "random_seed"):
         if (number := getattr(provenance, name)) is not None:
             head[name] = number
     if provenance.paused:
@@ -262,6 +262,8 @@ def _head(provenance: Provenance) -> dict[str, Any]:
     head["contracts"] = []
     head["instances"] = [asdict(shape) for shape in provenance.instances]
     head["literal_ids"] = list(provenance.literal_ids)
+    if provenance.unmet:
+        head["unmet"] = list(provenance.unmet)
     return head
 
 
@@ -277,9 +279,11 @@ def _provenance(head: Mapping[str, Any]) -> Provenance:
         versions={str(name): str(version) for name, version in head["versions"].items()},
         seed=head.get("seed"),
         isa_seed=head.get("isa_seed"),
+        random_seed=head.get("random_seed"),
         qpu_seconds=float(head["qpu_seconds"]),
         instances=tuple(InstanceShape(**shape) for shape in head["instances"]),
         literal_ids=tuple(str(item) for item in head["literal_ids"]),
+        unmet=tuple(str(item) for item in head.get("unmet", ())),
         paused=int(head.get("paused_us", 0)),
     )
 

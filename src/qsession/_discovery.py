@@ -9,10 +9,11 @@ caller asked for: one matching instance for each that the recording used.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
@@ -42,12 +43,14 @@ class Discovery:
 
     Args:
         shapes: The instances that the recording used, in the order of first use.
+        unmet: Digests of what no instance must fit, as none did when it was recorded.
     """
 
-    def __init__(self, shapes: Sequence[InstanceShape]) -> None:
+    def __init__(self, shapes: Sequence[InstanceShape], unmet: Collection[str] = ()) -> None:
         shapes = tuple(shapes) or (InstanceShape(),)
         kept = [(i, shape) for i, shape in enumerate(shapes) if shape.used] or list(enumerate(shapes))
         self._lock = threading.Lock()
+        self._unmet = frozenset(unmet)
         self._handed_out = False
         self._indices = [i for i, _ in kept]
         self._named: set[str] = set()
@@ -60,13 +63,13 @@ class Discovery:
         return self._entries[0].crn if len({e.index for e in self._entries}) == 1 else None
 
     def ask(self, asked: Asked) -> None:
-        """Make sure that the list holds an instance that fits.
+        """Make sure that the list holds an instance that fits, unless there was none.
 
         Args:
             asked: What a caller wants its instance to be.
         """
         with self._lock:
-            if any(_fits(entry, asked) for entry in self._entries):
+            if digest_of(asked) in self._unmet or any(_fits(entry, asked) for entry in self._entries):
                 return
             entry = _made_to_fit(self._entries[0], asked)
             if self._handed_out:
@@ -120,7 +123,15 @@ class Discovery:
             wanted = dict(call.query).get("name")
             rows = [{"crn": e.crn, "name": e.name} for e in entries if wanted in (None, e.name)]
             return _answer({"rows_count": len(rows), "resources": rows})
+        if name == "resources.get":
+            return _resource(call.ids["crn"], entries)
         return None
+
+
+def digest_of(asked: Asked) -> str:
+    """Equal for equal wishes; tells no name."""
+    told = json.dumps([asked.crn, asked.name, asked.region, asked.plans, sorted(asked.tags)])
+    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def fake_crn(index: int, region: str) -> str:
@@ -211,6 +222,13 @@ def _catalog(plan_id: str, entries: Sequence[_Entry]) -> Response:
             pricing = {"pricing": {"type": entry.shape.pricing}}
             return _answer({"id": plan_id, "overview_ui": overview, "metadata": pricing})
     return _answer({"errors": [{"code": "not_found", "message": "no such plan"}]}, status=404)
+
+
+def _resource(crn: str, entries: Sequence[_Entry]) -> Response:
+    for entry in entries:
+        if crn == entry.crn:
+            return _answer({"id": entry.crn, "crn": entry.crn, "name": entry.name})
+    return _answer({"message": "Resource not found", "status_code": 404}, status=404)
 
 
 def _answer(document: object, *, status: int = 200) -> Response:

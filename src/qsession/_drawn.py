@@ -1,12 +1,15 @@
-"""UUIDs that were drawn in this process: proof that a short word is not a literal."""
+"""What a test draws at random: UUIDs are watched, numbers begin where they began when it was recorded."""
 
 from __future__ import annotations
 
 import os
+import random
+import sys
 import uuid
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from unittest import mock
 
 _MOST = 4096
 _SIZE = 16
@@ -52,3 +55,47 @@ def watched(drawn: Drawn) -> Iterator[None]:
         # Somebody else may have put a function of theirs over ours.
         if os.urandom is watching:
             os.urandom = draw
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Let numbers that nobody seeds begin from a seed: a replay draws what the recording drew.
+
+    Those of ``random`` and ``numpy.random`` as modules, and of numpy's generators that are made
+    without a seed. A generator that was given one, ``random.Random()``, UUIDs and ``secrets`` go
+    their own way. What is drawn later, by others, is as it would have been.
+
+    Args:
+        seed: Below 2**32.
+    """
+    former = random.getstate()
+    with ExitStack() as undo:
+        undo.callback(random.setstate, former)
+        if "numpy.random" in sys.modules:
+            undo.enter_context(_numpy_put_back(seed))
+        begin_numbers(seed)
+        yield
+
+
+def begin_numbers(seed: int) -> None:
+    """Begin again from a seed: others, such as pytest-randomly, begin from theirs at each test."""
+    random.seed(seed)
+    if "numpy.random" in sys.modules:
+        import numpy as np
+
+        np.random.seed(seed)
+
+
+@contextmanager
+def _numpy_put_back(seed: int) -> Iterator[None]:
+    import numpy as np
+    from numpy.random import bit_generator
+
+    state = np.random.get_state(legacy=False)
+    with ExitStack() as undo:
+        undo.callback(np.random.set_state, state)
+        # Where numpy takes its entropy from (tried with numpy 2.4); elsewhere such generators differ.
+        if hasattr(bit_generator, "randbits"):
+            # Not the global one: how often either is asked must not change the other.
+            undo.enter_context(mock.patch.object(bit_generator, "randbits", random.Random(seed).getrandbits))  # noqa: S311
+        yield

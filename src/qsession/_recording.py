@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from qsession import _meaning, _usage
 from qsession._bodies import read_object
-from qsession._discovery import region_of
+from qsession._discovery import digest_of, region_of
 from qsession._endpoints import BY_NAME, Call, identify
 from qsession._ids import Ids
 from qsession._model import (
+    Asked,
     InstanceShape,
     Instant,
     Interaction,
@@ -94,6 +95,7 @@ class Recorder:
         self._shapes: dict[str, InstanceShape] = {}
         self._plans: dict[str, str] = {}
         self._used: list[str] = []
+        self._unmet: set[str] = set()
         self.ids = Ids()
         self.redactor = redactor or Redactor()
 
@@ -129,6 +131,11 @@ class Recorder:
             if call is not None:
                 self._latest[_meaning.key_of(call, interaction.instance)] = len(self._interactions)
             self._interactions.append(interaction)
+
+    def unmet(self, asked: Asked) -> None:
+        """A service was asked to be what no instance of the account is."""
+        with self._lock:
+            self._unmet.add(digest_of(asked))
 
     def go_on(self, at: Instant) -> None:
         """What comes now follows upon what was recorded, however long ago that was.
@@ -234,6 +241,7 @@ class Recorder:
                 instances=shapes,
                 paused=self.paused,
                 literal_ids=tuple(map(self.redactor.clean_text, self.ids.literal)),
+                unmet=tuple(sorted(self._unmet)),
             ),
             interactions,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -16,10 +17,10 @@ from qsession._answers import Answers, Emulated, Replayed, Served
 from qsession._clock import Schedule, SystemClock, VirtualClock
 from qsession._config import Settings
 from qsession._discovery import STAND_IN_TOKEN, Discovery
-from qsession._drawn import watched
+from qsession._drawn import begin_numbers, seeded, watched
 from qsession._endpoints import Call, identify
 from qsession._fence import round_run
-from qsession._model import InstanceShape, Instant, Place, Provenance, Recording, Request, Response
+from qsession._model import Asked, InstanceShape, Instant, Place, Provenance, Recording, Request, Response
 from qsession._replay import Replay
 from qsession._report import Summary
 from qsession._sources import Embedded
@@ -70,6 +71,7 @@ class Run:
         self._origin: str = settings.target
         self._seed: int | None = None
         self._isa_seed: int | None = None
+        self._random_seed: int | None = None
         self._backend = ""
         self._started: Instant = 0
         self._recorder: Recorder | None = None
@@ -78,6 +80,7 @@ class Run:
         self._money: MoneyGuard | None = None
         self._embedded: Embedded | None = None
         self._discovery: Discovery | None = None
+        self._account: tuple[str, str | None] | None = None
         self.clock = VirtualClock()
 
     @property
@@ -289,6 +292,7 @@ class Run:
             _wire.hooked(
                 ask,
                 stand_in=self._stand_in,
+                unmet=self._note_unmet,
                 environment=environment,
                 leaps=self._settings.polls != "exact",
                 # Nothing clever stands between the client and the service.
@@ -297,6 +301,7 @@ class Run:
         )
         # After the imports of the client, which would take virtual time for the machine's.
         self._begin()
+        self._begin_numbers()
         self._undo.enter_context(_wire.installed(self._handle))
 
     def _open_recording(self) -> None:
@@ -305,7 +310,7 @@ class Run:
         self._origin = recording.provenance.target
         where = display(self._settings.path)
         self._stale = self._settings.expiry.of_age(recording.provenance, SystemClock().now(), where)
-        self._discovery = Discovery(recording.provenance.instances)
+        self._discovery = Discovery(recording.provenance.instances, recording.provenance.unmet)
         self._replay = self._replaying(recording)
         self._undo.enter_context(watched(self._replay.drawn))
 
@@ -325,9 +330,10 @@ class Run:
     def _open_emulator(self) -> None:
         emulator = _setup.emulator(self._settings)
         self._seed = emulator.seed
-        self._discovery = Discovery(
-            [InstanceShape(i.plan, i.pricing_type, i.region) for i in emulator.instances]
-        )
+        self._account = _setup.account_of(emulator)
+        if not emulator.has_own_account:
+            shapes = [InstanceShape(i.plan, i.pricing_type, i.region) for i in emulator.instances]
+            self._discovery = Discovery(shapes)
         self._embedded = Embedded(emulator, self._discovery)
 
     def _begin(self) -> None:
@@ -346,6 +352,23 @@ class Run:
         elif self._money is not None:
             self._answers = self._custody.answers(self._recorder, self._money)
             _clock.on_first_move(self.clock, self._end_recorded_part)
+
+    def _begin_numbers(self) -> None:
+        """Let numbers that nobody seeds be those of the recording."""
+        if self._replay is not None:
+            self._random_seed = self._replay.recording.provenance.random_seed
+        elif self.mode == "record" and self._custody is not None:
+            # On the service each recording has its own: a name that the test makes of them must be new there.
+            proposed = _setup.stable_seed(self._settings) if self._embedded else secrets.randbits(32)
+            told = self._custody.recall("random_seed", proposed)
+            self._random_seed = told if isinstance(told, int) else proposed
+        if self._random_seed is not None:
+            self._undo.enter_context(seeded(self._random_seed))
+
+    def begin_numbers_again(self) -> None:
+        """Let them begin anew with the test itself, whatever its fixtures and other plugins did to them."""
+        if self._random_seed is not None:
+            begin_numbers(self._random_seed)
 
     def _go_virtual(self, at: Instant) -> Schedule:
         self._schedule = _clock.begin(self.clock, at)
@@ -433,9 +456,15 @@ class Run:
         return _guard.is_loopback(host) or host.lower() in self._settings.allowed_hosts
 
     def _stand_in(self) -> tuple[str, str | None]:
-        if self._discovery is None:
-            raise _setup.no_account(self._settings)
-        return STAND_IN_TOKEN, self._discovery.default_crn
+        if self._discovery is not None:
+            return STAND_IN_TOKEN, self._discovery.default_crn
+        if self._account is not None:
+            return self._account
+        raise _setup.no_account(self._settings)
+
+    def _note_unmet(self, asked: Asked) -> None:
+        if self._recorder is not None:
+            self._recorder.unmet(asked)
 
     def _keep_recording(self) -> None:
         if self._custody is None or self._recorder is None:
@@ -468,6 +497,7 @@ class Run:
             versions=_setup.versions(),
             seed=self._seed,
             isa_seed=self._isa_seed,
+            random_seed=self._random_seed,
         )
 
     def _place(self) -> Place:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from qsession import _wire
 from qsession._clock import SystemClock
 from qsession._config import Settings
+from qsession._discovery import STAND_IN_TOKEN
 from qsession._model import SECOND, Instant, Place
 from qsession._store import Store, display
 from qsession.errors import UsageError
@@ -45,6 +46,12 @@ def emulator(settings: Settings) -> Emulator:
     return Emulator()
 
 
+def account_of(emulator: Emulator) -> tuple[str, str | None]:
+    """A key that opens an emulator, and its instance; None where it has several."""
+    only = emulator.instances[0].crn if len(emulator.instances) == 1 else None
+    return emulator.api_key or STAND_IN_TOKEN, only
+
+
 def money_guard(settings: Settings) -> MoneyGuard:
     """What watches over QPU time in a run against the service."""
     # Only here: a replay has no use for it.
@@ -71,6 +78,13 @@ def store(settings: Settings) -> Store:
     """Where the cassette of a run lies."""
     assert settings.path is not None
     return Store(settings.folder or settings.path.parent, settings.scratch, settings.record_command)
+
+
+def stable_seed(settings: Settings) -> int:
+    """A seed that is the same whenever this is recorded."""
+    from qsession import _payload
+
+    return _payload.stable_seed(settings.test or (settings.path.name if settings.path else ""))
 
 
 def place(settings: Settings, target: str) -> Place:

@@ -36,18 +36,19 @@ class Foresighted(Source, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """The emulator in this process, with an account that fits whoever asks.
+    """The emulator in this process.
 
     Attributes:
         emulator: Answers what is the quantum service's own.
-        discovery: Answers what belongs to an account.
+        discovery: Answers what belongs to an account, made to fit whoever asks; None where the
+            emulator was given an account of its own.
     """
 
     emulator: Foresighted
-    discovery: Discovery
+    discovery: Discovery | None
 
     def answer(self, request: Request, at: Instant) -> Response:
         """Answer from discovery where it can, from the emulator else."""
         call = identify(request)
-        account = self.discovery.answer(call, at) if call is not None else None
+        account = self.discovery.answer(call, at) if self.discovery and call is not None else None
         return account or self.emulator.answer(request, at)

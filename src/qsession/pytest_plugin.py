@@ -159,6 +159,13 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     return result
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Item) -> None:
+    """Here, as pytest-randomly seeds anew when a test is called."""
+    if (run := pyfuncitem.stash.get(_run_key, None)) is not None:
+        run.begin_numbers_again()
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

@@ -94,7 +94,7 @@ class Past:
         order: Exchanges and unanswered creating requests, in their order.
         interactions: The recording so far.
         made: Sessions and jobs, in the order in which they got their pseudonyms.
-        told: What the run was told: ``isa_seed`` and ``backend``.
+        told: What the run was told: ``backend``, ``isa_seed`` and ``random_seed``.
         marks: Digests of the instances, in the order of first use.
         parked: The command that collects it, if it was parked last.
         withheld: Kinds of secrets because of which it is not whole.

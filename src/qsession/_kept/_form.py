@@ -39,8 +39,8 @@ def encode(recording: Recording, key: str, stamp: str) -> Iterator[bytes] | None
     table = _Table()
     rows = [table.row(each) for each in recording.interactions]
     head = _head(recording.provenance)
-    # The only two that a cassette may hold as anything at all.
-    if not all(isinstance(head[name], _ATOM) for name in ("seed", "isa_seed")):
+    # The only ones that a cassette may hold as anything at all.
+    if not all(isinstance(head[name], _ATOM) for name in ("seed", "isa_seed", "random_seed")):
         return None
     document = {
         "key": key,
@@ -175,4 +175,5 @@ def _head(provenance: Provenance) -> dict[str, object]:
 
 def _provenance(head: Mapping[str, Any]) -> Provenance:
     shapes = tuple(InstanceShape(**shape) for shape in head["instances"])
-    return Provenance(**{**head, "instances": shapes, "literal_ids": tuple(head["literal_ids"])})
+    lists = {name: tuple(head[name]) for name in ("literal_ids", "unmet")}
+    return Provenance(**{**head, "instances": shapes, **lists})

@@ -122,7 +122,14 @@ def _routed(name: str, ours: Mapping[str, Node], theirs: Mapping[str, Node], mat
 
 def _pulled(observables: Node, circuit: Circuit) -> Node:
     if isinstance(observables, Mapping):
-        return {_unrouted.pulled_back(label, circuit): weight for label, weight in observables.items()}
+        pulled: dict[str, float] = {}
+        for label, weight in observables.items():
+            if not isinstance(weight, int | float):
+                raise _unrouted.Undecided(f"the weight of {label} is no number")
+            name = _unrouted.pulled_back(label, circuit)
+            # Beside the layout two labels may say one thing.
+            pulled[name] = pulled.get(name, 0.0) + weight
+        return pulled
     if isinstance(observables, tuple):
         return tuple(_pulled(each, circuit) for each in observables)
     return observables

@@ -85,15 +85,17 @@ def apart(ours: Circuit, theirs: Circuit) -> str:
 def pulled_back(label: str, circuit: Circuit) -> str:
     """A Pauli label of the device on the qubits of the circuit that was transpiled.
 
+    The qubits beside them are in 0 when it is measured, as `apart` makes sure, each like the other:
+    of what the label says of those only the letters count.
+
     Raises:
-        Undecided: If there is no layout, or the label touches a qubit beside it.
+        Undecided: If there is no layout.
     """
     places = {last: i for i, (_, last) in enumerate(_layout(circuit))}
-    touched = {place: letter for place, letter in enumerate(reversed(label)) if letter != "I"}
-    if outside := sorted(touched.keys() - places.keys()):
-        raise Undecided(f"an observable on qubit {outside[0]}, which is none of the layout")
-    named = sorted((places[place], letter) for place, letter in touched.items())
-    return " ".join(f"{letter}{qubit}" for qubit, letter in named) or "I"
+    touched = [(place, letter) for place, letter in enumerate(reversed(label)) if letter != "I"]
+    named = sorted((places[place], letter) for place, letter in touched if place in places)
+    beside = sorted(letter for place, letter in touched if place not in places)
+    return " ".join([*(f"{letter}{qubit}" for qubit, letter in named), "".join(beside)]).strip() or "I"
 
 
 def _apart(ours: Circuit, theirs: Circuit) -> str:

@@ -8,6 +8,7 @@ All names exist from client 0.41 to 0.51 (read in the source of both).
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import wraps
@@ -37,6 +38,7 @@ def hooked(
     ask: Callable[[Asked], None],
     *,
     stand_in: StandIn,
+    unmet: Callable[[Asked], None] = lambda _: None,
     environment: Former | None = None,
     leaps: bool = True,
     sharing: bool = True,
@@ -47,6 +49,7 @@ def hooked(
         ask: Told what each service asks for, before its discovery begins.
         stand_in: Gives token and instance of an account to use when the machine
             has none, or raises where only a real one will do.
+        unmet: Told what a service asked for where the client found no such instance.
         environment: Where the client finds the account that variables name, in the place of
             those that are there for child processes only.
         leaps: Whether the client's own waits may leave polls out, where time is virtual.
@@ -67,12 +70,13 @@ def hooked(
         if sharing:
             undo.enter_context(shared())
             undo.enter_context(_tokens_that_stay())
-        patch = mock.patch.object
+        patch, wishes = mock.patch.object, _Wishes(ask, unmet)
         service = QiskitRuntimeService
-        undo.enter_context(patch(service, "__init__", _watch_init(service.__init__, ask)))
+        undo.enter_context(patch(service, "__init__", _watch_init(service.__init__, wishes)))
         by_name = service._get_crn_from_instance_name
-        undo.enter_context(patch(service, "_get_crn_from_instance_name", _watch_name(by_name, ask)))
-        undo.enter_context(patch(AccountManager, "get", _watch_account(AccountManager, ask, stand_in)))
+        undo.enter_context(patch(service, "_get_crn_from_instance_name", _watch_name(by_name, wishes)))
+        account = _watch_account(AccountManager, wishes.ask, stand_in)
+        undo.enter_context(patch(AccountManager, "get", account))
         if leaps:
             waits = RuntimeJobV2.wait_for_final_state
             undo.enter_context(patch(RuntimeJobV2, "wait_for_final_state", _watch_waits(waits)))
@@ -89,21 +93,50 @@ class _System:
         return getattr(os, name)
 
 
-def _watch_init(original: Callable[..., None], ask: Callable[[Asked], None]) -> Callable[..., None]:
+class _Wishes(threading.local):
+    """What the calling thread asks a service to be, and which of it the client found in no instance."""
+
+    def __init__(self, ask: Callable[[Asked], None], unmet: Callable[[Asked], None]) -> None:
+        self._ask, self._unmet = ask, unmet
+        self._open: list[Asked] = []
+
+    def ask(self, asked: Asked) -> None:
+        self._open.append(asked)
+        self._ask(asked)
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Tell what was asked in here if the client says that there is no such instance."""
+        from qiskit_ibm_runtime.exceptions import IBMInputValueError
+
+        before = len(self._open)
+        try:
+            yield
+        except IBMInputValueError:
+            for asked in self._open[before:]:
+                self._unmet(asked)
+            raise
+        finally:
+            del self._open[before:]
+
+
+def _watch_init(original: Callable[..., None], wishes: _Wishes) -> Callable[..., None]:
     @wraps(original)
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
         __tracebackhide__ = True  # pytest shows local variables, and here is the token
-        ask(_asked(kwargs.get("instance"), kwargs))
-        original(self, *args, **kwargs)
+        with wishes.watched():
+            wishes.ask(_asked(kwargs.get("instance"), kwargs))
+            original(self, *args, **kwargs)
 
     return init
 
 
-def _watch_name(original: Callable[..., str], ask: Callable[[Asked], None]) -> Callable[..., str]:
+def _watch_name(original: Callable[..., str], wishes: _Wishes) -> Callable[..., str]:
     @wraps(original)
     def crn_from_name(self: Any, account: Any, instance: str) -> str:
-        ask(Asked(name=instance))
-        return original(self, account, instance)
+        with wishes.watched():
+            wishes.ask(Asked(name=instance))
+            return original(self, account, instance)
 
     return crn_from_name
 

@@ -77,7 +77,7 @@ class Emulator:
         self,
         *,
         backends: Sequence[str | Backend] = DEFAULT_BACKENDS,
-        instances: Sequence[Instance] = DEFAULT_INSTANCES,
+        instances: Sequence[Instance] | None = None,
         seed: int = 0,
         queue_seconds: float = 0.2,
         run_seconds: float = 0.3,
@@ -92,6 +92,8 @@ class Emulator:
         unread_results: str | None = None,
         usage_after_seconds: float = 0,
     ) -> None:
+        self.has_own_account = instances is not None
+        instances = DEFAULT_INSTANCES if instances is None else instances
         _check(backends, instances)
         _check_times(queue_seconds, run_seconds, run_share or 0, usage_after_seconds)
         devices = {found.name: found for found in map(served, backends)}

@@ -307,17 +307,33 @@ def test_angle_that_is_no_analytic_function_cannot_be_decided() -> None:
     )
 
 
-def test_observable_beside_the_layout_cannot_be_compared() -> None:
-    """A qubit that holds nothing of the circuit has no place in it."""
+def _beside(places: list[int], *terms: str) -> _payload.Meaning:
+    circuit = QuantumCircuit(2)
+    circuit.cz(0, 1)
+    isa = placed(circuit, places)
+    pub = EstimatorPub.coerce((isa, SparsePauliOp(list(terms), [0.5] * len(terms))))
+    return _payload.read("estimator", wire({"pubs": [pub], "options": {}}))
 
-    def job(places: list[int]) -> _payload.Meaning:
-        circuit = QuantumCircuit(2)
-        circuit.cz(0, 1)
-        pub = EstimatorPub.coerce((placed(circuit, places), SparsePauliOp("ZIIIIII")))
-        return _payload.read("estimator", wire({"pubs": [pub], "options": {}}))
 
-    assert _payload.differences(job([0, 1]), job([2, 3]), ROUTED) == (
-        "PUB 0: the observables cannot be compared: an observable on qubit 6, which is none of the layout",
+def test_qubits_beside_the_layout_are_alike() -> None:
+    """They are in 0, whichever they are: an observable on them counts by its letters."""
+    ours = _beside([0, 1], "XXXXXXX")
+
+    assert _payload.differences(ours, _beside([2, 3], "XXXXXXX"), ROUTED) == ()
+    assert _payload.differences(_beside([0, 1], "ZIIIIII"), _beside([2, 3], "IIIIIIZ"), ROUTED) == ()
+    assert _payload.differences(ours, _beside([2, 3], "ZXXXXXX"), ROUTED) == (
+        "PUB 0: observables before the layout.X0 X1 XXXXX: asked 0.5, recorded nothing",
+        "PUB 0: observables before the layout.X0 X1 XXXXZ: asked nothing, recorded 0.5",
+    )
+
+
+def test_terms_that_are_one_beside_the_layout_add_up() -> None:
+    """Two terms on two idle qubits of ours are no single term of the recording's."""
+    two = _beside([0, 1], "ZIIIIII", "IZIIIII")
+
+    assert _payload.differences(two, _beside([2, 3], "IIIIIIZ", "IIIIIZI"), ROUTED) == ()
+    assert _payload.differences(two, _beside([2, 3], "IIIIIIZ"), ROUTED) == (
+        "PUB 0: observables before the layout.Z: asked 1, recorded 0.5",
     )
 
 
