@@ -74,6 +74,11 @@ class Write:
         return _meaning.tags(self.call, self.interaction.request)
 
     @property
+    def drives(self) -> bool:
+        """Whether what comes after it comes later if it does: a job runs on while its tags are set."""
+        return self.call.endpoint.name != "jobs.tags"
+
+    @property
     def took_effect(self) -> bool:
         return self.interaction.response.status < 400
 
@@ -105,7 +110,7 @@ class Known:
         next_write: When the first unsent one was recorded.
         since: Those whose change must show as soon as they are answered, in their order.
         between: One that stands between now and every recorded state, if there is one.
-        anchor: The last one that was sent; the states are counted from it.
+        anchor: The last one that was sent and drives what is read; the states are counted from it.
     """
 
     version: int
@@ -233,7 +238,7 @@ class Order:
                 min((w.at for w in read.barrier if not w.sent), default=None),
                 tuple(_since(read)),
                 self._between(read),
-                max(sent, key=lambda w: (w.sent_at, w.at), default=None),
+                max((w for w in sent if w.drives), key=lambda w: (w.sent_at, w.at), default=None),
             )
         return known
 
@@ -288,7 +293,8 @@ class Order:
         every = (w for thing in things if thing for w in self._about.get(thing, ()))
         for other in (w for w in every if w is not write and w.took_effect):
             if _same_thing(other, write.call):
-                late = False
+                # A refusal tells of its moment: what was sent meanwhile may have taken its reason away.
+                late = not write.took_effect and other.at > write.at and other.sent
             elif other.call.endpoint.name in _ENDS and _is_into(write, other.call.ids.get("session")):
                 late = other.at > write.at and other.sent
             else:

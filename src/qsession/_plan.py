@@ -397,4 +397,4 @@ def _wrong_values(marks: Mapping[str, object]) -> Iterator[str]:
 
 def _is_cassette_name(name: str) -> bool:
     path = PurePath(name)
-    return path.suffix == ".yaml" and not path.is_absolute() and ".." not in path.parts
+    return path.suffix == ".yaml" and not path.is_absolute() and not {"..", "\0"} & {*path.parts, *name}

@@ -253,6 +253,30 @@ def test_equal_jobs_before_and_after_the_close_each_get_their_own_answer():
     assert replay.answer(request, 0).status == 400
 
 
+def test_job_runs_on_while_nobody_sets_its_tags():
+    """Tags that are set later do not make its end come later."""
+    recorded = [submit(1), job(5, "Running", last=12), tag(10, "a"), job(3000, "Completed")]
+    replay = replaying(*recorded)
+    send(replay, submit(1), job(5, ""))
+    replay.answer(recorded[2].request, 5000 * MS)
+    assert b"Completed" in replay.answer(job(5100, "").request, 5100 * MS).body
+
+
+def test_refusal_of_a_write_is_not_the_answer_after_another_write():
+    """A job that is queued cannot be deleted, one that was cancelled can."""
+    delete = exchange("jobs.delete", "DELETE", "/jobs/j1", 5, status=409)
+    replay = replaying(submit(1), delete, cancel(10))
+    send(replay, submit(1), cancel(10))
+    error = refusal(replay, delete)
+    assert (error.code, error.evidence[1]) == (
+        "QS302",
+        "recorded only before POST /jobs/j1/cancel, which was sent already",
+    )
+    # In the order of the recording, and once more from its beginning, it is.
+    replay = replaying(submit(1), delete, cancel(10))
+    send(replay, submit(1), delete, cancel(10))
+
+
 def test_tags_in_another_order_are_refused():
     """Else the job would end with the other tags than the code set last."""
     replay = replaying(tag(10, "a"), tag(20, "b"))
