@@ -124,8 +124,16 @@ class Discovery:
             rows = [{"crn": e.crn, "name": e.name} for e in entries if wanted in (None, e.name)]
             return _answer({"rows_count": len(rows), "resources": rows})
         if name == "resources.get":
-            return _resource(call.ids["crn"], entries)
+            return self._resource(call.ids["crn"])
         return None
+
+    def _resource(self, crn: str) -> Response:
+        self.ask(asked := Asked(crn=crn))
+        with self._lock:
+            fits = next((entry for entry in self._entries if _fits(entry, asked)), None)
+        if fits is None:
+            return _answer({"message": "Resource not found", "status_code": 404}, status=404)
+        return _answer({"id": fits.crn, "crn": fits.crn, "name": fits.name})
 
 
 def digest_of(asked: Asked) -> str:
@@ -222,13 +230,6 @@ def _catalog(plan_id: str, entries: Sequence[_Entry]) -> Response:
             pricing = {"pricing": {"type": entry.shape.pricing}}
             return _answer({"id": plan_id, "overview_ui": overview, "metadata": pricing})
     return _answer({"errors": [{"code": "not_found", "message": "no such plan"}]}, status=404)
-
-
-def _resource(crn: str, entries: Sequence[_Entry]) -> Response:
-    for entry in entries:
-        if crn == entry.crn:
-            return _answer({"id": entry.crn, "crn": entry.crn, "name": entry.name})
-    return _answer({"message": "Resource not found", "status_code": 404}, status=404)
 
 
 def _answer(document: object, *, status: int = 200) -> Response:

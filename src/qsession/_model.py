@@ -173,13 +173,13 @@ class Provenance:
         versions: Versions by distribution name.
         seed: Seed of the emulator; None for a recording of the service.
         isa_seed: Seed with which ``qsession_isa`` transpiled; None when it was not used.
-        random_seed: Where ``random`` and ``numpy.random`` began; None where nobody said.
         qpu_seconds: QPU time that the recording used, as far as its answers tell.
         instances: The instances used, in the order of first use.
         literal_ids: Ids that the code under test brought along.
-        unmet: Digests of what services were asked to be that no instance of the account was.
         paused: How long it stood still between being left and being resumed, all in all:
             no part of the times of its interactions.
+        random_seed: Where ``random`` and ``numpy.random`` began; None where nobody said.
+        unmet: Digests of what services were asked to be that no instance of the account was.
     """
 
     target: str
@@ -191,12 +191,12 @@ class Provenance:
     versions: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
     seed: int | None = None
     isa_seed: int | None = None
-    random_seed: int | None = None
     qpu_seconds: float = 0.0
     instances: tuple[InstanceShape, ...] = ()
     literal_ids: tuple[str, ...] = ()
-    unmet: tuple[str, ...] = ()
     paused: Micros = 0
+    random_seed: int | None = None
+    unmet: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

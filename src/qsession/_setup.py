@@ -84,7 +84,7 @@ def stable_seed(settings: Settings) -> int:
     """A seed that is the same whenever this is recorded."""
     from qsession import _payload
 
-    return _payload.stable_seed(settings.test or (settings.path.name if settings.path else ""))
+    return _payload.stable_seed(settings.test)
 
 
 def place(settings: Settings, target: str) -> Place:

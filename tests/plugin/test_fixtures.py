@@ -136,6 +136,41 @@ def test_isa_seed_follows_the_recording(project):
     project.run().assert_outcomes(passed=1)
 
 
+def test_random_numbers_are_those_of_the_recording(project):
+    """Whatever pytest-randomly or a fixture made of them before the test was called."""
+    project.write(
+        """
+        import random
+
+        import numpy as np
+        import pytest
+        from qiskit import QuantumCircuit
+        from qiskit.transpiler import generate_preset_pass_manager
+        from qiskit_ibm_runtime import SamplerV2
+
+        def run(session, angle):
+            circuit = QuantumCircuit(1)
+            circuit.rx(angle, 0)
+            circuit.measure_all()
+            manager = generate_preset_pass_manager(1, session.service.backend("ibm_fez"), seed_transpiler=1)
+            SamplerV2(mode=session).run([manager.run(circuit)], shots=10).result()
+
+        @pytest.fixture
+        def shaken():
+            random.seed()
+            np.random.seed()
+
+        def test_angles(qsession, shaken):
+            run(qsession, random.random())
+            run(qsession, np.random.rand())
+            run(qsession, np.random.default_rng().random())
+        """
+    )
+    project.record("-p", "randomly", "-p", "no:cacheprovider").assert_outcomes(passed=1)
+    project.run("-p", "randomly").assert_outcomes(passed=1)
+    project.run("-p", "no:randomly").assert_outcomes(passed=1)
+
+
 def test_ordinary_tests_are_left_alone(project):
     """A test without fixture and marker has no run, and no block is printed."""
     project.write("def test_it(): pass")

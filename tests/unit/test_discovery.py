@@ -1,13 +1,20 @@
 """Instances and tokens made to fit whoever asks."""
 
 import json
+from urllib.parse import quote
 
 import jwt
 import pytest
+import requests
+from qiskit_ibm_runtime import QiskitRuntimeService
+from qiskit_ibm_runtime.exceptions import IBMInputValueError
 
+import qsession
 from qsession._discovery import Discovery, fake_crn, mint_token
 from qsession._endpoints import identify
 from qsession._model import SECOND, Asked, InstanceShape, Request
+from qsession.emulator import Emulator, Instance
+from qsession.errors import ReplayMismatch
 
 SEARCH = Request("POST", "https://api.global-search-tagging.cloud.ibm.com/v3/resources/search?limit=100")
 OTHER = "crn:v1:bluemix:public:quantum-computing:eu-de:a/11112222333344445555666677778888:my-own::"
@@ -106,3 +113,74 @@ def test_resource_controller_finds_by_name():
     assert found["rows_count"] == 1
     assert found["resources"][0]["crn"] == fake_crn(0, "us-east")
     assert json.loads(discovery.answer(identify(Request("GET", url + "other")), 0).body)["rows_count"] == 0
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"instance": "no-such-name"},
+        {"instance": OTHER},
+        {"region": "eu-de"},
+        {"plans_preference": ["flex"]},
+        {"tags": ["nobody-has-it"]},
+    ],
+    ids=lambda wish: next(iter(wish)) + str(wish)[-12:-2],
+)
+def test_service_that_the_account_refused_is_refused_again(tmp_path, wish):
+    """An emulator with an account of its own says no, as the service does, and so does the replay."""
+    instance = Instance(fake_crn(7, "us-east"), name="team", plan="premium")
+
+    def body():
+        wishes = {"token": "not-a-real-key", "channel": "ibm_quantum_platform"}
+        with pytest.raises(IBMInputValueError) as caught:
+            QiskitRuntimeService(**wishes, **wish)
+        fine = QiskitRuntimeService(**wishes, instance="team")
+        assert fine.backend("ibm_fez").name == "ibm_fez"
+        return str(caught.value)
+
+    path = tmp_path / "a.yaml"
+    with qsession.record(path, target="emulator", emulator=Emulator(instances=[instance])):
+        said = body()
+    with qsession.replay(path):
+        assert body() == said
+    assert "no-such-name" not in path.read_text("utf-8")
+    assert OTHER not in path.read_text("utf-8")
+
+
+def test_service_by_name_in_a_call_is_refused_again(tmp_path):
+    """The client looks up a name also when backends are asked for."""
+    instances = [Instance(fake_crn(7, "us-east"), name="team"), Instance(fake_crn(8, "eu-de"), name="other")]
+
+    def body():
+        service = QiskitRuntimeService(token="not-a-real-key", channel="ibm_quantum_platform")
+        with pytest.raises(IBMInputValueError):
+            service.backends(instance="no-such-name")
+
+    path = tmp_path / "a.yaml"
+    with qsession.record(path, target="emulator", emulator=Emulator(instances=instances)):
+        body()
+    with qsession.replay(path):
+        body()
+
+
+def test_account_of_a_given_emulator_stands_in(tmp_path):
+    """Where the machine has no account, the emulator's own key and only instance are used."""
+    instance = Instance(fake_crn(7, "us-east"), name="team")
+    emulator = Emulator(instances=[instance], api_key="not-a-real-key")
+    with qsession.record(tmp_path / "a.yaml", target="emulator", emulator=emulator) as run:
+        assert run.service().active_instance() == instance.crn
+
+
+def test_instance_is_told_by_its_crn_where_it_was_recorded(tmp_path):
+    """The resource controller names the instance of whoever asks; one that nobody recorded is refused."""
+    path = tmp_path / "a.yaml"
+    url = "https://resource-controller.cloud.ibm.com/v2/resource_instances/"
+    headers = {"Authorization": "Bearer a.b.c"}
+    for mode in (qsession.record(path, target="emulator"), qsession.replay(path)):
+        with mode:
+            told = requests.get(url + quote(OTHER, safe=""), headers=headers, timeout=5).json()
+            assert told == {"id": OTHER, "crn": OTHER, "name": "instance-1"}
+    with qsession.record(path, target="emulator") as run:
+        run.service()
+    with pytest.raises(ReplayMismatch), qsession.replay(path):
+        requests.get(url + quote(OTHER, safe=""), headers=headers, timeout=5)

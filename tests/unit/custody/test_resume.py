@@ -242,18 +242,19 @@ def test_damaged_journal_is_refused_and_left_as_it_is(service):
         service.submit(101)
         cut(service)
     lines = service.journal.read_bytes().split(b"\n")
-    lines[2] = lines[2].replace(b"jobs", b"jibs")
+    damaged = next(i for i, line in enumerate(lines) if b"jobs" in line)
+    lines[damaged] = lines[damaged].replace(b"jobs", b"jibs")
     service.journal.write_bytes(b"\n".join(lines))
     before = service.journal.read_bytes()
     with pytest.raises(CassetteError) as caught, service.record(resume=True):
         pass
     assert str(caught.value) == (
         "The journal of a recording is damaged. Nothing was sent, and it was left as it is. [QS211]\n"
-        "  line 3: its digest does not fit\n"
+        f"  line {damaged + 1}: its digest does not fit\n"
         "To fix: restore the file, or look for the job on the service's workloads page\n"
         "If this is intended: record it anew with --qsession-record, which submits everything once more and "
         "removes the journal\n"
-        f"Where: {service.journal}, line 3"
+        f"Where: {service.journal}, line {damaged + 1}"
     )
     assert service.journal.read_bytes() == before
 

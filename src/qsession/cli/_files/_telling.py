@@ -152,11 +152,7 @@ def head_of(provenance: Provenance, *, moments: bool = True) -> Sequence[tuple[s
     shapes = ", ".join(
         f"{each.plan} ({each.pricing}, {each.region})" for each in provenance.instances if each.used
     )
-    numbers = {
-        "seed": provenance.seed,
-        "seed of qsession_isa": provenance.isa_seed,
-        "seed of random numbers": provenance.random_seed,
-    }
+    numbers = {"seed": provenance.seed, "seed of qsession_isa": provenance.isa_seed}
     rows = [
         ("recorded", at if moments else ""),
         ("target", provenance.target),
