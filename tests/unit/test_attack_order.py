@@ -427,5 +427,14 @@ def test_what_tells_of_jobs_in_one_thread_is_of_before_their_end_or_of_after_it(
     send(replay, read(7000))
 
 
+@pytest.mark.parametrize("read", [job, session])
+def test_state_that_nobody_looked_at_for_long_is_not_that_of_today(read):
+    """With one thread each look was taken down: what is asked at another moment is not known."""
+    replay = in_one_thread(submit(1), read(5, "Running"), jobs(90_000))
+    send(replay, submit(1), read(5, ""))
+    assert b"Running" in send(replay, read(900, ""))
+    assert refusal(replay, read(30_000, "")).evidence[1] == "recorded last 29.995 s before this moment"
+
+
 def _asked(interaction):
     return interaction.endpoint, interaction.request.method, interaction.request.url.removeprefix(BASE)

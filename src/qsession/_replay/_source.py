@@ -230,7 +230,11 @@ class Replay:
         return Reply(state.response, at + _length(state))
 
     def _out_of_step(self, key: _meaning.Key, read: Read, told: Interaction, at: Instant) -> str:
-        """What is wrong with an answer that tells of jobs, at this moment of their lives."""
+        """What is wrong with an answer that tells of jobs, or of a life, at this moment of it."""
+        if told.endpoint in LIVING or (told.endpoint == METRICS and not is_final(told)):
+            outlived = self._outlived(read, told, at)
+            if outlived or told.endpoint in LIVING:
+                return outlived
         # Of threads it is chance who asks before an end, and who after it.
         if told.endpoint != METRICS and not (told.endpoint in TELL_OF_JOBS and self.alone()):
             return ""
@@ -245,6 +249,19 @@ class Replay:
             if words := out_of_step(told, states, now, patience):
                 return words
         return ""
+
+    def _outlived(self, read: Read, told: Interaction, at: Instant) -> str:
+        """What is wrong with the last state of a life that was not looked at any longer."""
+        is_last = told is read.timeline.states[-1] and not is_final(told)
+        # Who moves the clock asks a model, or wants to see what is left of the recording.
+        if not is_last or not self.alone() or self.beyond or self.moved_to():
+            return ""
+        late = self._recorded(at, self._order.known(read).anchor) - max(told.at, told.last)
+        return (
+            ""
+            if late <= read.timeline.patience()
+            else f"recorded last {late / SECOND:.3f} s before this moment"
+        )
 
     def _past_the_end(
         self,
