@@ -250,11 +250,12 @@ class Order:
         Whether a thread still reads before what another one sends is chance. With one
         thread nothing is.
         """
-        alone = self.alone()
+        # The client asks for usage before each job: what is said of that job tells more.
+        alone = self.alone() and read.call.endpoint.name != "instances.usage"
         first, last = read.timeline.states[0], read.timeline.states[-1]
         barrier = [w for w in read.barrier or () if w.took_effect]
         ahead = [w for w in barrier if w.at < first.at and not self.allow_unused]
-        behind = [w for w in barrier if w.at > max(last.at, last.last) and _outdates(w, last, alone=alone)]
+        behind = [w for w in barrier if w.at > max(last.at, last.last) and _outdates(w, last)]
         for writes, wrong in ((ahead, False), (behind, True)):
             thread = threading.get_ident() if wrong else 0
             own = [w for w in writes if w.sent is wrong and w.thread == thread and _same_thing(w, read.call)]
@@ -323,10 +324,10 @@ def _is_into(write: Write, session: str | None) -> bool:
     return write.call.endpoint.name == "jobs.create" and write.ask.session == session
 
 
-def _outdates(write: Write, state: Interaction, *, alone: bool) -> bool:
+def _outdates(write: Write, state: Interaction) -> bool:
     """Whether a state that was recorded before a write says nothing of the time after it."""
     name = write.call.endpoint.name
-    if state.endpoint == "instances.usage" and not alone:
+    if state.endpoint == "instances.usage":
         # The client asks for it before each job: what is said of that job tells more.
         return False
     if state.endpoint in _MADE_ONCE:

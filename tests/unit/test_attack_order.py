@@ -351,12 +351,16 @@ def metrics(at, finished=None):
     return exchange("jobs.metrics", "GET", "/jobs/j1/metrics", at, {"timestamps": {"finished": finished}})
 
 
+def workloads(at):
+    return exchange("workloads.list", "GET", "/workloads", at, {"workloads": []})
+
+
 def in_one_thread(*interactions):
     recording = Recording(Provenance("emulator", 0), interactions)
     return Program(recording, Discovery(()), Place("a.yaml"), alone=lambda: True)
 
 
-@pytest.mark.parametrize("read", [jobs, usage])
+@pytest.mark.parametrize("read", [jobs, workloads])
 def test_read_between_two_jobs_of_one_thread_is_not_the_one_before_both(read):
     """With a second job yet to come, the first one is not shown by what was read before it."""
     replay = in_one_thread(read(5), submit(10, "j1"), submit(20, "j2"))
@@ -364,7 +368,7 @@ def test_read_between_two_jobs_of_one_thread_is_not_the_one_before_both(read):
     assert refusal(replay, read(5)).evidence[1] == "recorded only before POST /jobs, which was sent already"
 
 
-@pytest.mark.parametrize("read", [jobs, usage])
+@pytest.mark.parametrize("read", [jobs, workloads])
 def test_read_between_two_jobs_of_one_thread_is_not_the_one_after_both(read):
     """It was read before both jobs and after both."""
     replay = in_one_thread(
@@ -376,7 +380,7 @@ def test_read_between_two_jobs_of_one_thread_is_not_the_one_after_both(read):
     assert b"both" in send(replay, read(30))
 
 
-@pytest.mark.parametrize("read", [jobs, usage])
+@pytest.mark.parametrize("read", [jobs, workloads])
 def test_read_before_the_second_job_of_one_thread_is_not_the_one_after_it(read):
     """It was read after both jobs only."""
     replay = in_one_thread(submit(10, "j1"), submit(20, "j2"), read(30))
@@ -412,9 +416,9 @@ def test_metrics_of_a_job_that_runs_are_not_known_past_the_end():
     assert refusal(replay, metrics(30_000)).code == "QS304"
 
 
-@pytest.mark.parametrize("read", [jobs, usage])
+@pytest.mark.parametrize("read", [jobs, workloads])
 def test_what_tells_of_jobs_in_one_thread_is_of_before_their_end_or_of_after_it(read):
-    """Usage and lists change when a job ends, though nobody sends anything then."""
+    """Lists change when a job ends, though nobody sends anything then."""
     replay = in_one_thread(
         submit(1), read(2), job(5, "Running", last=5000), job(6000, "Completed"), job(60_000, "Completed")
     )
@@ -434,6 +438,26 @@ def test_state_that_nobody_looked_at_for_long_is_not_that_of_today(read):
     send(replay, submit(1), read(5, ""))
     assert b"Running" in send(replay, read(900, ""))
     assert refusal(replay, read(30_000, "")).evidence[1] == "recorded last 29.995 s before this moment"
+
+
+def test_job_that_is_gone_has_ended():
+    """That it is not found any more is no state of its life."""
+    gone = exchange("jobs.get", "GET", "/jobs/j1", 30, {"errors": []}, status=404)
+    delete = exchange("jobs.delete", "DELETE", "/jobs/j1", 12, status=204)
+    replay = in_one_thread(
+        submit(1), job(5, "Running"), job(9, "Completed"), jobs(20), delete, gone, jobs(9000)
+    )
+    send(replay, submit(1), job(5, ""), job(9, ""), delete)
+    assert send(replay, jobs(20)) == jobs(20).response.body
+    assert replay.answer(gone.request, 8000 * MS).status == 404
+
+
+def test_usage_that_the_client_asks_for_before_a_job_hides_nothing_of_that_job():
+    """What is said of a job that was not recorded tells more than that its usage is unknown."""
+    replay = in_one_thread(usage(5), submit(10, "j1"), usage(15), submit(20, "j2"))
+    send(replay, usage(5), submit(10, "j1"), usage(15), submit(20, "j2"))
+    send(replay, usage(30))
+    assert refusal(replay, submit(40, "j3")).code == "QS302"
 
 
 def _asked(interaction):

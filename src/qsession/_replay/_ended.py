@@ -13,13 +13,12 @@ TELL_OF_JOBS = frozenset(
     {
         "jobs.list",
         "workloads.list",
-        "instances.usage",
         "analytics.usage",
         "analytics.grouped",
         "analytics.by_date",
     }
 )
-"""What looks different when a job has ended."""
+"""What looks different when a job has ended. Usage does too, but the client asks for it before each job."""
 
 
 def is_final(state: Interaction) -> bool:
@@ -50,7 +49,7 @@ def out_of_step(told: Interaction, life: Iterable[Interaction], now: Micros, pat
     Returns:
         A few words; nothing if it fits, or if nobody can tell.
     """
-    states = list(life)
+    states = [state for state in life if state.response.status < 400]
     alive = max((max(s.at, s.last) for s in states if not is_final(s)), default=None)
     ended = min((s.at for s in states if is_final(s)), default=None)
     after = _finished(told) if told.endpoint == METRICS else None

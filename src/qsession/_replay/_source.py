@@ -252,7 +252,7 @@ class Replay:
 
     def _outlived(self, read: Read, told: Interaction, at: Instant) -> str:
         """What is wrong with the last state of a life that was not looked at any longer."""
-        is_last = told is read.timeline.states[-1] and not is_final(told)
+        is_last = told is read.timeline.states[-1] and told.response.status < 400 and not is_final(told)
         # Who moves the clock asks a model, or wants to see what is left of the recording.
         if not is_last or not self.alone() or self.beyond or self.moved_to():
             return ""
