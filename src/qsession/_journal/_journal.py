@@ -62,6 +62,7 @@ class Journal:
         self._past = past
         self._file = -1
         self._closed = False
+        self._first: list[Record] = []
 
     @classmethod
     def begin(cls, path: Path, redactor: Redactor, head: Head) -> Self:
@@ -95,8 +96,13 @@ class Journal:
 
     def told(self, name: str, value: object) -> None:
         """What the run was told and must be told again."""
+        record: Record = {"k": "told", "name": name, "value": value}
         with self._lock:
-            self._try({"k": "told", "name": name, "value": value})
+            if self._file < 0 and self._past is None:
+                # Not yet: a run that cannot even begin must not take an older journal's place.
+                self._first.append(record)
+            else:
+                self._try(record)
 
     def asking(self, endpoint: str, instance: int, request: Request, at: Instant) -> None:
         """A creating request is about to be sent; it is on the disk when this returns.
@@ -213,6 +219,8 @@ class Journal:
                     "salt": head.salt,
                 }
             )
+            for record in self._first:
+                self._append(record)
 
     def _exchange(self, interaction: Interaction, number: int | None) -> Record:
         sync = number is not None
