@@ -8,8 +8,8 @@
 The tests come from the source distribution of the installed client, which pip downloads, and run unmodified.
 All tests of a file are one recording against the emulator. It is replayed in another process: at once, a
 day and 400 days later, by a clock that ``faketime`` (a package of Debian's) gives the process. Bodies are
-compared by meaning; ``match="routed"``, as some tests transpile without a seed. Exit status 1 unless every test
-that passed when recorded passes in each replay, nothing is left over, and no secret is in any file.
+compared by meaning; ``match="routed"``, as some tests transpile without a seed. Exit status 1 unless every
+test that passed when recorded passes in each replay, nothing is left over, and no secret is in any file.
 
 Stock vcrpy records the first six against ``qsession emulate``, and replays them at once with bodies ignored,
 with bodies compared, and a day later.
