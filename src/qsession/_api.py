@@ -7,16 +7,14 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from qsession._config import (
-    BUDGET_SECONDS,
     Option,
     Settings,
-    check_beyond,
     check_budget,
     check_match,
     check_park,
-    check_polls,
-    check_target,
+    check_word,
 )
+from qsession._options import BUDGET_SECONDS
 from qsession._run import Run
 from qsession.emulator import Emulator
 
@@ -77,7 +75,7 @@ def record(
     """
     settings = Settings(
         mode="record",
-        target=check_target(Option(target, "the argument target")),
+        target=check_word("target", Option(target, "the argument target")),
         path=Path(path),
         backend=backend,
         account=account,
@@ -85,7 +83,7 @@ def record(
         budget=check_budget(Option(str(budget), "the argument budget")),
         allow_ci=allow_ci,
         emulator=emulator,
-        polls=check_polls(Option(polls, "the argument polls")),
+        polls=check_word("polls", Option(polls, "the argument polls")),
         resume=resume,
         park=check_park(Option(None if park is None else str(park), "the argument park")),
         redact=_checked(redact),
@@ -138,8 +136,8 @@ def replay(
         allow_unused=allow_unused,
         allowed_hosts=frozenset(host.lower() for host in allowed_hosts),
         match=check_match(match),
-        polls=check_polls(Option(polls, "the argument polls")),
-        beyond=check_beyond(Option(beyond, "the argument beyond")),
+        polls=check_word("polls", Option(polls, "the argument polls")),
+        beyond=check_word("beyond", Option(beyond, "the argument beyond")),
         redact=_checked(redact),
         record_command=f"qsession.record({os.fspath(path)!r}, target='{{target}}')",
     )

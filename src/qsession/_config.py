@@ -6,10 +6,10 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from qsession import _options
 from qsession._model import ASPECTS, MEANING, Match, Micros
+from qsession._options import BUDGET_SECONDS, MODES, TARGETS
 from qsession._staleness import Expiry
 from qsession.errors import UsageError
 
@@ -22,14 +22,17 @@ Target: TypeAlias = Literal["ibm", "emulator"]
 Polls: TypeAlias = Literal["default", "leap", "exact"]
 BeyondMode: TypeAlias = Literal["error", "model"]
 
-BUDGET_SECONDS = _options.BUDGET_SECONDS
-
-POLLS = ("default", "leap", "exact")
-BEYOND = ("error", "model")
 MATCH = ("meaning", "routed", "strict")
 
-_CODES = {"mode": "QS101", "target": "QS102", "polls": "QS118", "beyond": "QS119"}
-_LATER_MODES = {"verify": "comparing the service with the cassettes"}
+_WORDS: Mapping[str, tuple[str, Sequence[str]]] = {
+    "mode": ("QS101", MODES),
+    "target": ("QS102", TARGETS),
+    "polls": ("QS118", ("default", "leap", "exact")),
+    "beyond": ("QS119", ("error", "model")),
+}
+"""Code of the error, and what it may be, of each option that is one of a few words."""
+
+_LATER = {"verify": "comparing the service with the cassettes"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,41 +139,31 @@ class Options:
         return Option(default)
 
 
-def check_mode(option: Option) -> str:
-    """One of the modes.
+def check_word(what: str, option: Option) -> Any:
+    """One of the words that an option may be.
+
+    Args:
+        what: ``mode``, ``target``, ``polls`` or ``beyond``.
+        option: What somebody said.
 
     Raises:
-        UsageError: If it is none (QS101).
+        UsageError: If it is none (QS101, QS102, QS118, QS119).
     """
-    return _one_of("mode", option, _options.MODES, _LATER_MODES)
-
-
-def check_target(option: Option) -> Target:
-    """One of the targets.
-
-    Raises:
-        UsageError: If it is none (QS102).
-    """
-    return "ibm" if _one_of("target", option, _options.TARGETS, {}) == "ibm" else "emulator"
-
-
-def check_polls(option: Option) -> Polls:
-    """How polls are waited for.
-
-    Raises:
-        UsageError: If it is no such word (QS118).
-    """
-    word = _one_of("polls", option, POLLS, {})
-    return "leap" if word == "leap" else "exact" if word == "exact" else "default"
-
-
-def check_beyond(option: Option) -> BeyondMode:
-    """Who answers past the end of a recording.
-
-    Raises:
-        UsageError: If it is no such word (QS119).
-    """
-    return "model" if _one_of("beyond", option, BEYOND, {}) == "model" else "error"
+    value, (code, known) = str(option.value), _WORDS[what]
+    if value in known:
+        return value
+    if what == "mode" and value in _LATER:
+        evidence = [f"{value!r} (from {option.origin}) is for {_LATER[value]}, which is not there yet"]
+    else:
+        evidence = [f"{value!r} (from {option.origin}); {did_you_mean(value, known)}"]
+    nearest = (difflib.get_close_matches(value, known, n=1) or known)[0]
+    in_python = option.origin.startswith("the argument")
+    raise UsageError(
+        code,
+        f"There is no {what} of this name.",
+        evidence=evidence,
+        fix=f'{what}="{nearest}"' if in_python else f"--qsession-{what}={nearest}",
+    )
 
 
 def check_match(value: object) -> Match:
@@ -276,21 +269,3 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
     """A sentence that names the nearest known word, or lists all."""
     near = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-
-
-def _one_of(what: str, option: Option, known: Sequence[str], later: Mapping[str, str]) -> str:
-    value = str(option.value)
-    if value in known:
-        return value
-    if value in later:
-        evidence = [f"{value!r} (from {option.origin}) is for {later[value]}, which is not there yet"]
-    else:
-        evidence = [f"{value!r} (from {option.origin}); {did_you_mean(value, known)}"]
-    nearest = (difflib.get_close_matches(value, known, n=1) or known)[0]
-    in_python = option.origin.startswith("the argument")
-    raise UsageError(
-        _CODES[what],
-        f"There is no {what} of this name.",
-        evidence=evidence,
-        fix=f'{what}="{nearest}"' if in_python else f"--qsession-{what}={nearest}",
-    )

@@ -12,13 +12,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial, wraps
 from pathlib import Path
+from shutil import rmtree
 from tempfile import gettempdir
 from typing import Any, NoReturn
 
 from qsession import _child, _explain
 from qsession._discovery import STAND_IN_TOKEN
 from qsession._environment import Former, changed
-from qsession._guard import Border, Fence, guarded, no_detours, once_imported, replaced
+from qsession._guard import Border, Fence, guarded, once_imported, replaced
 from qsession._hosts import SERVICE_DOMAINS, STAND_IN, is_service
 from qsession._tally import Tally
 from qsession._traceback import asking
@@ -56,32 +57,32 @@ def round_run(
         them what there is to tell by now. Everything is put back at the end.
     """
     root = os.environ.get(_child.ROOT) or str(os.getpid())
-    fence = Fence(allowed, root=int(root))
     told = {
         **_child.environment(os.environ),
         **HANDED_ON,
         _child.ALLOWED: ",".join(sorted(allowed)),
         _child.ROOT: root,
-        _child.REFUSALS: os.path.join(gettempdir(), f"qsession-{secrets.token_hex(16)}"),  # noqa: PTH118 - no pathlib for a string
+        _child.FOLDER: os.path.join(gettempdir(), f"qsession-{secrets.token_hex(16)}"),  # noqa: PTH118 - no pathlib for a string
     }
     with ExitStack() as undo:
-        hear = partial(_pass_on, told[_child.REFUSALS], tell)
+        undo.callback(rmtree, told[_child.FOLDER], ignore_errors=True)
+        hear = partial(_pass_on, told[_child.FOLDER], tell)
         undo.callback(hear)
         proxies = [name for name in os.environ if name.lower() in _PROXIES]
         former = undo.enter_context(changed(told, without=proxies))
-        undo.enter_context(guarded(fence.may_pass, refuse, may_ask=fence.may_ask))
-        undo.enter_context(no_detours(fence.may_proxy, refuse, may_speak=fence.may_speak))
+        undo.enter_context(guarded(Fence(allowed, root=int(root)), refuse))
         yield former, hear
 
 
-def _pass_on(notes: str, tell: Callable[[str], None]) -> None:
-    """Say what children noted, once. The file is there only if one did."""
-    if not os.path.exists(notes):  # noqa: PTH110 - at the end of every run
+def _pass_on(folder: str, tell: Callable[[str], None]) -> None:
+    """Say what children noted, once. The folder is there only if one had something to keep in it."""
+    if not os.path.exists(folder):  # noqa: PTH110 - at the end of every run
         return
-    path = Path(notes)
-    for line in path.read_text("utf-8", "replace").splitlines():
-        tell(line)
-    path.unlink()
+    notes = Path(folder, _child.REFUSALS)
+    if notes.exists():
+        for line in notes.read_text("utf-8", "replace").splitlines():
+            tell(line)
+        notes.unlink()
 
 
 @contextmanager
@@ -114,8 +115,7 @@ def round_tests(allowed: Collection[str], strays: Tally, *, is_inside: Callable[
     told = {**_child.environment(os.environ), _child.ROOT: root, **_unproxied(os.environ)}
     with ExitStack() as undo:
         undo.enter_context(changed(told))
-        undo.enter_context(guarded(border.may_pass, refuse))
-        undo.enter_context(no_detours(border.may_speak, refuse, may_speak=border.may_speak))
+        undo.enter_context(guarded(border, refuse))
         undo.enter_context(once_imported("qiskit_ibm_runtime", partial(_with_account, explain)))
         yield
 

@@ -47,9 +47,14 @@ SERVICE_DOMAINS = (IBM, "quantum.ibm.com", "quantum-computing.ibm.com", STAND_IN
 _OWNED = ("ibm.com", "bluemix.net", STAND_IN)
 
 
+def as_text(host: object) -> str:
+    """A host name in whatever form, as a text; empty for none."""
+    return host.decode("ascii", "replace") if isinstance(host, (bytes, bytearray)) else str(host or "")
+
+
 def plain(host: object) -> str:
     """A host name as the resolver would take it: ASCII, lower case, without the final dot."""
-    text = host.decode("ascii", "replace") if isinstance(host, (bytes, bytearray)) else str(host or "")
+    text = as_text(host)
     if not text.isascii():
         try:
             text = text.encode("idna").decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from qsession._naming import is_ours
@@ -32,19 +33,45 @@ OPTIONS: Mapping[str, tuple[str, str]] = {
 }
 """Placeholder and help of each option that takes a value, by stem."""
 
+FLAGS: Mapping[str, str] = {
+    "record": "short for --qsession-mode=record",
+    "resume": "go on with recordings that were cut off or parked; other tests as the mode says",
+    "allow_ci": "reach the service although CI is set",
+}
+"""Help of each option that is set or not, by stem."""
+
+INI: Mapping[str, tuple[str | None, object, str]] = {
+    **{stem: (None, None, text) for stem, (_, text) in OPTIONS.items()},
+    "allow_ci": ("bool", False, FLAGS["allow_ci"]),
+    "allowed_hosts": ("args", [], "hosts besides this machine that a replay may reach"),
+    "redact": ("linelist", [], "what to keep out of recordings"),
+    "expire": (None, None, "when a recording is stale: a number of days (90d), or never"),
+    "on_stale": (None, None, "what happens then: warn, error or ignore"),
+}
+"""Type, default and help of each key of the configuration file, by stem."""
+
 MARKER = (
     "qsession(*, backend, max_time, mode, cassette, scenario, polls, beyond, allow_unused): "
     "run this test against a recording, a scenario, the emulator or the service"
 )
 
 
-def in_use(*, command_line: Mapping[str, object], ini: Mapping[str, object], root: Path) -> bool:
-    """Whether a project has to do with us: an option is set, or there are cassettes of ours.
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a project and whoever starts pytest in it say.
 
-    Args:
+    Attributes:
         command_line: Values by stem.
         ini: Values by stem.
         root: Folder of the configuration.
     """
-    # Cassettes in another folder need an option that says so.
-    return any(command_line.values()) or any(ini.values()) or is_ours(root / CASSETTES)
+
+    command_line: Mapping[str, object]
+    ini: Mapping[str, object]
+    root: Path
+
+    def concerns_us(self) -> bool:
+        """Whether a project has to do with us: an option is set, or there are cassettes of ours."""
+        # Cassettes in another folder need an option that says so.
+        options = (*self.command_line.values(), *self.ini.values())
+        return any(options) or is_ours(self.root / CASSETTES)

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from qsession._config import (
-    BUDGET_SECONDS,
     Mode,
     Option,
     Options,
     Settings,
-    Target,
-    check_beyond,
     check_budget,
     check_match,
-    check_mode,
     check_park,
-    check_polls,
-    check_target,
+    check_word,
     did_you_mean,
     nothing_recorded,
     nothing_to_resume,
@@ -29,9 +24,9 @@ from qsession._config import (
 )
 from qsession._model import Micros
 from qsession._naming import cassette_path, journal_path, looks_secret
-from qsession._options import CASSETTES
+from qsession._options import BUDGET_SECONDS, CASSETTES, Told
 from qsession._shelf import Collected
-from qsession._staleness import Expiry, expiry
+from qsession._staleness import expiry
 from qsession.errors import UsageError
 
 if TYPE_CHECKING:
@@ -91,42 +86,22 @@ class Plan:
     Attributes:
         options: Where each value comes from.
         mode: One of the modes.
-        target: ``ibm`` or ``emulator``.
-        budget: QPU seconds.
         root: Folder of the configuration.
-        allow_ci: Whether the service may be reached where ``CI`` is set.
-        allowed_hosts: Hosts that a replay may reach.
-        resume: Whether tests that have a journal go on from it, whatever the mode.
-        park: How long a job may be queued before its test is left, in microseconds.
-        redact: Rules of redaction besides what is always taken out.
-        screen: Keeps secrets out of reports; None in a replay, which learns none.
-        expiry: When a recording is stale, and what happens then.
+        settings: What the runs of all its tests have in common.
     """
 
     options: Options
     mode: str
-    target: Target
-    budget: float
     root: Path
-    allow_ci: bool
-    allowed_hosts: frozenset[str]
-    resume: bool = False
-    park: Micros | None = None
-    redact: tuple[str, ...] = ()
-    screen: Screen | None = None
-    expiry: Expiry = field(default_factory=Expiry)
+    settings: Settings
 
     @property
     def keeps_off_the_service(self) -> bool:
         """Whether no test of this run may reach IBM."""
-        return (self.mode == "replay" and not self.resume) or self.target == "emulator"
+        replays = self.mode == "replay" and not self.settings.resume
+        return replays or self.settings.target == "emulator"
 
-    @property
-    def scratch(self) -> Path:
-        """Where runs keep what is not for the repository."""
-        return self.root / ".qsession"
-
-    def settings(self, test: Item, *, spent: float = 0.0) -> Settings:
+    def settings_of(self, test: Item, *, spent: float = 0.0) -> Settings:
         """What the run of a test is made of.
 
         Args:
@@ -137,34 +112,23 @@ class Plan:
             UsageError: If its marker is wrong (QS106).
         """
         _check_marks(test)
-        folder = self._folder()
-        path = self._path(test, folder)
+        path = self._path(test)
         scenario = str(test.marks.get("scenario", ""))
         mode: Mode = "scenario" if scenario else self._mode(path)
         backend = test.marks.get("backend")
-        return Settings(
+        return replace(
+            self.settings,
             mode=mode,
-            target="emulator" if scenario else self.target,
+            target="emulator" if scenario else self.settings.target,
             path=None if mode in ("live", "scenario") else path,
-            folder=folder,
-            scratch=self.scratch,
             test=test.nodeid,
             backend=str(backend) if backend else None,
-            account=self.options.get("account").value,
-            instance=self.options.get("instance").value,
-            budget=self.budget - spent,
-            allow_ci=self.allow_ci,
+            budget=self.settings.budget - spent,
             allow_unused=bool(test.marks.get("allow_unused")),
             scenario=scenario,
-            polls=check_polls(Option(str(test.marks.get("polls", "default")), "marker")),
-            beyond=check_beyond(Option(str(test.marks.get("beyond", "error")), "marker")),
+            polls=check_word("polls", Option(str(test.marks.get("polls", "default")), "marker")),
+            beyond=check_word("beyond", Option(str(test.marks.get("beyond", "error")), "marker")),
             match=check_match(test.marks.get("match", "meaning")),
-            allowed_hosts=self.allowed_hosts,
-            resume=self.resume,
-            park=self.park,
-            redact=self.redact,
-            screen=self.screen,
-            expiry=self.expiry,
             record_command=f"pytest '{test.nodeid}' --qsession-record --qsession-target={{target}}",
         )
 
@@ -177,12 +141,11 @@ class Plan:
         Raises:
             UsageError: If two would write the same one (QS109).
         """
-        if self.mode not in ("record", "missing") and not self.resume:
+        if self.mode not in ("record", "missing") and not self.settings.resume:
             return
-        folder = self._folder()
         first: dict[str, Item] = {}
         for test in (test for test in tests if "scenario" not in test.marks):
-            path = self._path(test, folder)
+            path = self._path(test)
             other = first.setdefault(str(path).lower(), test)
             if other is not test:
                 raise _shared(path, self.root, other, test)
@@ -194,9 +157,8 @@ class Plan:
             tests: The tests that have one.
             files: Test files that were collected whole.
         """
-        folder = self._folder()
-        claimed = [self._path(test, folder) for test in tests if "scenario" not in test.marks]
-        return Collected(folder, self.root, claimed, files)
+        claimed = [self._path(test) for test in tests if "scenario" not in test.marks]
+        return Collected(self._folder, self.root, claimed, files)
 
     def backend(self, test: Item, run: Run) -> str | None:
         """Name of the backend for the fixtures; None when nobody named one.
@@ -214,76 +176,82 @@ class Plan:
     def _mode(self, path: Path) -> Mode:
         if self.mode == "live":
             return "live"
-        if self.resume and journal_path(self.scratch, path).exists():
+        if self.settings.resume and journal_path(self.settings.scratch, path).exists():
             return "record"
         replays = self.mode == "replay" or (self.mode == "missing" and path.exists())
         return "replay" if replays else "record"
 
+    @property
     def _folder(self) -> Path:
-        return self.root / (self.options.get("cassettes", CASSETTES).value or "")
+        return self.settings.folder or self.root
 
-    def _path(self, test: Item, folder: Path) -> Path:
+    def _path(self, test: Item) -> Path:
         if name := test.marks.get("cassette"):
-            return folder / str(name)
+            return self._folder / str(name)
         file = Path(os.path.relpath(test.file, self.root)).as_posix()
-        return cassette_path(folder, file, test.name, test.parameters)
+        return cassette_path(self._folder, file, test.name, test.parameters)
 
 
-def plan(
-    *, command_line: Mapping[str, object], ini: Mapping[str, object], root: Path, workers: int = 1
-) -> Plan:
+def plan(told: Told, *, workers: int = 1) -> Plan:
     """Read the options of a test run.
 
     Args:
-        command_line: Values by stem.
-        ini: Values by stem.
-        root: Folder of the configuration.
+        told: What was set.
         workers: Processes that share the budget; none knows what the others spend.
 
     Raises:
         UsageError: If a value is wrong (QS101, QS102, QS105, QS167, QS170, QS178, QS179) or two
             contradict (QS108, QS165).
     """
-    options = Options((("command line", command_line), ("ini", ini)))
-    mode = check_mode(options.get("mode", "replay"))
-    if command_line.get("record"):
-        asked = command_line.get("mode")
-        if asked not in (None, "record"):
-            raise UsageError(
-                "QS108",
-                "--qsession-record and --qsession-mode contradict each other.",
-                evidence=[
-                    f"--qsession-record is short for --qsession-mode=record, but the mode is {asked!r}"
-                ],
-                fix="leave one of them out",
-            )
-        mode = "record"
-    hosts = ini.get("allowed_hosts")
-    target, resume = check_target(options.get("target", "ibm")), bool(command_line.get("resume"))
-    asked_to_park, park = options.get("park"), check_park(options.get("park"))
-    insists = resume or asked_to_park.origin == "command line"
+    options = Options((("command line", told.command_line), ("ini", told.ini)))
+    mode, target = _mode_of(options, told), check_word("target", options.get("target", "ibm"))
+    resume = bool(told.command_line.get("resume"))
+    redact = _listed(told.ini.get("redact"))
+    settings = Settings(
+        mode="replay",
+        target=target,
+        folder=told.root / str(options.get("cassettes", CASSETTES).value),
+        scratch=told.root / ".qsession",
+        account=options.get("account").value,
+        instance=options.get("instance").value,
+        budget=check_budget(options.get("budget", str(BUDGET_SECONDS))) / workers,
+        allow_ci=options.get("allow_ci").value is not None,
+        allowed_hosts=frozenset(host.lower() for host in _listed(told.ini.get("allowed_hosts"))),
+        resume=resume,
+        park=_park(options, mode, target, resume=resume),
+        redact=redact,
+        screen=_screen(redact, "record" if resume else mode),
+        expiry=expiry(told.ini.get("expire"), told.ini.get("on_stale")),
+    )
+    return Plan(options, mode, told.root, settings)
+
+
+def _mode_of(options: Options, told: Told) -> str:
+    mode: str = check_word("mode", options.get("mode", "replay"))
+    if not told.command_line.get("record"):
+        return mode
+    asked = told.command_line.get("mode")
+    if asked in (None, "record"):
+        return "record"
+    raise UsageError(
+        "QS108",
+        "--qsession-record and --qsession-mode contradict each other.",
+        evidence=[f"--qsession-record is short for --qsession-mode=record, but the mode is {asked!r}"],
+        fix="leave one of them out",
+    )
+
+
+def _park(options: Options, mode: str, target: str, *, resume: bool) -> Micros | None:
+    """How long a job may be queued, where there is a queue; refuses who insists where there is none."""
+    asked = options.get("park")
+    park = check_park(asked)
+    insists = resume or asked.origin == "command line"
     if insists and mode == "live":
         raise nothing_recorded()
-    if target == "emulator":
-        if insists:
-            raise nothing_to_resume()
-        park = None  # the ini file speaks of runs against the service
-    return Plan(
-        options=options,
-        mode=mode,
-        target=target,
-        budget=check_budget(options.get("budget", str(BUDGET_SECONDS))) / workers,
-        root=root,
-        allow_ci=options.get("allow_ci").value is not None,
-        allowed_hosts=frozenset(str(host).lower() for host in hosts)
-        if isinstance(hosts, list)
-        else frozenset(),
-        resume=resume,
-        park=park,
-        redact=(redact := _listed(ini.get("redact"))),
-        screen=_screen(redact, "record" if resume else mode),
-        expiry=expiry(ini.get("expire"), ini.get("on_stale")),
-    )
+    if insists and target == "emulator":
+        raise nothing_to_resume()
+    # The ini file speaks of runs against the service.
+    return None if target == "emulator" else park
 
 
 def _listed(value: object) -> tuple[str, ...]:

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import sys
+from itertools import islice
 from types import FrameType, TracebackType
+from typing import Any
 
 _PLUMBING = frozenset(
     {"qsession", "qiskit_ibm_runtime", "requests", "urllib3", "vcr", "_pytest", "pluggy", "contextlib"}
 )
 
 
-def shortened(trace: TracebackType | None) -> TracebackType | None:
+def shorten(told: Any) -> None:
+    """Show nothing after the last frame of the user's; where none is, the first of ours.
+
+    Args:
+        told: What pytest knows of an exception.
+    """
+    ours = (entry for entry in told.traceback if _package(entry.frame.raw) == "qsession")
+    kept = _shortened(told.tb) or [entry.with_repr_style("short") for entry in islice(ours, 1)]
+    told.traceback = type(told.traceback)(kept)
+
+
+def _shortened(trace: TracebackType | None) -> TracebackType | None:
     """A traceback without the frames after the last one of the user's; None if there is none of his."""
     links: list[TracebackType] = []
     while trace is not None:
         links.append(trace)
         trace = trace.tb_next
-    while links and package(links[-1].tb_frame) in _PLUMBING:
+    while links and _package(links[-1].tb_frame) in _PLUMBING:
         links.pop()
     short: TracebackType | None = None
     for one in reversed(links):
@@ -24,7 +37,7 @@ def shortened(trace: TracebackType | None) -> TracebackType | None:
     return short
 
 
-def package(frame: FrameType) -> str:
+def _package(frame: FrameType) -> str:
     """The package that a frame's code belongs to."""
     return str(frame.f_globals.get("__name__", "")).split(".")[0]
 
@@ -46,7 +59,7 @@ def asking() -> str:
 def _is_foreign(frame: FrameType) -> bool:
     parts = frame.f_code.co_filename.replace("\\", "/").split("/")
     return (
-        package(frame) in _PLUMBING | sys.stdlib_module_names
+        _package(frame) in _PLUMBING | sys.stdlib_module_names
         or not {"site-packages", "dist-packages"}.isdisjoint(parts)
         or parts[0].startswith("<")
     )

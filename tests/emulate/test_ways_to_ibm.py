@@ -284,7 +284,7 @@ def test_hook_that_fails_closes_the_process(led: Leader) -> None:
 HOOK = [
     "__init__",
     "_guard/__init__",
-    "_guard/_fence",
+    "_guard/_bounds",
     "_guard/_late",
     "_guard/_listeners",
     "_guard/_sockets",

@@ -10,11 +10,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from pathlib import Path
 
 import pytest
-from qiskit_ibm_runtime.accounts import AccountManager
+from qiskit_ibm_runtime.accounts import AccountManager, management
 
 import qsession
 from qsession.errors import ReplayMismatch
@@ -134,6 +135,46 @@ def test_environment_of_a_child_opens_nothing(
     assert "planted" not in str(shown)
     assert all(".invalid" in address for name, address in shown.items() if name != "QISKIT_IBM_TOKEN")
     assert os.environ["QISKIT_IBM_TOKEN"] == "a-planted-key-of-the-user"
+
+
+_ACCOUNTS = """
+import os
+from qiskit_ibm_runtime import QiskitRuntimeService
+from qiskit_ibm_runtime.accounts import AccountManager, AccountNotFoundError
+print(QiskitRuntimeService.saved_accounts(), os.environ["HOME"])
+try:
+    QiskitRuntimeService(name="mine")
+except AccountNotFoundError as missing:
+    print(missing)
+QiskitRuntimeService.save_account(token="a-planted-key-of-the-child", name="other")
+print(AccountManager.get(name="other").token, AccountManager.get(filename=own, name="mine").token)
+"""
+
+
+def test_child_finds_an_empty_account_file_and_the_users_is_as_it_was(
+    cassette: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An account is opened by name in the test's own process only; what a child saves goes with the run."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    saved = tmp_path / ".qiskit" / "qiskit-ibm.json"
+    monkeypatch.setattr(management, "_DEFAULT_ACCOUNT_CONFIG_JSON_FILE", str(saved))
+    AccountManager.save(token="a-planted-key-of-the-user", name="mine")
+    before = saved.read_bytes(), saved.stat().st_mtime_ns
+    with qsession.replay(cassette):
+        done = child(f"own = {str(saved)!r}" + _ACCOUNTS)
+        (folder,) = (tmp_path / "temporary").iterdir()
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert AccountManager.get(name="mine").token == "a-planted-key-of-the-user"
+    assert done.stderr == ""
+    assert done.stdout == (
+        f"{{}} {tmp_path}\n"
+        "'Account with the name mine does not exist on disk.'\n"
+        "a-planted-key-of-the-child a-planted-key-of-the-user\n"
+    )
+    assert (saved.read_bytes(), saved.stat().st_mtime_ns) == before
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_account_of_the_environment_is_the_users_in_the_test_itself(

@@ -6,6 +6,7 @@ import pytest
 from plugin_project import USAGE, message
 
 from qsession import _plan
+from qsession._options import Told
 
 
 @pytest.mark.parametrize("budget", ["0", "-1", "nan", "inf", "a minute"])
@@ -43,7 +44,7 @@ def test_budget_in_the_ini_file_is_named_as_such(project):
 )
 def test_budget_is_resolved_and_shared_by_the_workers(command_line, ini, workers, budget):
     """Command line, ini, default; no worker knows what the others spend."""
-    plan = _plan.plan(command_line=command_line, ini=ini, root=Path(), workers=workers)
+    plan = _plan.plan(Told(command_line, ini, Path()), workers=workers)
     item = _plan.Item("test_it.py::test_it", Path("test_it.py"), "test_it", (), 0, {})
-    assert plan.settings(item).budget == budget
-    assert plan.settings(item, spent=1.5).budget == budget - 1.5
+    assert plan.settings_of(item).budget == budget
+    assert plan.settings_of(item, spent=1.5).budget == budget - 1.5

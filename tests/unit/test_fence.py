@@ -12,8 +12,8 @@ import urllib.request
 import pytest
 
 from qsession._fence import _unproxied
-from qsession._guard import Border, Fence, guarded, no_detours, once_imported, replaced
-from qsession._guard._fence import _parted
+from qsession._guard import Border, Bounds, Fence, guarded, once_imported, replaced
+from qsession._guard._bounds import _parted
 from qsession._guard._listeners import Listeners
 from qsession._hosts import is_service
 
@@ -29,11 +29,12 @@ def refuse(host):
 @pytest.fixture
 def closed():
     """The service, kept off by whatever way."""
-    border = Border(is_service)
-    with (
-        guarded(border.may_pass, refuse),
-        no_detours(border.may_speak, refuse, may_speak=lambda host, _: not is_service(host)),
-    ):
+
+    class Closed(Border):
+        def may_speak(self, host, port):
+            return self.may_pass(host)
+
+    with guarded(Closed(is_service), refuse):
         yield
 
 
@@ -69,7 +70,6 @@ def test_fence_lets_pass_what_is_allowed_and_this_machine():
     assert fence.may_pass("FILES.example.org.")
     assert not fence.may_pass("example.org")
     assert not fence.may_pass("")
-    assert (fence.names("files.example.org"), fence.names("localhost")) == (True, False)
 
 
 def test_fence_speaks_and_asks_proxies_for_what_is_allowed():
@@ -160,13 +160,21 @@ def test_allowed_port_may_be_asked_whoever_listens(monkeypatch):
     assert not Fence(["example.org:5433"]).may_ask(5433, True)
 
 
+class NoPort(Bounds):
+    def may_pass(self, host):
+        return True
+
+    def may_ask(self, port, is_stream):
+        return False
+
+
 @pytest.mark.parametrize("family", ["127.0.0.1", "::1"])
 def test_guard_refuses_a_port_by_its_address(family):
     """With the port, since the host alone is no reason."""
     version = socket.AF_INET6 if ":" in family else socket.AF_INET
     shown = f"[{family}]:9" if ":" in family else f"{family}:9"
     with (
-        guarded(lambda _: True, refuse, may_ask=lambda _port, _stream: False),
+        guarded(NoPort(), refuse),
         socket.socket(version) as plain,
         pytest.raises(RefusedError) as refused,
     ):
@@ -195,13 +203,17 @@ def listening_proxy():
     return contextlib.closing(socket.create_server(("127.0.0.1", 0)))
 
 
+class NoProxy(Bounds):
+    def may_pass(self, host):
+        return True
+
+    def may_proxy(self, host, port):
+        return False
+
+
 def test_proxy_is_not_asked_for_the_service():
     """Neither for a tunnel nor for a whole URL, and nothing is said to it."""
-    barred = {"127.0.0.1": False}
-    with (
-        no_detours(lambda host, _: host in barred, refuse, may_speak=lambda *_: True),
-        listening_proxy() as proxy,
-    ):
+    with guarded(NoProxy(), refuse), listening_proxy() as proxy:
         address = f"127.0.0.1:{proxy.getsockname()[1]}"
         opened = urllib.request.build_opener(urllib.request.ProxyHandler({"http": address, "https": address}))
         for url in ("https://iam.cloud.ibm.com/identity/token", "http://iam.cloud.ibm.com/"):

@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from qsession._guard import guarded, is_loopback
+from qsession._guard import Fence, guarded, is_loopback
 
 
 class RefusedError(AssertionError):
@@ -36,13 +36,13 @@ TRIES = {
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_guard_refuses_every_way_out(attempt):
     """Whatever opens the connection."""
-    with guarded(is_loopback, refuse), pytest.raises(RefusedError):
+    with guarded(Fence([]), refuse), pytest.raises(RefusedError):
         attempt()
 
 
 def test_guard_lets_loopback_and_unix_sockets_pass(tmp_path):
     """A test may talk to what it started itself."""
-    with socket.create_server(("127.0.0.1", 0)) as server, guarded(is_loopback, refuse):
+    with socket.create_server(("127.0.0.1", 0)) as server, guarded(Fence([]), refuse):
         with socket.create_connection(server.getsockname(), timeout=5) as client:
             assert client.getpeername() == server.getsockname()
         with socket.socket(socket.AF_UNIX) as local, pytest.raises(FileNotFoundError):
@@ -58,7 +58,7 @@ def test_guard_puts_everything_back():
         (socket.socket, "sendto"),
     ]
     before = [getattr(owner, name) for owner, name in names]
-    with pytest.raises(KeyboardInterrupt), guarded(is_loopback, refuse):
+    with pytest.raises(KeyboardInterrupt), guarded(Fence([]), refuse):
         raise KeyboardInterrupt
     assert [getattr(owner, name) for owner, name in names] == before
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 
@@ -39,14 +39,6 @@ class Beyond:
 
     def __init__(self, recording: Recording, *, rules: Rules | None = None, close: Micros = SECOND) -> None:
         self._recording, self._rules, self._close = recording, rules or Rules(), close
-        self._answers: dict[str, Callable[[Call, Request, int, Instant], Response | None]] = {
-            "sessions.get": self._session,
-            "sessions.update": self._control,
-            "sessions.cancel": self._control,
-            "jobs.get": self._job,
-            "jobs.cancel": self._cancel_job,
-            "jobs.create": self._create,
-        }
 
     def answer(self, call: Call, request: Request, instance: int, at: Micros) -> Response | None:
         """Answer a request past the end of the recording.
@@ -60,8 +52,26 @@ class Beyond:
         Returns:
             The answer; None if the recording does not tell it.
         """
-        answered = self._answers.get(call.endpoint.name)
-        return answered(call, request, instance, self._moment(at)) if answered else None
+        name, moment = call.endpoint.name, self._moment(at)
+        if name == "jobs.create":
+            return self._create(self._session(instance, _home(request)), request, moment)
+        if name in {"sessions.get", "sessions.update", "sessions.cancel"}:
+            session = self._session(instance, call.ids["session"])
+            if session is None:
+                return None
+            return (
+                _read(session, moment) if name == "sessions.get" else _control(session, call, request, moment)
+            )
+        job = (
+            self._known.jobs.get((instance, call.ids["job"])) if name in {"jobs.get", "jobs.cancel"} else None
+        )
+        if job is None:
+            return None
+        try:
+            state = self._state(job, moment)
+        except Untold:
+            return None
+        return _described(job, call, state) if name == "jobs.get" else _cancelled(job, state, request, moment)
 
     def next_change(self, at: Micros) -> Micros | None:
         """The first moment after another one at which a session, and with it its jobs, changes by a timer.
@@ -91,75 +101,17 @@ class Beyond:
     def _moment(self, at: Micros) -> Instant:
         return whole(self._recording.provenance.recorded_at + at)
 
-    def _session(self, call: Call, request: Request, instance: int, at: Instant) -> Response | None:
-        session = self._known.sessions.get((instance, call.ids["session"]))
-        if session is None or session.life is None or session.recorded is None or session.response is None:
-            return None
-        life = _lifecycle.advance(session.life, at)
-        if life.mode == "batch" and not _usage_is_told(session, life):
-            return None
-        then, now = _session_document.render(session.recorded), _session_document.render(life)
-        changed = {name: value for name, value in now.items() if then.get(name) != value}
-        if "timestamps" in changed:
-            new = life.timestamps[len(session.recorded.timestamps) :]
-            listed = session.document.get("timestamps")
-            entered = _session_document.stamps(new)
-            changed["timestamps"] = [*(listed if isinstance(listed, list) else ()), *entered]
-        return _written(session.response, {**session.document, **changed}) if changed else session.response
+    def _session(self, instance: int, ident: str) -> SessionHistory | None:
+        return self._known.sessions.get((instance, ident))
 
-    def _control(self, call: Call, request: Request, instance: int, at: Instant) -> Response | None:
-        session = self._known.sessions.get((instance, call.ids["session"]))
-        if session is None:
-            return None
-        if session.life is not None:
-            session.life = move_of(call, request)(session.life, at)
-        return _GONE
-
-    def _create(self, call: Call, request: Request, instance: int, at: Instant) -> Response | None:
-        home = read_object(request.body).get("session_id")
-        session = self._known.sessions.get((instance, str(home)))
+    def _create(self, session: SessionHistory | None, request: Request, at: Instant) -> Response | None:
         if session is None or session.life is None:
             return None
         if _lifecycle.takes_jobs(_lifecycle.advance(session.life, at)):
             return None
         return _refused("session closed", request, at)
 
-    def _job(self, call: Call, request: Request, instance: int, at: Instant) -> Response | None:
-        job = self._known.jobs.get((instance, call.ids["job"]))
-        if job is None or job.response is None:
-            return None
-        try:
-            state = self._state(job, instance, at)
-        except Untold:
-            return None
-        document: dict[str, object] = {**job.document, "params": job.params}
-        if state["status"] != status_of(job.document):
-            document |= {"state": state, "status": state["status"], "usage": _usage_of(job, state)}
-        if dict(call.query).get("exclude_params") == "true":
-            del document["params"]
-        elif job.params is None:
-            return None
-        return _written(job.response, document)
-
-    def _cancel_job(self, call: Call, request: Request, instance: int, at: Instant) -> Response | None:
-        job = self._known.jobs.get((instance, call.ids["job"]))
-        if job is None:
-            return None
-        try:
-            state = self._state(job, instance, at)
-        except Untold:
-            return None
-        if state["status"] in FINAL:
-            return _refused("not cancellable", request, at)
-        session = self._known.sessions.get((instance, str(job.session)))
-        job.cancelled = at
-        job.start.not_before(at)
-        job.end.exactly(at)
-        if session is not None and session.life is not None:
-            session.life = end_of(job)(session.life)
-        return _GONE
-
-    def _state(self, job: Job, instance: int, at: Instant) -> Mapping[str, object]:
+    def _state(self, job: Job, at: Instant) -> Mapping[str, object]:
         told = job.document.get("state")
         if job.deleted:
             raise Untold("nobody knows what a deleted job looks like")
@@ -169,9 +121,9 @@ class Beyond:
             return {"status": "Cancelled"}
         if job.end.by is not None:
             raise Untold("the job ended, and nobody asked how")
-        session = self._known.sessions.get((instance, job.session)) if job.session else None
+        session = job.session
         if job.start.by is not None:
-            check_not_ended(job, session)
+            check_not_ended(job)
             return {"status": "Running"}
         if session is not None:
             if session.life is None:
@@ -181,6 +133,56 @@ class Beyond:
             if life.state == "closed":
                 return _session_document.dropped(self._rules)
         return {"status": "Queued"}
+
+
+def _home(request: Request) -> str:
+    return str(read_object(request.body).get("session_id"))
+
+
+def _read(session: SessionHistory, at: Instant) -> Response | None:
+    if session.life is None or session.recorded is None or session.response is None:
+        return None
+    life = _lifecycle.advance(session.life, at)
+    if life.mode == "batch" and not _usage_is_told(session, life):
+        return None
+    then, now = _session_document.render(session.recorded), _session_document.render(life)
+    changed = {name: value for name, value in now.items() if then.get(name) != value}
+    if "timestamps" in changed:
+        new = life.timestamps[len(session.recorded.timestamps) :]
+        listed = session.document.get("timestamps")
+        entered = _session_document.stamps(new)
+        changed["timestamps"] = [*(listed if isinstance(listed, list) else ()), *entered]
+    return _written(session.response, {**session.document, **changed}) if changed else session.response
+
+
+def _control(session: SessionHistory, call: Call, request: Request, at: Instant) -> Response:
+    if session.life is not None:
+        session.life = move_of(call, request)(session.life, at)
+    return _GONE
+
+
+def _described(job: Job, call: Call, state: Mapping[str, object]) -> Response | None:
+    if job.response is None:
+        return None
+    document: dict[str, object] = {**job.document, "params": job.params}
+    if state["status"] != status_of(job.document):
+        document |= {"state": state, "status": state["status"], "usage": _usage_of(job, state)}
+    if dict(call.query).get("exclude_params") == "true":
+        del document["params"]
+    elif job.params is None:
+        return None
+    return _written(job.response, document)
+
+
+def _cancelled(job: Job, state: Mapping[str, object], request: Request, at: Instant) -> Response:
+    if state["status"] in FINAL:
+        return _refused("not cancellable", request, at)
+    job.cancelled = at
+    job.start.not_before(at)
+    job.end.exactly(at)
+    if job.session is not None and job.session.life is not None:
+        job.session.life = end_of(job)(job.session.life)
+    return _GONE
 
 
 def _usage_of(job: Job, state: Mapping[str, object]) -> object:

@@ -62,7 +62,7 @@ class Job:
     """What is known of one job.
 
     Attributes:
-        session: Id of its session, or None.
+        session: Its session, or None.
         created: When it was submitted.
         start: When it started, as far as that was seen.
         end: When it reached a final status, likewise.
@@ -74,7 +74,7 @@ class Job:
         deleted: Whether it was deleted.
     """
 
-    session: str | None
+    session: SessionHistory | None
     created: Instant
     start: _Turn
     end: _Turn
@@ -131,6 +131,28 @@ class SessionHistory:
     life: Life | None = None
 
 
+class _Exchange:
+    """An exchange of the recording, or a run of equal polls.
+
+    Args:
+        call: The request, understood.
+        interaction: The exchange.
+        start: When the recording began.
+
+    Attributes:
+        said: The body of the answer.
+        first: When it was asked first.
+        last: When it was asked last: what the answer says holds until then.
+        ended: When the first one was answered.
+    """
+
+    def __init__(self, call: Call, interaction: Interaction, start: Instant) -> None:
+        self.call, self.interaction = call, interaction
+        self.said = read_object(interaction.response.body)
+        self.first, self.last = whole(start + interaction.at), whole(start + _last(interaction))
+        self.ended = whole(start + interaction.at + interaction.took)
+
+
 class History:
     """What was recorded of each session and job, by instance and id.
 
@@ -147,128 +169,122 @@ class History:
         self._close = close
         self.sessions: dict[tuple[int, str], SessionHistory] = {}
         self.jobs: dict[tuple[int, str], Job] = {}
-        self._start = recording.provenance.recorded_at
-        notes = {
-            "sessions.create": self._session_made,
-            "sessions.get": self._session_read,
-            "sessions.update": self._controlled,
-            "sessions.cancel": self._controlled,
-            "jobs.create": self._job_made,
-            "jobs.get": self._job_read,
-            "jobs.list": self._jobs_listed,
-            "jobs.metrics": self._measured,
-            "jobs.results": self._collected,
-            "jobs.cancel": self._job_cancelled,
-            "jobs.delete": self._job_deleted,
-            "jobs.tags": self._tagged,
-        }
         # By the last of each run of equal polls: what it says holds until then.
         for interaction in sorted(recording.interactions, key=_last):
-            note, call = notes.get(interaction.endpoint), identify(interaction.request)
-            if note is not None and call is not None and interaction.response.status < 300:
-                note(call, interaction)
+            call = identify(interaction.request)
+            if call is not None and interaction.response.status < 300:
+                exchange = _Exchange(call, interaction, recording.provenance.recorded_at)
+                self._note(interaction.endpoint, interaction.instance, exchange)
 
-    def _span(self, interaction: Interaction) -> tuple[Instant, Instant]:
-        return whole(self._start + interaction.at), whole(self._start + _last(interaction))
+    def _note(self, name: str, instance: int, seen: _Exchange) -> None:
+        if name == "sessions.create":
+            session = self._session_of(instance, seen.said.get("id"))
+            session.made = True
+            _session_read(session, seen)
+        elif name in _OF_A_SESSION:
+            _OF_A_SESSION[name](self._session_of(instance, seen.call.ids["session"]), seen)
+        elif name == "jobs.create":
+            self._job_made(instance, seen)
+        elif name in _OF_A_JOB and (job := self.jobs.get((instance, seen.call.ids["job"]))):
+            _OF_A_JOB[name](job, seen)
+        elif name == "jobs.list":
+            self._jobs_listed(instance, seen)
 
     def _session_of(self, instance: int, ident: object) -> SessionHistory:
         return self.sessions.setdefault((instance, str(ident)), SessionHistory())
 
-    def _session_made(self, call: Call, interaction: Interaction) -> None:
-        document = read_object(interaction.response.body)
-        session = self._session_of(interaction.instance, document.get("id"))
-        session.made = True
-        self._look(session, document, interaction)
-
-    def _session_read(self, call: Call, interaction: Interaction) -> None:
-        session = self._session_of(interaction.instance, call.ids["session"])
-        self._look(session, read_object(interaction.response.body), interaction)
-
-    def _look(
-        self, session: SessionHistory, document: Mapping[str, object], interaction: Interaction
-    ) -> None:
-        # A guide shows a creation that answers with the id alone (documented).
-        if "state" in document:
-            session.document, session.response = document, interaction.response
-            session.read_at = self._span(interaction)[1]
-
-    def _controlled(self, call: Call, interaction: Interaction) -> None:
-        session = self._session_of(interaction.instance, call.ids["session"])
-        at = self._span(interaction)[0]
-        move = move_of(call, interaction.request)
-        ended = whole(self._start + interaction.at + interaction.took)
-        session.controls.append(_Control(at, ended, len(session.controls), move))
-
-    def _job_made(self, call: Call, interaction: Interaction) -> None:
-        at = self._span(interaction)[0]
-        home = read_object(interaction.request.body).get("session_id")
+    def _job_made(self, instance: int, seen: _Exchange) -> None:
+        home = read_object(seen.interaction.request.body).get("session_id")
         # It may start in the very millisecond in which it was submitted.
-        before = at - SECOND // 1000
+        before = seen.first - SECOND // 1000
         turns = _Turn(before, self._close), _Turn(before, self._close)
-        job = Job(home if isinstance(home, str) else None, at, *turns)
-        self.jobs[interaction.instance, str(read_object(interaction.response.body).get("id"))] = job
-        if job.session is not None:
-            self._session_of(interaction.instance, job.session).jobs.append(job)
+        session = self._session_of(instance, home) if home and isinstance(home, str) else None
+        job = self.jobs[instance, str(seen.said.get("id"))] = Job(session, seen.first, *turns)
+        if session is not None:
+            session.jobs.append(job)
 
-    def _job_read(self, call: Call, interaction: Interaction) -> None:
-        job = self.jobs.get((interaction.instance, call.ids["job"]))
-        if job is None:
-            return
-        document = read_object(interaction.response.body)
-        job.response, job.document = interaction.response, document
-        job.params = document.get("params", job.params)
-        self._saw(job, document, interaction)
-
-    def _jobs_listed(self, call: Call, interaction: Interaction) -> None:
-        listed = read_object(interaction.response.body).get("jobs")
+    def _jobs_listed(self, instance: int, seen: _Exchange) -> None:
+        listed = seen.said.get("jobs")
         for document in listed if isinstance(listed, list) else ():
-            if job := self.jobs.get((interaction.instance, str(document.get("id")))):
-                self._saw(job, document, interaction)
+            if job := self.jobs.get((instance, str(document.get("id")))):
+                _saw(job, document, seen)
 
-    def _saw(self, job: Job, document: Mapping[str, object], interaction: Interaction) -> None:
-        first, last = self._span(interaction)
-        status = status_of(document)
-        job.created = read_moment(document.get("created")) or job.created
-        if status == "Queued":
-            job.start.not_before(last)
-        if status in FINAL:
-            job.end.at_last(first)
+
+def _session_read(session: SessionHistory, seen: _Exchange) -> None:
+    # A guide shows a creation that answers with the id alone (documented).
+    if "state" in seen.said:
+        session.document, session.response = seen.said, seen.interaction.response
+        session.read_at = seen.last
+
+
+def _session_controlled(session: SessionHistory, seen: _Exchange) -> None:
+    move = move_of(seen.call, seen.interaction.request)
+    session.controls.append(_Control(seen.first, seen.ended, len(session.controls), move))
+
+
+def _job_read(job: Job, seen: _Exchange) -> None:
+    job.response, job.document = seen.interaction.response, seen.said
+    job.params = seen.said.get("params", job.params)
+    _saw(job, seen.said, seen)
+
+
+def _saw(job: Job, document: Mapping[str, object], seen: _Exchange) -> None:
+    status = status_of(document)
+    job.created = read_moment(document.get("created")) or job.created
+    if status == "Queued":
+        job.start.not_before(seen.last)
+    if status in FINAL:
+        job.end.at_last(seen.first)
+    else:
+        job.end.not_before(seen.last)
+    _note_charge(job, document)
+    if _has_run(job, status, document.get("state")):
+        job.start.at_last(seen.first)
+
+
+def _measured(job: Job, seen: _Exchange) -> None:
+    stamps = seen.said.get("timestamps")
+    if not isinstance(stamps, Mapping):
+        return
+    for turn, name in ((job.start, "running"), (job.end, "finished")):
+        if (moment := read_moment(stamps.get(name))) is not None:
+            turn.exactly(moment)
         else:
-            job.end.not_before(last)
-        _note_charge(job, document)
-        if _has_run(job, status, document.get("state")):
-            job.start.at_last(first)
+            turn.not_before(seen.last)
+    _note_charge(job, seen.said)
 
-    def _measured(self, call: Call, interaction: Interaction) -> None:
-        job = self.jobs.get((interaction.instance, call.ids["job"]))
-        stamps = read_object(interaction.response.body).get("timestamps")
-        if job is None or not isinstance(stamps, Mapping):
-            return
-        last = self._span(interaction)[1]
-        for turn, name in ((job.start, "running"), (job.end, "finished")):
-            if (moment := read_moment(stamps.get(name))) is not None:
-                turn.exactly(moment)
-            else:
-                turn.not_before(last)
-        _note_charge(job, read_object(interaction.response.body))
 
-    def _collected(self, call: Call, interaction: Interaction) -> None:
-        job = self.jobs.get((interaction.instance, call.ids["job"]))
-        if job is not None and interaction.response.status == 200:
-            job.end.at_last(self._span(interaction)[0])
+def _results_fetched(job: Job, seen: _Exchange) -> None:
+    if seen.interaction.response.status == 200:
+        job.end.at_last(seen.first)
 
-    def _job_cancelled(self, call: Call, interaction: Interaction) -> None:
-        if job := self.jobs.get((interaction.instance, call.ids["job"])):
-            job.cancelled = self._span(interaction)[0]
-            job.end.exactly(job.cancelled)
 
-    def _job_deleted(self, call: Call, interaction: Interaction) -> None:
-        if job := self.jobs.get((interaction.instance, call.ids["job"])):
-            job.deleted = True
+def _job_cancelled(job: Job, seen: _Exchange) -> None:
+    job.cancelled = seen.first
+    job.end.exactly(seen.first)
 
-    def _tagged(self, call: Call, interaction: Interaction) -> None:
-        if job := self.jobs.get((interaction.instance, call.ids["job"])):
-            job.document = {**job.document, "tags": read_object(interaction.request.body).get("tags", [])}
+
+def _job_deleted(job: Job, _seen: _Exchange) -> None:
+    job.deleted = True
+
+
+def _tagged(job: Job, seen: _Exchange) -> None:
+    job.document = {**job.document, "tags": read_object(seen.interaction.request.body).get("tags", [])}
+
+
+_OF_A_SESSION: Mapping[str, Callable[[SessionHistory, _Exchange], None]] = {
+    "sessions.get": _session_read,
+    "sessions.update": _session_controlled,
+    "sessions.cancel": _session_controlled,
+}
+_OF_A_JOB: Mapping[str, Callable[[Job, _Exchange], None]] = {
+    "jobs.get": _job_read,
+    "jobs.metrics": _measured,
+    "jobs.results": _results_fetched,
+    "jobs.cancel": _job_cancelled,
+    "jobs.delete": _job_deleted,
+    "jobs.tags": _tagged,
+}
 
 
 def _note_charge(job: Job, document: Mapping[str, object]) -> None:

@@ -70,7 +70,7 @@ def _phase(job: Job, session: SessionHistory, life: Life) -> str:
     if job.end.by is not None and job.end.after < read_at:
         raise Untold("it ended before or after the reading")
     if job.start.by is not None and job.start.by <= read_at:
-        check_not_ended(job, session)
+        check_not_ended(job)
         return "running"
     if job.start.by is not None and job.start.after < read_at:
         raise Untold("it started before or after the reading")
@@ -108,8 +108,9 @@ def _at(move: Callable[[Life, Instant], Life], moment: Instant, life: Life) -> L
     return move(life, moment)
 
 
-def check_not_ended(job: Job, session: SessionHistory | None) -> None:
+def check_not_ended(job: Job) -> None:
     """An end since this job was last seen running may be its own."""
+    session = job.session
     if session is None or job.end.after >= session.read_at:
         return
     completed = read_moment(session.document.get("last_job_completed")) or 0

@@ -19,8 +19,12 @@ ROOT = "QSESSION_CHILD_ROOT"
 EMULATOR_PORT = "QSESSION_CHILD_EMULATOR_PORT"
 """Where IBM's names lead in a child of ``qsession emulate``: a port of 127.0.0.1."""
 
-REFUSALS = "QSESSION_CHILD_REFUSALS"
-"""A file in which a child of a replay notes whom it was kept from: the test it belongs to reads it."""
+FOLDER = "QSESSION_CHILD_FOLDER"
+"""A folder that is the run's own, made by the first child of a replay that has something to keep in it:
+whom it was kept from (`REFUSALS`, which the test reads), and its account file (`ACCOUNTS`)."""
+
+REFUSALS = "refusals"
+ACCOUNTS = "accounts.json"
 
 REPLAY_PORT = "QSESSION_CHILD_REPLAY_PORT"
 """Where IBM's names lead in a child that is answered from a recording: a port of 127.0.0.1."""

@@ -6,10 +6,21 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from os import pathsep
+from functools import partial
+from os import pathsep, sep
 
-from qsession._child import ALLOWED, EMULATOR_PORT, FINGERPRINT, REFUSALS, REPLAY_PORT, ROOT, TRUST
-from qsession._guard import Border, Fence, Lead, guarded, is_loopback, no_detours, replaced
+from qsession._child import (
+    ACCOUNTS,
+    ALLOWED,
+    EMULATOR_PORT,
+    FINGERPRINT,
+    FOLDER,
+    REFUSALS,
+    REPLAY_PORT,
+    ROOT,
+    TRUST,
+)
+from qsession._guard import Border, Bounds, Fence, Lead, guarded, is_loopback, once_imported, replaced
 from qsession._hosts import is_ibm, is_kept_off, is_led, is_service, plain
 
 TYPE_CHECKING = False
@@ -18,9 +29,14 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 
+_KEEPS_ACCOUNTS = "qiskit_ibm_runtime.accounts.management"
+_FILE_OF_ACCOUNTS = "_DEFAULT_ACCOUNT_CONFIG_JSON_FILE"
+"""Where the client finds saved accounts unless told otherwise (its code, 0.41 to 0.51)."""
+
+
 @contextmanager
 def installed(environment: Mapping[str, str]) -> Iterator[None]:
-    """Keep this process off IBM, or lead it to the emulator, as its environment says.
+    """Keep this process off IBM, or lead it to an emulator or a recording, as its environment says.
 
     Args:
         environment: The environment of this process.
@@ -28,54 +44,43 @@ def installed(environment: Mapping[str, str]) -> Iterator[None]:
     Yields:
         Nothing. Everything is put back at the end, which a process does not live to see.
     """
-    allowed, port = environment.get(ALLOWED), environment.get(EMULATOR_PORT)
-    root = int(environment[ROOT]) if environment.get(ROOT) else None
+    folder = environment.get(FOLDER, "")
+    port = environment.get(EMULATOR_PORT if ALLOWED not in environment else REPLAY_PORT)
+    lead = Lead(lambda host: is_led(plain(host)), int(port)) if port else None
     with ExitStack() as undo:
-        if allowed is not None:
-            replayed = environment.get(REPLAY_PORT)
-            fence = Fence(allowed.split(","), root=root)
-            undo.enter_context(_enclosed(fence, environment, int(replayed) if replayed else 0))
-        elif port is not None:
-            undo.enter_context(guarded(lambda host: not is_kept_off(plain(host)), _refuse, lead=_lead(port)))
-            undo.enter_context(_unproxied())
-            undo.enter_context(_trusted(environment))
-        else:
-            border = Border(is_service, root=root)
-            undo.enter_context(guarded(border.may_pass, _refuse))
-            undo.enter_context(no_detours(border.may_speak, _refuse, may_speak=border.may_speak))
-        yield
-
-
-@contextmanager
-def _enclosed(fence: Fence, environment: Mapping[str, str], port: int) -> Iterator[None]:
-    """Keep this process to what is of the test that started it; lead it to a recording, if to a port."""
-    refuse = _noting(environment.get(REFUSALS))
-
-    def may_speak(host: str, _port: int | None) -> bool:
-        return port != 0 or fence.may_speak(host, None)
-
-    with ExitStack() as undo:
-        lead = _lead(port) if port else None
-        undo.enter_context(guarded(fence.may_pass, refuse, lead=lead, may_ask=fence.may_ask))
-        undo.enter_context(no_detours(fence.may_proxy, refuse, may_speak=may_speak))
+        undo.enter_context(guarded(_bounds(environment, is_led=bool(port)), _noting(folder), lead=lead))
+        if folder:
+            undo.enter_context(once_imported(_KEEPS_ACCOUNTS, partial(_without_accounts, folder)))
         if port:
-            undo.enter_context(_trusted(environment))
+            undo.enter_context(once_imported("http.client", _untunnelled))
+            undo.enter_context(once_imported("ssl", partial(_trusted, environment)))
         yield
 
 
-def _lead(port: object) -> Lead:
-    return Lead(lambda host: is_led(plain(host)), int(str(port)))
+def _bounds(environment: Mapping[str, str], *, is_led: bool) -> Bounds:
+    root = int(environment[ROOT]) if environment.get(ROOT) else None
+    allowed = environment.get(ALLOWED)
+    if allowed is not None:
+        return (_Answered if is_led else Fence)(allowed.split(","), root=root)
+    return _Led() if is_led else Border(is_service, root=root)
 
 
-@contextmanager
-def _trusted(environment: Mapping[str, str]) -> Iterator[None]:
-    """Speak TLS with the server that this process is led to, and under a name of IBM's with nobody else."""
-    own, _, everybody = environment.get(TRUST, "").partition(pathsep)
-    with ExitStack() as undo:
-        if everybody:
-            undo.enter_context(_trusting(own, everybody))
-        undo.enter_context(_recognizing(environment.get(FINGERPRINT, "")))
-        yield
+class _Answered(Fence):
+    """Of a program that is answered from a recording. With whom it speaks TLS is seen by the certificate."""
+
+    def may_speak(self, _host: str, _port: int | None) -> bool:
+        return True
+
+
+class _Led(Bounds):
+    """Of a program that is led to an emulator: all the world but IBM."""
+
+    def may_pass(self, host: str) -> bool:
+        return not is_kept_off(plain(host))
+
+    def may_proxy(self, host: str, port: int | None) -> bool:
+        """For IBM one on this machine only: it may be led itself, as a proxy for tests is."""
+        return port is not None or not is_ibm(plain(host))
 
 
 def _refuse(host: str) -> NoReturn:
@@ -83,17 +88,35 @@ def _refuse(host: str) -> NoReturn:
     raise OSError(f"qsession: {host} is not reached from a child process of a replay or of the emulator")
 
 
-def _noting(notes: str | None) -> Callable[[str], NoReturn]:
+def _noting(folder: str) -> Callable[[str], NoReturn]:
     """Refuse, and tell the test of it: whoever started this process may not look at its words."""
 
     def refuse(host: str) -> NoReturn:
-        if notes:
-            # A note that cannot be written does not change what is refused.
-            with suppress(OSError), open(notes, "a", encoding="utf-8") as file:  # noqa: PTH123 - no pathlib for this
-                file.write(f"{_command()} asked for {host}\n")
+        # A note that cannot be written does not change what is refused.
+        with suppress(OSError):
+            if folder:
+                _make(folder)
+                with open(folder + sep + REFUSALS, "a", encoding="utf-8") as file:  # noqa: PTH123 - no pathlib for this
+                    file.write(f"{_command()} asked for {host}\n")
         _refuse(host)
 
     return refuse
+
+
+@contextmanager
+def _without_accounts(folder: str, management: Any) -> Iterator[None]:
+    """Give the client an empty file of accounts, which goes with the run, and with it what is saved there.
+
+    The home stays as it is: much else lives on it. A file that the program names itself is its own.
+    """
+    with suppress(OSError):
+        _make(folder)  # for nobody else: the client, which would make it too, does not see to that
+    with replaced(management, _FILE_OF_ACCOUNTS, folder + sep + ACCOUNTS):
+        yield
+
+
+def _make(folder: str) -> None:
+    os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103 - as above
 
 
 def _command() -> str:
@@ -108,49 +131,41 @@ def _command() -> str:
 
 
 @contextmanager
-def _unproxied() -> Iterator[None]:
-    """Refuse to ask a proxy on another machine for IBM: it is not led, and knows the way.
+def _untunnelled(client: Any) -> Iterator[None]:
+    """Do not even connect to a proxy on another machine for IBM: it is not led, and knows the way."""
+    connection = client.HTTPConnection
+    through = connection.set_tunnel
 
-    One on this machine may be a program that is led itself, as a proxy for tests is.
-    """
-    from http.client import HTTPConnection
-
-    def check(connection: Any, asked: str) -> None:
-        # ``name``, ``name:port``, or a whole URL.
-        name = plain(asked.partition("://")[2].partition("/")[0] or asked).partition(":")[0]
-        if is_ibm(name) and not is_loopback(str(connection.host)):
+    def set_tunnel(own: Any, host: str, *args: Any, **kwargs: Any) -> None:
+        name = plain(host).partition(":")[0]
+        if is_ibm(name) and not is_loopback(str(own.host)):
             _refuse(name)
+        through(own, host, *args, **kwargs)
 
-    through, ask = HTTPConnection.set_tunnel, HTTPConnection.putrequest
-
-    def set_tunnel(connection: Any, host: str, *args: Any, **kwargs: Any) -> None:
-        check(connection, host)
-        through(connection, host, *args, **kwargs)
-
-    def putrequest(connection: Any, method: str, url: str, *args: Any, **kwargs: Any) -> None:
-        if "://" in url and not url.startswith("/"):
-            check(connection, url)
-        ask(connection, method, url, *args, **kwargs)
-
-    with (
-        replaced(HTTPConnection, "set_tunnel", set_tunnel),
-        replaced(HTTPConnection, "putrequest", putrequest),
-    ):
+    with replaced(connection, "set_tunnel", set_tunnel):
         yield
 
 
 @contextmanager
-def _trusting(emulator: str, everybody: str) -> Iterator[None]:
+def _trusted(environment: Mapping[str, str], ssl: Any) -> Iterator[None]:
+    """Speak TLS with the server that this process is led to, and under a name of IBM's with nobody else."""
+    emulator, _, everybody = environment.get(TRUST, "").partition(pathsep)
+    with ExitStack() as undo:
+        if everybody:
+            undo.enter_context(_trusting(emulator, everybody, ssl.SSLContext))
+        for kind in (ssl.SSLSocket, ssl.SSLObject):
+            recognize = _recognizing(environment.get(FINGERPRINT, ""), kind.do_handshake)
+            undo.enter_context(replaced(kind, "do_handshake", recognize))
+        yield
+
+
+@contextmanager
+def _trusting(emulator: str, everybody: str, kind: Any) -> Iterator[None]:
     """Trust everybody where the environment says to trust the emulator alone.
 
     The environment stays as it is, for children that do not load this.
     """
-    try:
-        from ssl import SSLContext
-    except ImportError:  # a Python without TLS
-        yield
-        return
-    load, defaults = SSLContext.load_verify_locations, SSLContext.load_default_certs
+    load, defaults = kind.load_verify_locations, kind.load_default_certs
 
     def load_verify_locations(
         context: Any, cafile: Any = None, capath: Any = None, cadata: Any = None
@@ -162,39 +177,26 @@ def _trusting(emulator: str, everybody: str) -> Iterator[None]:
         load(context, everybody)
 
     with (
-        replaced(SSLContext, "load_verify_locations", load_verify_locations),
-        replaced(SSLContext, "load_default_certs", load_default_certs),
+        replaced(kind, "load_verify_locations", load_verify_locations),
+        replaced(kind, "load_default_certs", load_default_certs),
     ):
         yield
 
 
-@contextmanager
-def _recognizing(fingerprint: str) -> Iterator[None]:
+def _recognizing(fingerprint: str, shake_hands: Callable[..., None]) -> Callable[..., None]:
     """Give up TLS under a name of IBM's with anybody but the emulator, before a word is said.
 
     Whatever way the connection took: a proxy, an address, or a socket that Python's own
     ``socket`` did not open, as those of uvloop are.
     """
-    from hashlib import sha256
 
-    try:
-        from ssl import SSLObject, SSLSocket
-    except ImportError:
-        yield
-        return
+    def do_handshake(own: Any, *args: Any, **kwargs: Any) -> None:
+        from hashlib import sha256
 
-    def checked(original: Callable[..., None]) -> Callable[..., None]:
-        def do_handshake(own: Any, *args: Any, **kwargs: Any) -> None:
-            original(own, *args, **kwargs)
-            name = plain(own.server_hostname)
-            # Also where the program trusts everybody: the certificate is there all the same.
-            if is_ibm(name) and sha256(own.getpeercert(True) or b"").hexdigest() != fingerprint:
-                _refuse(name)
+        shake_hands(own, *args, **kwargs)
+        name = plain(own.server_hostname)
+        # Also where the program trusts everybody: the certificate is there all the same.
+        if is_ibm(name) and sha256(own.getpeercert(True) or b"").hexdigest() != fingerprint:
+            _refuse(name)
 
-        return do_handshake
-
-    with (
-        replaced(SSLSocket, "do_handshake", checked(SSLSocket.do_handshake)),
-        replaced(SSLObject, "do_handshake", checked(SSLObject.do_handshake)),
-    ):
-        yield
+    return do_handshake

@@ -51,9 +51,8 @@ def _moment() -> Instant | None:
     return int(Real.time_ns()) // 1000 if schedule is None else schedule.now()
 
 
-def _theirs(name: str) -> Callable[..., Any]:
-    found: Callable[..., Any] = getattr(Real, name)
-    return found if _Use.freezing is None else _Use.freezing.functions[name]
+def _theirs(name: str) -> Any:
+    return getattr(Real, name) if _Use.freezing is None else _Use.freezing.functions[name]
 
 
 def _wall(name: str, ours: Callable[..., Any]) -> Callable[..., Any]:
@@ -67,9 +66,7 @@ def _wall(name: str, ours: Callable[..., Any]) -> Callable[..., Any]:
             return _theirs(name)(*args)
         return real(*args) if schedule is None else ours(schedule.now(), *args)
 
-    read.__name__ = read.__qualname__ = name
-    read.__module__ = "time"  # so that it is pickled as what it stands for
-    return read
+    return _named(name, read)
 
 
 def _length(name: str, ours: Callable[[Schedule], Any]) -> Callable[[], Any]:
@@ -84,8 +81,13 @@ def _length(name: str, ours: Callable[[Schedule], Any]) -> Callable[[], Any]:
             return _theirs(name)()
         return real() if schedule is None else ours(schedule)
 
+    return _named(name, read)
+
+
+def _named(name: str, read: Callable[..., Any]) -> Callable[..., Any]:
+    """So that it is pickled as what it stands for."""
     read.__name__ = read.__qualname__ = name
-    read.__module__ = "time"  # so that it is pickled as what it stands for
+    read.__module__ = "time"
     return read
 
 

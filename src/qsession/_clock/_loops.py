@@ -16,7 +16,7 @@ from typing import Any
 from qsession._clock._members import Gate, Waiter
 from qsession._clock._real import Real
 from qsession._clock._schedule import Schedule
-from qsession._clock._threads import Slot, processes_at_work
+from qsession._clock._threads import present, processes_at_work
 from qsession._model import SECOND
 
 _Loop: Any = base_events.BaseEventLoop
@@ -29,20 +29,17 @@ _original: dict[str, Callable[..., Any]] = {
 
 def loop_time(self: asyncio.AbstractEventLoop) -> float:
     """``loop.time``."""
-    schedule = Slot.schedule
-    if schedule is None or schedule.member() is None:
-        return float(Real.monotonic())
-    return schedule.monotonic()
+    member = present()
+    return float(Real.monotonic()) if member is None else member.schedule.monotonic()
 
 
 def run_once(self: Any) -> None:
     """One turn of a loop; its selector waits on the schedule from the first turn on."""
-    schedule = Slot.schedule
-    selector = getattr(self, "_selector", None)
-    if schedule is None or schedule.member() is None or selector is None:
+    member, selector = present(), getattr(self, "_selector", None)
+    if member is None or selector is None:
         _original["_run_once"](self)
         return
-    self._selector = _Selector(self, selector, schedule)
+    self._selector = _Selector(self, selector, member.schedule)
     try:
         _original["_run_once"](self)
     finally:
@@ -85,7 +82,7 @@ class _Selector:
             if not (events := self._inner.select(timeout)) and length is not None:
                 self._schedule.sleep(member, length, "an asyncio timer")
             return events
-        waiter = Waiter(self._schedule, member, "an asyncio timer" if length else "asyncio")
+        waiter = Waiter(member, "an asyncio timer" if length else "asyncio")
         self._loop.__dict__[_WAITING] = waiter
         try:
             self._schedule.block(waiter, length, _LoopGate(self._loop, self._inner, waiter))

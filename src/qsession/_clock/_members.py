@@ -38,6 +38,7 @@ class Member:
     """A thread that takes part.
 
     Attributes:
+        schedule: In what.
         name: The thread's name.
         state: ``outside`` while it is blocked in something that cannot be seen, or
             uses the real time.
@@ -50,6 +51,7 @@ class Member:
         watchers: Who waits for its end.
     """
 
+    schedule: Schedule
     name: str
     state: State = "running"
     waiter: Waiter | None = None
@@ -66,7 +68,6 @@ class Waiter:
     """One wait of one member. Stands in for the lock that a Condition would use.
 
     Attributes:
-        schedule: Where it is kept.
         member: Who waits.
         what: What the wait is, for messages.
         deadline: When it ends by itself; None for never.
@@ -78,7 +79,6 @@ class Waiter:
         error: What ends it, if that is an error.
     """
 
-    schedule: Schedule
     member: Member
     what: str
     leap: Leap | None = None
@@ -91,7 +91,7 @@ class Waiter:
 
     def release(self) -> None:
         """End the wait. The name is that of a lock, since ``Condition.notify`` calls it."""
-        self.schedule.notify(self)
+        self.member.schedule.notify(self)
 
 
 class Gate:

@@ -7,7 +7,7 @@ import sys
 import time
 from importlib.machinery import BuiltinImporter
 from importlib.util import module_from_spec
-from types import BuiltinFunctionType, ModuleType
+from types import BuiltinFunctionType, ModuleType, SimpleNamespace
 from typing import Any, Protocol
 
 from qsession._model import SECOND, Instant, Micros
@@ -56,23 +56,12 @@ def _fresh() -> ModuleType:
     return module
 
 
-class Real:
-    """The real functions. Held by a class: aliases in modules are replaced while time is virtual."""
-
-    asctime = staticmethod(_true("asctime"))
-    ctime = staticmethod(_true("ctime"))
-    gmtime = staticmethod(_true("gmtime"))
-    localtime = staticmethod(_true("localtime"))
-    monotonic = staticmethod(_true("monotonic"))
-    monotonic_ns = staticmethod(_true("monotonic_ns"))
-    perf_counter = staticmethod(_true("perf_counter"))
-    perf_counter_ns = staticmethod(_true("perf_counter_ns"))
-    process_time = staticmethod(_true("process_time"))
-    sleep = staticmethod(_true("sleep"))
-    strftime = staticmethod(_true("strftime"))
-    time = staticmethod(_true("time"))
-    time_ns = staticmethod(_true("time_ns"))
-    SimpleQueue: Any = staticmethod(queue.SimpleQueue)
+_NAMES = (
+    *("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time"),
+    *("sleep", "localtime", "gmtime", "strftime", "ctime", "asctime"),
+)
+Real: Any = SimpleNamespace(SimpleQueue=queue.SimpleQueue, **{name: _true(name) for name in _NAMES})
+"""The real functions. Not names of a module, since those are replaced while time is virtual."""
 
 
 class SystemClock:

@@ -84,7 +84,7 @@ class Schedule:
     def wait(self, length: Micros) -> None:
         """Let exactly a length of time pass; others run meanwhile."""
         member = self.join_in()
-        self._rest(Waiter(self, member, "wait", deadline=self._now + max(0, length)))
+        self._rest(Waiter(member, "wait", deadline=self._now + max(0, length)))
         if member.real:
             with self._lock:
                 self._step_out(member)
@@ -114,7 +114,7 @@ class Schedule:
 
     def expect(self, name: str) -> Member:
         """A thread is about to begin: it counts as running before it does."""
-        member = Member(name)
+        member = Member(self, name)
         with self._lock:
             self._members.append(member)
             self._running += 1
@@ -124,7 +124,7 @@ class Schedule:
     def begin(self, member: Member) -> None:
         """The calling thread is the one that was expected; it waits for its turn."""
         self._take(member)
-        self._rest(Waiter(self, member, "its first turn", deadline=self._now))
+        self._rest(Waiter(member, "its first turn", deadline=self._now))
 
     def leave(self, member: Member) -> None:
         """A thread has ended, or never began."""
@@ -180,7 +180,7 @@ class Schedule:
 
     def sleep(self, member: Member, length: Micros, what: str) -> None:
         """A wait that nobody ends; the client's own between two polls may leap."""
-        self.block(Waiter(self, member, what, leap=member.leap), length)
+        self.block(Waiter(member, what, leap=member.leap), length)
 
     def block(self, waiter: Waiter, length: Micros | None, gate: Gate | None = None) -> bool:
         """Wait until somebody ends it or a length of time has passed.
@@ -210,7 +210,7 @@ class Schedule:
         """Let those run who are ready, without a wait."""
         due = self._ready or (self._timed and self._timed[0][0] <= self._now)
         if due and (member := self.member()) is not None:
-            self._rest(Waiter(self, member, "its next turn", deadline=self._now))
+            self._rest(Waiter(member, "its next turn", deadline=self._now))
 
     def notify(self, waiter: Waiter) -> None:
         """End a wait; its thread runs when it is its turn."""

@@ -39,6 +39,12 @@ class Slot:
     schedule: Schedule | None = None
 
 
+def present() -> Member | None:
+    """The calling thread, if time is virtual and it takes part."""
+    schedule = Slot.schedule
+    return None if schedule is None else schedule.member()
+
+
 def micros(seconds: float) -> Micros:
     """A wait as the schedule counts it: nothing that is more than nothing becomes nothing."""
     length = round(seconds * SECOND)
@@ -47,9 +53,8 @@ def micros(seconds: float) -> Micros:
 
 def sleep(seconds: Any, /) -> None:
     """``time.sleep``."""
-    schedule = Slot.schedule
-    member = schedule.member() if schedule is not None else None
-    if schedule is None or member is None:
+    member = present()
+    if member is None:
         Real.sleep(seconds)
         return
     if not isinstance(seconds, (int, float)):
@@ -58,7 +63,7 @@ def sleep(seconds: Any, /) -> None:
         raise ValueError("sleep length must be non-negative")
     if seconds != seconds:  # noqa: PLR0124 - the test for NaN
         raise ValueError("Invalid value NaN (not a number)")
-    schedule.sleep(member, micros(seconds), "time.sleep")
+    member.schedule.sleep(member, micros(seconds), "time.sleep")
 
 
 def _is_for_other_processes() -> bool:
@@ -81,17 +86,16 @@ def processes_at_work() -> bool:
 
 def condition_wait(self: Any, timeout: float | None = None) -> bool:
     """``threading.Condition.wait``, on which events, queues, futures and semaphores stand."""
-    schedule = Slot.schedule
-    member = schedule.member() if schedule is not None else None
-    if schedule is None or member is None or _is_for_other_processes():
+    member = present()
+    if member is None or _is_for_other_processes():
         return bool(_original["wait"](self, timeout))
     if not self._is_owned():
         raise RuntimeError("cannot wait on un-acquired lock")
-    waiter = Waiter(schedule, member, "a wait for another thread")
+    waiter = Waiter(member, "a wait for another thread")
     self._waiters.append(waiter)
     saved = self._release_save()
     try:
-        schedule.block(waiter, None if timeout is None else micros(timeout))
+        member.schedule.block(waiter, None if timeout is None else micros(timeout))
     finally:
         self._acquire_restore(saved)
         if not waiter.notified:
@@ -102,10 +106,11 @@ def condition_wait(self: Any, timeout: float | None = None) -> bool:
 
 def thread_start(self: threading.Thread) -> None:
     """``threading.Thread.start``: a thread that one of ours begins takes part from before its start."""
-    schedule = Slot.schedule
-    if schedule is None or schedule.member() is None or self.ident is not None or _is_for_other_processes():
+    parent = present()
+    if parent is None or self.ident is not None or _is_for_other_processes():
         _original["start"](self)
         return
+    schedule = parent.schedule
     child = schedule.expect(self.name)
     own, run = self.__dict__.get("run"), self.run
 
@@ -136,15 +141,14 @@ def _put_back(thread: threading.Thread, own: Any) -> None:
 
 def thread_join(self: threading.Thread, timeout: float | None = None) -> None:
     """``threading.Thread.join``."""
-    schedule = Slot.schedule
     child: Member | None = self.__dict__.get(_CHILD)
-    member = schedule.member() if schedule is not None else None
-    if schedule is None or member is None or child is None or child is member:
+    member = present()
+    if member is None or child is None or child is member:
         _original["join"](self, timeout)
         return
-    waiter = Waiter(schedule, member, f"the end of {self.name}")
-    schedule.watch(child, waiter)
-    schedule.block(waiter, None if timeout is None else micros(timeout))
+    waiter = Waiter(member, f"the end of {self.name}")
+    member.schedule.watch(child, waiter)
+    member.schedule.block(waiter, None if timeout is None else micros(timeout))
     if waiter.notified:
         # Its last instructions, which wait for nothing.
         _original["join"](self)

@@ -14,7 +14,7 @@ from qsession._clock._members import Leap
 from qsession._clock._moments import Length, from_datetime, read_length, to_datetime
 from qsession._clock._real import SystemClock
 from qsession._clock._schedule import Schedule
-from qsession._clock._threads import Slot, micros
+from qsession._clock._threads import Slot, micros, present
 from qsession._model import SECOND, Instant, Micros
 from qsession.errors import UsageError
 
@@ -205,12 +205,11 @@ def leaping(timeout: float | None) -> Iterator[None]:
     Args:
         timeout: Seconds after which the caller gives up; None for never.
     """
-    schedule = Slot.schedule
-    member = schedule.member() if schedule is not None else None
-    if schedule is None or member is None:
+    member = present()
+    if member is None:
         yield
         return
-    until = None if timeout is None else schedule.now() + micros(timeout)
+    until = None if timeout is None else member.schedule.now() + micros(timeout)
     member.leap, outer = Leap(until), member.leap
     try:
         yield

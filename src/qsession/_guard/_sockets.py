@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from qsession._guard._late import replaced
+from qsession._hosts import as_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     # Not imported: typing takes a child 5 ms.
     from typing import Any, NoReturn
+
+    from qsession._guard._bounds import Bounds
 
 _CONNECTS = ("connect", "connect_ex", "sendto", "sendmsg")
 _SENDMSG_ADDRESS = 3
@@ -40,26 +43,9 @@ class Lead:
 
 
 @contextmanager
-def guarded(
-    may_pass: Callable[[str], bool],
-    refuse: Callable[[str], NoReturn],
-    *,
-    lead: Lead | None = None,
-    may_ask: Callable[[int, bool], bool] | None = None,
-) -> Iterator[None]:
-    """Refuse connections and look-ups, or lead them elsewhere.
-
-    Args:
-        may_pass: Says whether a host name or address may be reached.
-        refuse: Raises for one that may not, with its port where that is what is refused.
-        lead: Names that are led, whatever ``may_pass`` says of them.
-        may_ask: Says whether a port of this machine may be asked, and is told whether by a
-            stream; any may when None.
-
-    Yields:
-        Nothing. The entry points are put back at the end.
-    """
-    ways = _Ways(may_pass, refuse, lead or Lead(lambda name: False, 0), may_ask)
+def guarded_sockets(bounds: Bounds, refuse: Callable[[str], NoReturn], lead: Lead | None) -> Iterator[None]:
+    """Refuse connections and look-ups, or lead them elsewhere, whatever the bounds say of them."""
+    ways = _Ways(bounds, refuse, lead or Lead(lambda name: False, 0))
     with ExitStack() as undo:
         for name in ("gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getnameinfo", "getaddrinfo"):
             undo.enter_context(replaced(socket, name, ways.lookup(name, getattr(socket, name))))
@@ -88,26 +74,19 @@ def is_loopback(host: str) -> bool:
 
 
 class _Ways:
-    def __init__(
-        self,
-        may_pass: Callable[[str], bool],
-        refuse: Callable[[str], NoReturn],
-        lead: Lead,
-        may_ask: Callable[[int, bool], bool] | None,
-    ) -> None:
-        self.may_pass = may_pass
+    def __init__(self, bounds: Bounds, refuse: Callable[[str], NoReturn], lead: Lead) -> None:
+        self.bounds = bounds
         self.refuse = refuse
         self.lead = lead
-        self.may_ask = may_ask
 
     def leads(self, host: object) -> bool:
         """Whether a host is led; raises if it may not be reached either."""
-        text = host.decode("ascii", "replace") if isinstance(host, (bytes, bytearray)) else str(host or "")
+        text = as_text(host)
         if text == LED_ADDRESS and self.lead.port:
             return True
         if self.lead.names(text):
             return True
-        if text and not self.may_pass(text):
+        if text and not self.bounds.may_pass(text):
             self.refuse(text)
         return False
 
@@ -144,9 +123,9 @@ class _Ways:
 
     def _check_port(self, own: socket.socket, address: tuple[Any, ...]) -> None:
         host, port = str(address[0]), address[1]
-        if self.may_ask is None or not isinstance(port, int) or not is_loopback(host):
+        if not isinstance(port, int) or not is_loopback(host):
             return
-        if not self.may_ask(port, own.type == socket.SOCK_STREAM):
+        if not self.bounds.may_ask(port, own.type == socket.SOCK_STREAM):
             self.refuse(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
     def _instead(self, own: socket.socket, address: tuple[Any, ...]) -> tuple[Any, ...]:

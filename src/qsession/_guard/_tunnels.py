@@ -13,44 +13,31 @@ from functools import partial
 
 from qsession._guard._late import once_imported, replaced
 from qsession._guard._sockets import is_loopback
+from qsession._hosts import as_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     # Not imported: typing takes a child 5 ms.
     from typing import Any, NoReturn
 
+    from qsession._guard._bounds import Bounds
+
 _NAME_AT = {"wrap_socket": 5, "wrap_bio": 4}
 """Where the name of a server stands among the arguments, counted with self."""
 
 
 @contextmanager
-def no_detours(
-    may_proxy: Callable[[str, int | None], bool],
-    refuse: Callable[[str], NoReturn],
-    *,
-    may_speak: Callable[[str, int | None], bool],
-) -> Iterator[None]:
-    """Ask no proxy for a host that may not be reached, and speak no TLS under its name.
-
-    Args:
-        may_proxy: Says whether a proxy may be asked for a host name, and is told the port if the
-            proxy is on this machine.
-        refuse: Raises for one that may not be reached.
-        may_speak: Says the same of TLS under a name. Any name may be that of a server of this machine,
-            but those that are known to belong elsewhere.
-
-    Yields:
-        Nothing. Everything is put back at the end.
-    """
+def no_detours(bounds: Bounds, refuse: Callable[[str], NoReturn]) -> Iterator[None]:
+    """Ask no proxy, and speak no TLS, where the bounds say that it leads out."""
 
     def check_proxy(host: str, proxy: Any) -> None:
         port = proxy.port if is_loopback(str(proxy.host)) else None
-        if host and not may_proxy(host, port):
+        if host and not bounds.may_proxy(host, port):
             refuse(host)
 
     def check_name(host: object, connection: object) -> None:
-        name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host or "")
-        if name and not may_speak(name, _port_here(connection)):
+        name = as_text(host)
+        if name and not bounds.may_speak(name, _port_here(connection)):
             refuse(name)
 
     with (

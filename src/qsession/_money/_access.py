@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import TypeAlias
 from urllib.parse import quote, urlsplit
 
@@ -20,7 +19,7 @@ Send: TypeAlias = Callable[[Request], Response]
 
 _PASSED_ON = ("authorization", "service-crn", "ibm-api-version")
 _GRANT_HEADERS = ("accept", "authorization", "content-type")
-_UNAUTHORIZED, _NOT_FOUND = 401, 404
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
 # What an already closed session answers to a cancel is not documented; these are
 # asked about instead of being believed.
 _DOUBTFUL = frozenset({400, 409, 410})
@@ -51,13 +50,34 @@ class Address:
     base: str
     instance: str = field(repr=False)
 
+    @property
+    def server(self) -> tuple[str, str]:
+        """Who answers there, and for which instance: what credentials are for."""
+        parts = urlsplit(self.base)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", self.instance
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A session to cancel, and what is needed for it.
+
+    Attributes:
+        id: Id of the service.
+        base: Base URL of the API.
+        access: Credentials.
+    """
+
+    id: str
+    base: str
+    access: Access = field(repr=False)
+
 
 class Keyring:
     """The latest working credentials of each instance, learned from the client's requests."""
 
     def __init__(self) -> None:
         self._grants: dict[str, Request] = {}
-        self._access: dict[Address, Access] = {}
+        self._access: dict[tuple[str, str], Access] = {}
 
     def learn_grant(self, request: Request, response: Response) -> None:
         """Remember which request gave which token."""
@@ -65,29 +85,22 @@ class Keyring:
         if is_success(response) and token:
             self._grants[token] = replace(request, headers=_pick(request.headers, _GRANT_HEADERS))
 
-    def learn(self, request: Request, response: Response) -> bool:
-        """Remember the credentials of a request that the service accepted.
-
-        Returns:
-            Whether they differ from what was known.
-        """
+    def learn(self, request: Request, response: Response) -> None:
+        """Remember the credentials of a request that the service accepted."""
         headers = _pick(request.headers, _PASSED_ON)
-        if response.status in {_UNAUTHORIZED, 403} or "authorization" not in headers:
-            return False
+        if response.status in {_UNAUTHORIZED, _FORBIDDEN} or "authorization" not in headers:
+            return
         scheme, _, token = headers["authorization"].partition(" ")
         grant = self._grants.get(token) if scheme.lower() == "bearer" else None
-        return self.put(_origin(request), Access(headers, grant))
+        self.put(Address(request.url, headers.get("service-crn", "")), Access(headers, grant))
 
-    def put(self, address: Address, access: Access) -> bool:
-        """Set the credentials of an instance; say whether they are new."""
-        key = _key(address)
-        changed = self._access.get(key) != access
-        self._access[key] = access
-        return changed
+    def put(self, address: Address, access: Access) -> None:
+        """Set the credentials of an instance."""
+        self._access[address.server] = access
 
     def get(self, address: Address) -> Access:
         """The credentials of an instance, without any when none were seen."""
-        return self._access.get(_key(address), Access(MappingProxyType({})))
+        return self._access.get(address.server, Access({}))
 
 
 def ask(access: Access, method: str, url: str, send: Send) -> tuple[Response, Access]:
@@ -103,23 +116,30 @@ def ask(access: Access, method: str, url: str, send: Send) -> tuple[Response, Ac
     return send(Request(method, url, renewed.headers)), renewed
 
 
-def cancel_session(base: str, session_id: str, access: Access, send: Send) -> tuple[str, Access]:
+def cancel_session(target: Target, send: Send) -> tuple[str, Target]:
     """Cancel a session or batch: no queued job will run (documented).
 
     Returns:
-        Why it may still be open, empty when it is closed; and the credentials.
+        Why it may still be open, empty when it is closed; and the target with the
+        credentials that worked.
     """
-    url = session_url(base, session_id)
+    url = session_url(target.base, target.id)
     try:
-        response, access = ask(access, "DELETE", f"{url}/close", send)
+        response, access = ask(target.access, "DELETE", f"{url}/close", send)
+        target = replace(target, access=access)
         if response.status in _DOUBTFUL and _is_closed(access, url, send):
-            return "", access
+            return "", target
     except Exception as error:  # noqa: BLE001 - whatever broke, the other sessions come next
         # The text of a transport's error may quote a proxy's password; its name does not.
-        return type(error).__name__, access
-    if is_success(response) or response.status == _NOT_FOUND:
-        return "", access
-    return f"the service answered {response.status} {response.reason}".rstrip(), access
+        return type(error).__name__, target
+    return ("" if response.status == _NOT_FOUND else problem_of(response)), target
+
+
+def problem_of(response: Response) -> str:
+    """What the service answered, where it did not do what was asked; else nothing."""
+    if is_success(response):
+        return ""
+    return f"the service answered {response.status} {response.reason}".rstrip()
 
 
 def session_url(base: str, session_id: str) -> str:
@@ -152,8 +172,7 @@ def _renew(access: Access, send: Send) -> Access | None:
     token = text(read_object(answer.body), "access_token")
     if not is_success(answer) or not token:
         return None
-    headers = {**access.headers, "authorization": f"Bearer {token}"}
-    return replace(access, headers=MappingProxyType(headers))
+    return replace(access, headers={**access.headers, "authorization": f"Bearer {token}"})
 
 
 def _is_closed(access: Access, url: str, send: Send) -> bool:
@@ -162,13 +181,4 @@ def _is_closed(access: Access, url: str, send: Send) -> bool:
 
 
 def _pick(headers: Mapping[str, str], names: tuple[str, ...]) -> Mapping[str, str]:
-    return MappingProxyType({name: headers[name] for name in names if name in headers})
-
-
-def _origin(request: Request) -> Address:
-    return _key(Address(request.url, request.headers.get("service-crn", "")))
-
-
-def _key(address: Address) -> Address:
-    parts = urlsplit(address.base)
-    return Address(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", address.instance)
+    return {name: headers[name] for name in names if name in headers}

@@ -6,9 +6,10 @@ signal handler that reads it in between sees a ledger, not half of one.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,19 +17,11 @@ from qsession._bodies import read_object
 from qsession._clock import isoformat
 from qsession._endpoints import Call
 from qsession._model import Instant, Request, Response
-from qsession._money import _notes
-from qsession._money._access import Access, Address, Keyring, address_of
+from qsession._money import _messages, _notes
+from qsession._money._access import Access, Address, Keyring, Target, address_of
 from qsession._money._ledger import Job, Ledger, Session
-from qsession._money._observe import (
-    Sighting,
-    closed,
-    is_success,
-    looked,
-    number,
-    observe,
-    text,
-)
-from qsession._money._pipe import State, Target
+from qsession._money._observe import Sighting, is_success, number, observe, text
+from qsession._money._pipe import State
 from qsession._money._watcher import Watcher
 from qsession.errors import BudgetError
 
@@ -68,7 +61,6 @@ class Book:
         self._keys = Keyring()
         self._where: dict[str, Address] = {}
         self._noted: set[str] = set()
-        self._left: set[str] = set()
         self._unanswered: dict[str, Instant] = {}
         self._count = 0
 
@@ -114,16 +106,16 @@ class Book:
         with self.lock:
             job = self.ledger.jobs.get(job_id)
             if job is not None and not job.session:
-                self._left.add(job_id)
+                self._noted.add(job_id)
 
     def answered(self, flight: Flight, call: Call, request: Request, response: Response, at: Instant) -> None:
         """Enter an answer; a session that it created is noted when this returns.
 
         Raises:
-            OSError: If a note could not be written.
-            BudgetError: QS605 if the watcher is gone and cannot be started again.
+            BudgetError: QS605 if the watcher is gone and cannot be started again, QS606
+                if a note could not be written.
         """
-        with self.lock:
+        with self._change():
             if call.endpoint.name == "iam.token":
                 self._keys.learn_grant(request, response)
             elif call.endpoint.family == "runtime":
@@ -133,14 +125,14 @@ class Book:
 
     def seen(self, call: Call, response: Response, seen: Sighting) -> None:
         """Enter the answer to a question of the guard's own."""
-        with self.lock:
+        with self._change():
             self.ledger = observe(self.ledger, call, response, seen)
             self._sync()
 
     def looked(self, item: Session | Job, at: Instant) -> None:
         """Enter that the guard is about to ask about an item."""
         with self.lock:
-            self.ledger = looked(self.ledger, item, at)
+            self.ledger = self.ledger.looked(item, at)
 
     def closed(self, session_id: str, at: Instant) -> None:
         """Enter that a session is closed.
@@ -148,10 +140,9 @@ class Book:
         A note or a word to the watcher that fails here only costs one needless
         request later, while an error would keep the next session open.
         """
-        with self.lock:
-            self.ledger = closed(self.ledger, session_id, at)
-            with contextlib.suppress(OSError, BudgetError):
-                self._sync()
+        with suppress(BudgetError), self._change():
+            self.ledger = self.ledger.closed(session_id, at)
+            self._sync()
 
     def renewed(self, item_id: str, access: Access) -> None:
         """Keep the credentials that the last request about an item worked with."""
@@ -167,15 +158,15 @@ class Book:
             command: Collects them.
 
         Raises:
-            OSError: If a note could not be written.
+            BudgetError: QS605 or QS606 if it could not be noted.
         """
-        with self.lock:
+        self.prepare()
+        with self._change():
             batches = self.ledger.open_sessions()
-            for session in batches:
-                _notes.add(self.folder, replace(self._note(session), parked=command))
-            for job in self.ledger.unfinished_jobs():
-                if not job.session:
-                    _notes.add(self.folder, replace(self._job_note(job), parked=command))
+            left: list[Session | Job] = [*batches]
+            left += [job for job in self.ledger.unfinished_jobs() if not job.session]
+            for item in left:
+                _notes.add(self.folder, replace(self._note(item), parked=command))
             for session in batches:
                 self._noted.discard(session.id)
                 self.ledger = self.ledger.with_session(replace(session, own=False))
@@ -183,9 +174,7 @@ class Book:
 
     def targets(self) -> tuple[Target, ...]:
         """The open sessions, with what it takes to cancel them. Takes no lock."""
-        return tuple(
-            Target(s.id, self._where[s.id].base, self.access(s.id)) for s in self.ledger.open_sessions()
-        )
+        return tuple(Target(s.id, self.base(s.id), self.access(s.id)) for s in self.ledger.open_sessions())
 
     def access(self, item_id: str) -> Access:
         """Credentials for a session or job."""
@@ -207,6 +196,14 @@ class Book:
         with self.lock:
             if self._watcher is not None:
                 self._watcher.leave()
+
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        with self.lock:
+            try:
+                yield
+            except OSError as error:
+                raise _messages.no_notes(self.folder, error) from error
 
     def _name(self, what: str, at: Instant) -> str:
         self._count += 1
@@ -244,25 +241,16 @@ class Book:
         for session_id in still_open.keys() - self._noted:
             _notes.add(self.folder, self._note(still_open[session_id]))
             self._noted.add(session_id)
-        for session_id in self._noted - still_open.keys():
-            _notes.forget(self.folder, session_id)
-            self._noted.discard(session_id)
+        # Of jobs only those have a note that were parked before they were taken up.
+        unfinished = {job.id for job in self.ledger.unfinished_jobs()}
+        for item_id in self._noted - still_open.keys() - unfinished:
+            _notes.forget(self.folder, item_id)
+            self._noted.discard(item_id)
 
-        for job_id in [j for j in self._left if self.ledger.jobs[j].finished is not None]:
-            _notes.forget(self.folder, job_id)
-            self._left.discard(job_id)
-
-    def _job_note(self, job: Job) -> _notes.OpenNote:
-        pid = os.getpid()
-        return _notes.OpenNote(
-            job.id, "job", job.backend, self._where[job.id].base, job.looked, pid, _notes.born(pid)
-        )
-
-    def _note(self, session: Session) -> _notes.OpenNote:
-        pid, base = os.getpid(), self._where[session.id].base
-        return _notes.OpenNote(
-            session.id, session.mode, session.backend, base, session.looked, pid, _notes.born(pid)
-        )
+    def _note(self, item: Session | Job) -> _notes.OpenNote:
+        kind, pid = "job" if isinstance(item, Job) else item.mode, os.getpid()
+        base = self.base(item.id)
+        return _notes.OpenNote(item.id, kind, item.backend, base, item.looked, pid, _notes.born(pid))
 
 
 def _may_exist(response: Response) -> bool:

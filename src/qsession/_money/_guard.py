@@ -13,9 +13,10 @@ from qsession._bodies import read_object
 from qsession._clock import Clock
 from qsession._endpoints import Call
 from qsession._model import SECOND, Instant, Request, Response
-from qsession._money import _errands, _messages
+from qsession._money import _messages
 from qsession._money._access import Send
 from qsession._money._book import Book, Flight
+from qsession._money._errands import Errands
 from qsession._money._ledger import DEFAULT_JOB_SECONDS
 from qsession._money._observe import is_success, number, text
 from qsession._money._pace import OF_THIS_PROCESS, Pace
@@ -72,10 +73,10 @@ class MoneyGuard:
     ) -> None:
         self._budget = budget_seconds
         self._clock = clock
-        self._send = send
         self._look_seconds = look_seconds
         self._watcher = Watcher() if reaper else None
         self._book = Book(folder, self._watcher)
+        self._errands = Errands(self._book, clock, send)
         self._pace = pace or OF_THIS_PROCESS
         self._flights: dict[int, Flight] = {}
         self._given_up: set[str] = set()
@@ -83,7 +84,7 @@ class MoneyGuard:
         self._exceeded: BudgetError | None = None
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
-        self._termination = Termination(self._cancel_before_death)
+        self._termination = Termination(self._errands.cancel_before_death)
         self._owner = 0
         self._ended: Instant | None = None
 
@@ -150,17 +151,13 @@ class MoneyGuard:
                 be noted; it is cancelled by then.
         """
         flight = self._flights.pop(threading.get_ident(), Flight(at))
-        try:
-            self._book.answered(flight, call, request, response, at)
-        except (BudgetError, OSError) as error:
-            self._cancel_open("not noted")
-            raise self._as_budget_error(error) from error
+        self._enter(flight, call, request, response, at)
         if call.endpoint.family != "runtime":
             return
         self._enforce(at)
         if self._stopped and call.endpoint.name not in _ENDINGS:
             # This answer may have brought a session that the stop did not know of.
-            self._cancel_open("limit reached")
+            self._errands.cancel_open("limit reached")
             self._refuse_when_stopped(at)
 
     def resumed(self, call: Call, request: Request, response: Response, sent: Instant, at: Instant) -> None:
@@ -184,11 +181,7 @@ class MoneyGuard:
             flight = self._book.session_asked(sent)
         elif name == "jobs.create":
             flight = self._book.job_asked(call, request, sent)
-        try:
-            self._book.answered(flight, call, request, response, at)
-        except (BudgetError, OSError) as error:
-            self._cancel_open("not noted")
-            raise self._as_budget_error(error) from error
+        self._enter(flight, call, request, response, at)
         if name == "jobs.create" and is_success(response):
             self._book.taken_up(text(read_object(response.body), "id"))
         elif name in _GIVEN_UP:
@@ -200,7 +193,7 @@ class MoneyGuard:
         Returns:
             What the run waits for in vain, line by line.
         """
-        problems = _errands.gone(self._book, self._clock, self._send, given_up=self._given_up)
+        problems = self._errands.gone(given_up=self._given_up)
         self._start_thread()
         return problems
 
@@ -220,11 +213,7 @@ class MoneyGuard:
         Raises:
             BudgetError: QS606 if that cannot be noted; then it is cancelled at the end, as ever.
         """
-        try:
-            self._book.prepare()
-            self._book.park(command)
-        except OSError as error:
-            raise self._as_budget_error(error) from error
+        self._book.park(command)
 
     def close_all(self, reason: str) -> None:
         """Cancel every session and batch of this run that is not known to be closed.
@@ -235,7 +224,7 @@ class MoneyGuard:
         Raises:
             BudgetError: QS604, after all were tried, naming those that may be open.
         """
-        if problems := self._cancel_open(reason):
+        if problems := self._errands.cancel_open(reason):
             raise _messages.not_cancelled(problems, watched=self._watcher is not None)
 
     def spent(self, at: Instant) -> float:
@@ -256,12 +245,19 @@ class MoneyGuard:
         """
         try:
             for item in self._book.ledger.stale(self._clock.now(), self._patience())[:_LOOKS_AT_ONCE]:
-                _errands.ask_about(self._book, item, self._clock, self._send)
+                self._errands.ask_about(item)
             self._enforce(self._clock.now())
-        except (BudgetError, OSError) as error:
+        except BudgetError as error:
             # Nobody stands above the thread to catch it, so the run raises it.
-            self._cancel_open("not noted")
-            self._exceeded, self._stopped = self._as_budget_error(error), True
+            self._errands.cancel_open("not noted")
+            self._exceeded, self._stopped = error, True
+
+    def _enter(self, flight: Flight, call: Call, request: Request, response: Response, at: Instant) -> None:
+        try:
+            self._book.answered(flight, call, request, response, at)
+        except BudgetError:
+            self._errands.cancel_open("not noted")
+            raise
 
     def _admit_session(self, request: Request, at: Instant) -> Flight:
         asked = number(read_object(request.body), "max_ttl")
@@ -297,7 +293,7 @@ class MoneyGuard:
     def _refuse_when_stopped(self, at: Instant) -> None:
         if self._stopped:
             # While another thread is still cancelling, there is no final word yet.
-            raise self._exceeded or self._limit(self.spent(at), self.ledger(at), ())
+            raise self._exceeded or _messages.limit_reached(self.spent(at), self._budget, self.ledger(at), ())
 
     def _enforce(self, at: Instant) -> None:
         with self._book.lock:
@@ -305,20 +301,8 @@ class MoneyGuard:
             if self._stopped or spent <= self._budget:
                 return
             self._stopped = True
-        still_open = self._cancel_open("limit reached")
-        running = _errands.cancel_jobs(self._book, self._send)
-        jobs = tuple(f"job {job_id} may still run: {problem}" for job_id, problem in running)
-        self._exceeded = self._limit(spent, lines, (*still_open, *jobs))
-
-    def _limit(self, spent: float, lines: tuple[str, ...], left: tuple[str, ...]) -> BudgetError:
-        return _messages.limit_reached(spent, self._budget, lines, left)
-
-    def _cancel_open(self, reason: str) -> tuple[str, ...]:
-        problems = _errands.cancel_open(self._book, self._clock, self._send)
-        return tuple(f"{session_id} may still be open ({reason}): {why}" for session_id, why in problems)
-
-    def _cancel_before_death(self) -> None:
-        _errands.cancel_before_death(self._book, self._clock, self._send)
+        left = (*self._errands.cancel_open("limit reached"), *self._errands.cancel_jobs())
+        self._exceeded = _messages.limit_reached(spent, self._budget, lines, left)
 
     def _close_at_end(self, error: BaseException | None) -> None:
         try:
@@ -328,11 +312,6 @@ class MoneyGuard:
             if error is None:
                 raise
             error.add_note(str(problem))
-
-    def _as_budget_error(self, error: BudgetError | OSError) -> BudgetError:
-        if isinstance(error, BudgetError):
-            return error
-        return _messages.no_notes(self._book.folder, error)
 
     def _patience(self) -> int:
         left = self._budget - self.spent(self._clock.now())

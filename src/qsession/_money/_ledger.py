@@ -139,6 +139,20 @@ class Ledger:
             Session(job.session, "dedicated", job.backend, job.idle, job.looked, own=False)
         )
 
+    def looked(self, item: Session | Job, at: Instant) -> Ledger:
+        """Enter that an item was asked about, whatever comes back."""
+        session, job = self.sessions.get(item.id), self.jobs.get(item.id)
+        if isinstance(item, Session):
+            return self if session is None else self.with_session(replace(session, looked=at))
+        return self if job is None else self.with_job(replace(job, looked=at))
+
+    def closed(self, session_id: str, at: Instant) -> Ledger:
+        """Enter that a session is closed since a moment at the latest."""
+        session = self.sessions.get(session_id)
+        if session is None or session.closed is not None:
+            return self
+        return self.with_session(replace(session, closed=at))
+
     def without_job(self, job_id: str) -> Ledger:
         """Drop a submission that the service refused."""
         return replace(self, jobs=MappingProxyType({k: v for k, v in self.jobs.items() if k != job_id}))

@@ -13,14 +13,14 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from qsession._model import Instant
 from qsession._money import _messages
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_NUMBERS = frozenset({"created", "pid"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,22 +174,10 @@ def _sync_folder(folder: Path) -> None:
 
 def _load(path: Path) -> OpenNote:
     try:
-        value: object = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        told: dict[str, object] = {"parked": "", **json.loads(path.read_text(encoding="utf-8"))}
+        note = {field.name: told[field.name] for field in fields(OpenNote)}
+        if any(not isinstance(note[name], int if name in _NUMBERS else str) for name in note):
+            raise TypeError
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise _messages.unreadable_note(path) from error
-    if not isinstance(value, dict):
-        raise _messages.unreadable_note(path)
-    return _note(value, path)
-
-
-def _note(fields: Mapping[str, object], path: Path) -> OpenNote:
-    texts = [fields.get(name) for name in ("id", "kind", "backend", "base", "born")]
-    numbers = [fields.get(name) for name in ("created", "pid")]
-    if not all(isinstance(t, str) for t in texts) or not all(isinstance(n, int) for n in numbers):
-        raise _messages.unreadable_note(path)
-    session_id, kind, backend, base, start = (str(t) for t in texts)
-    created, pid = (int(str(n)) for n in numbers)
-    command = fields.get("parked", "")
-    if not isinstance(command, str):
-        raise _messages.unreadable_note(path)
-    return OpenNote(session_id, kind, backend, base, created, pid, start, command)
+    return OpenNote(**note)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from qsession._bodies import read_object
 from qsession._endpoints import Call
 from qsession._model import Instant, Response
-from qsession._money._ledger import Job, Ledger, Session
+from qsession._money._ledger import Job, Ledger
 
 _FINAL = frozenset({"completed", "cancelled", "failed", "cancelled - ran too long"})
 _NO_FIELDS: Mapping[str, object] = {}
@@ -50,7 +50,7 @@ def observe(ledger: Ledger, call: Call, response: Response, seen: Sighting) -> L
         case "sessions.get":
             ledger = _session(ledger, call.ids["session"], fields, seen)
         case "sessions.cancel":
-            ledger = closed(ledger, call.ids["session"], seen.at)
+            ledger = ledger.closed(call.ids["session"], seen.at)
         case "jobs.get":
             ledger = _job(ledger, call.ids["job"], fields, seen)
         case "jobs.metrics":
@@ -58,23 +58,6 @@ def observe(ledger: Ledger, call: Call, response: Response, seen: Sighting) -> L
         case "jobs.list":
             ledger = _jobs(ledger, fields, seen)
     return ledger
-
-
-def closed(ledger: Ledger, session_id: str, at: Instant) -> Ledger:
-    """Enter that a session is closed since a moment at the latest."""
-    session = ledger.sessions.get(session_id)
-    if session is None or session.closed is not None:
-        return ledger
-    return ledger.with_session(replace(session, closed=at))
-
-
-def looked(ledger: Ledger, item: Session | Job, at: Instant) -> Ledger:
-    """Enter that an item was asked about, whatever came back."""
-    if isinstance(item, Session):
-        session = ledger.sessions.get(item.id)
-        return ledger if session is None else ledger.with_session(replace(session, looked=at))
-    job = ledger.jobs.get(item.id)
-    return ledger if job is None else ledger.with_job(replace(job, looked=at))
 
 
 def is_success(response: Response) -> bool:

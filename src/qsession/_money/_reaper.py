@@ -12,15 +12,15 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
+from contextlib import suppress
 
 import requests
 
 from qsession._clock import Clock, SystemClock
 from qsession._model import SECOND, Request, Response
 from qsession._money import _notes
-from qsession._money._access import Send, cancel_session
-from qsession._money._pipe import State, Target, decode
+from qsession._money._access import Send, Target, cancel_session
+from qsession._money._pipe import State, decode
 from qsession._money._watcher import READY
 
 PATIENCE = 60 * SECOND
@@ -82,10 +82,12 @@ def reap(state: State, send: Send, clock: Clock) -> tuple[str, ...]:
 
 
 def _cancel(state: State, target: Target, send: Send) -> Target | None:
-    problem, access = cancel_session(target.base, target.id, target.access, send)
+    problem, target = cancel_session(target, send)
     if problem:
-        return replace(target, access=access)
-    _notes.forget(state.folder, target.id)
+        return target
+    # A note that stays costs the doctor one question, while an error would leave the other sessions open.
+    with suppress(OSError):
+        _notes.forget(state.folder, target.id)
     return None
 
 

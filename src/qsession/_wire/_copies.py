@@ -8,14 +8,8 @@ anything else goes the slower way.
 from __future__ import annotations
 
 import datetime
-import io
-import pickle
-import threading
 from collections.abc import Callable
-from functools import wraps
 from typing import Any, TypeAlias
-
-from qsession._kept import uncollected
 
 _MODELS = "qiskit_ibm_runtime.models."
 
@@ -136,53 +130,3 @@ def _dict_maker(value: dict[Any, Any], seen: set[int]) -> Make:
         return made
 
     return make
-
-
-def quick_deepcopy(original: Callable[..., Any]) -> Callable[..., Any]:
-    """The client copies the configuration of every backend that it makes."""
-
-    @wraps(original)
-    def deepcopy(value: Any, *memo: Any) -> Any:
-        if memo or not _is_model(type(value)):
-            return original(value, *memo)
-        written = io.BytesIO()
-        pickler = _ModelPickler(written, pickle.HIGHEST_PROTOCOL)
-        try:
-            pickler.dump(value)
-        except (_Strange, pickle.PicklingError):
-            return original(value)
-        _held.atoms = pickler.atoms
-        with uncollected():
-            return pickle.loads(written.getbuffer())  # noqa: S301 - written some lines above
-
-    return deepcopy
-
-
-_MOMENTS = (datetime.datetime, datetime.timedelta, datetime.tzinfo)
-_held = threading.local()
-
-
-def _atom(index: int) -> Any:
-    return _held.atoms[index]
-
-
-class _ModelPickler(pickle.Pickler):
-    """Pickles graphs of models. What cannot change is handed on as it is."""
-
-    def __init__(self, file: io.BytesIO, protocol: int) -> None:
-        super().__init__(file, protocol)
-        self.atoms: list[object] = []
-
-    def reducer_override(self, value: object) -> Any:
-        """Asked for whatever is no plain number, text, list, dict or tuple."""
-        kind = type(value)
-        if isinstance(value, _MOMENTS) and kind.__module__.startswith(
-            ("datetime", "dateutil.", "freezegun.")
-        ):
-            # While time is virtual, the class of a moment does not go by its own name.
-            self.atoms.append(value)
-            return _atom, (len(self.atoms) - 1,)
-        named = value if isinstance(value, type) else kind
-        if named is complex or _is_model(named) or value is _atom:
-            return NotImplemented  # in the usual way
-        raise _Strange

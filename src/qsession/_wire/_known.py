@@ -80,14 +80,15 @@ def keeping(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def from_server_data(*args: Any, **kwargs: Any) -> Any:
         key = _key(original.__name__, args, kwargs)
-        known = None if key is None else _known.get(key)
-        if known is not None:
-            return late(known)
-        made = original(*args, **kwargs)
-        parts = None if key is None else recipes(made)
-        if key is not None and parts is not None:
-            _known.put(key, Original(type(made), parts))
-        return made
+        if key is None:
+            return original(*args, **kwargs)
+        known = _known.get(key)
+        if known is None:
+            made = original(*args, **kwargs)
+            if (parts := recipes(made)) is None:
+                return made
+            _known.put(key, known := Original(type(made), parts))
+        return late(known)
 
     return from_server_data
 

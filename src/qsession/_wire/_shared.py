@@ -32,7 +32,6 @@ import requests.sessions
 import requests.utils
 from requests import Response
 
-from qsession._wire._copies import quick_deepcopy
 from qsession._wire._known import asked_by_the_client, is_asked_by_the_client, keeping, parsed_late
 from qsession._wire._late import LateContext, late, original_of
 
@@ -150,12 +149,12 @@ def _reading_originals(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _copying(original: Callable[..., Any]) -> Callable[..., Any]:
-    quick = quick_deepcopy(original)
+    """The client copies the configuration of every backend that it makes."""
 
     @wraps(original)
     def deepcopy(value: Any, *memo: Any) -> Any:
         kept = None if memo else original_of(value)
-        return quick(value, *memo) if kept is None else late(kept)
+        return original(value, *memo) if kept is None else late(kept)
 
     return deepcopy
 

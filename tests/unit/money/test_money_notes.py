@@ -15,9 +15,9 @@ from money_fakes import BASE, FakeClock, FakeService, runtime
 
 from qsession._model import SECOND, Request
 from qsession._money import OpenNote, _notes, forget, leftovers
-from qsession._money._access import Access
+from qsession._money._access import Access, Target
 from qsession._money._pace import Pace
-from qsession._money._pipe import State, Target, decode, encode
+from qsession._money._pipe import State, decode, encode
 from qsession._money._reaper import reap
 from qsession._money._watcher import Watcher
 from qsession.errors import BudgetError
@@ -164,6 +164,21 @@ def test_reap_renews_an_expired_token(folder: Path) -> None:
     grant = Request("POST", "https://iam.cloud.ibm.com/identity/token")
     targets = tuple(replace(t, access=replace(t.access, grant=grant)) for t in state.targets)
     assert reap(replace(state, targets=targets), service, FakeClock()) == ()
+
+
+def test_reap_goes_on_where_a_note_cannot_be_dropped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next session matters more than the file of this one."""
+
+    def forget(_folder: Path, _session: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(_notes, "forget", forget)
+    service = FakeService()
+    state = open_state(folder, service)
+    service.sessions["session-2"] = {"id": "session-2", "state": "open"}
+    second = replace(state.targets[0], id="session-2")
+    assert reap(replace(state, targets=(*state.targets, second)), service, FakeClock()) == ()
+    assert {session["state"] for session in service.sessions.values()} == {"closed"}
 
 
 def test_watcher_that_does_not_come_up_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

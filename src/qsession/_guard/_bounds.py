@@ -1,4 +1,4 @@
-"""What a process of a replay may reach: itself, what it started, and whom the user allowed."""
+"""What a process may reach: a run its own process tree, and the tests round it all but the service."""
 
 from __future__ import annotations
 
@@ -12,8 +12,43 @@ from qsession._hosts import is_service
 _ANY = -1
 
 
-class Fence:
-    """Says of hosts and ports whether they lie within.
+class Bounds:
+    """What the guard asks, and what holds where nobody says otherwise."""
+
+    def may_pass(self, host: str) -> bool:
+        """Whether a host may be reached or looked up."""
+        raise NotImplementedError
+
+    def may_proxy(self, host: str, _port: int | None) -> bool:
+        """Whether a proxy may be asked for a host.
+
+        Args:
+            host: A name.
+            _port: That of the proxy, if it is on this machine.
+        """
+        return self.may_pass(host)
+
+    def may_speak(self, _host: str, _port: int | None) -> bool:
+        """Whether TLS may be spoken under a name: any may be that of a server of this machine.
+
+        Args:
+            _host: The name.
+            _port: The port at the other end, if that is this machine.
+        """
+        return True
+
+    def may_ask(self, _port: int, _is_stream: bool) -> bool:
+        """Whether a port of this machine may be asked.
+
+        Args:
+            _port: The port.
+            _is_stream: Whether by TCP; else by UDP.
+        """
+        return True
+
+
+class Fence(Bounds):
+    """Round a run: nobody but this machine's own, and whom the user allowed.
 
     Args:
         allowed: Hosts that may be reached, such as ``example.org``, and ports of this machine
@@ -29,24 +64,19 @@ class Fence:
         self._listeners = Listeners(os.getpid() if root is None else root)
 
     def may_pass(self, host: str) -> bool:
-        """Whether a host may be reached or looked up."""
-        return is_loopback(host) or self.names(host)
-
-    def names(self, host: str) -> bool:
-        """Whether a host was allowed by its name."""
-        return host.lower().rstrip(".") in self._hosts
-
-    def may_proxy(self, host: str, _port: int | None) -> bool:
-        """Whether a proxy may be asked for a host: nobody knows what a proxy on this machine does."""
-        return self.may_pass(host)
+        """This machine, and what was allowed."""
+        return is_loopback(host) or self._names(host)
 
     def may_speak(self, host: str, _port: int | None) -> bool:
-        """Whether TLS may be spoken under a name: under the service's with nobody."""
-        return not is_service(host) or self.names(host)
+        """Under the service's names with nobody."""
+        return not is_service(host) or self._names(host)
 
     def may_ask(self, port: int, is_stream: bool) -> bool:
-        """Whether a port of this machine may be asked."""
+        """Those of the tree, and what was allowed."""
         return not self._ports.isdisjoint((_ANY, port)) or self._listeners.may_ask(port, is_stream)
+
+    def _names(self, host: str) -> bool:
+        return host.lower().rstrip(".") in self._hosts
 
 
 def _parted(text: str) -> tuple[str, int]:
@@ -57,8 +87,8 @@ def _parted(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-class Border:
-    """Says of hosts whether they lie outside of what a whole run of tests keeps off.
+class Border(Bounds):
+    """Round a whole run of tests: everybody but a few.
 
     Args:
         is_barred: Says whether nobody may reach a host.
@@ -70,9 +100,13 @@ class Border:
         self._listeners = Listeners(os.getpid() if root is None else root)
 
     def may_pass(self, host: str) -> bool:
-        """Whether a host may be reached or looked up."""
+        """Whoever is not barred."""
         return not self._is_barred(host)
 
     def may_speak(self, host: str, port: int | None) -> bool:
-        """Whether to speak under a name with somebody: a test may have a server that has a barred one."""
+        """With a server of the tree also under a barred name: a test may have one of its own."""
         return not self._is_barred(host) or (port is not None and self._listeners.may_ask(port, True))
+
+    def may_proxy(self, host: str, port: int | None) -> bool:
+        """The same of a proxy: one of the tree knows no way that is barred."""
+        return self.may_speak(host, port)
