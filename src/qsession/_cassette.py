@@ -144,7 +144,7 @@ def _opened(text: str, where: str) -> tuple[Mapping[str, Any], dict[str, Any], l
     head = metadata.get("qsession") if isinstance(metadata, dict) else None
     entries = document.get("interactions")
     if not isinstance(head, dict) or not head or not isinstance(entries, list):
-        raise no_cassette(where, "it has no metadata.qsession and interactions, which qsession writes")
+        raise _headless(where, document)
     if head.get("format") != FORMAT:
         raise _other_format(_at(where, text, *_HEAD, "format"), head.get("format"))
     return document, head, entries
@@ -363,6 +363,14 @@ def _at(where: str, text: str, *path: str | int) -> str:
         elif isinstance(node, yaml.MappingNode):
             node = next((value for name, value in node.value if name.value == step), node)
     return where if node is None else f"{where}, line {node.start_mark.line + 1}"
+
+
+def _headless(where: str, document: Mapping[str, object]) -> CassetteError:
+    refusal = no_cassette(where, "it has no metadata.qsession and interactions, which qsession writes")
+    if isinstance(document.get("interactions"), list) and "version" in document:
+        # Those of vcrpy have no more.
+        refusal.fix = "qsession migrate with this file, if vcrpy or pytest-recording wrote it"
+    return refusal
 
 
 def _other_format(where: str, number: object) -> CassetteError:

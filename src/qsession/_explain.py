@@ -11,9 +11,12 @@ from qsession import _meaning
 from qsession._bodies import read_object
 from qsession._endpoints import Call
 from qsession._hosts import is_service
+from qsession._invented import moment
 from qsession._model import MEANING, SECOND, Interaction, Match, Micros, Place, Request
 from qsession.errors import ReplayMismatch
 
+_QUARTER: Micros = 900 * SECOND
+_FARTHEST: Micros = 26 * 3600 * SECOND
 _NEAREST = 3
 _LINES = 6
 _UNDECIDED = "cannot be "
@@ -99,8 +102,19 @@ def no_read(key: _meaning.Key, others: Iterable[_meaning.Key], place: Place) -> 
 
 def no_moment(key: _meaning.Key, write: Interaction, place: Place, *, sent: bool) -> ReplayMismatch:
     """A read on the other side of a write than all its recorded answers."""
+    return no_state(key, _side(write, sent=sent), place)
+
+
+def no_state(key: _meaning.Key, words: str, place: Place) -> ReplayMismatch:
+    """A read of a moment for which no answer was recorded.
+
+    Args:
+        key: What is asked.
+        words: When its answers were recorded.
+        place: Where the replay stands.
+    """
     what = "The code under test reads something at a moment that was not recorded. Nothing was sent."
-    return _mismatch("QS301", what, [f"asked: {key}", _side(write, sent=sent)], place)
+    return _mismatch("QS301", what, [f"asked: {key}", words], place)
 
 
 def other_order(
@@ -308,8 +322,27 @@ def _nearest(key: _meaning.Key, others: Iterable[_meaning.Key]) -> list[str]:
 
 
 def _elsewhere(key: _meaning.Key, other: _meaning.Key) -> str:
-    """What tells two requests apart that read the same."""
-    return ", on another instance" if str(key) == str(other) and key.instance != other.instance else ""
+    """What tells two requests apart that read the same, or nearly so."""
+    if str(key) == str(other) and key.instance != other.instance:
+        return ", on another instance"
+    if shift := _zones_apart(key, other):
+        return f", {shift:g} h apart: a datetime without a time zone is of the machine's own"
+    return ""
+
+
+def _zones_apart(key: _meaning.Key, other: _meaning.Key) -> float:
+    """By how many hours the moments of two queries differ, if by nothing else and as time zones do; or 0."""
+    if (key.path, [n for n, _ in key.query]) != (other.path, [n for n, _ in other.query]):
+        return 0
+    pairs = [(a, b) for a, b in zip(key.query, other.query, strict=True) if a != b]
+    shifts = set()
+    for (name, mine), (_, recorded) in pairs:
+        moments = moment(mine), moment(recorded)
+        if not name.endswith(_meaning.MOMENTS) or None in moments:
+            return 0
+        shifts.add(abs((moments[0] or 0) - (moments[1] or 0)))
+    shift = shifts.pop() if len(shifts) == 1 else 0
+    return shift / (3600 * SECOND) if not shift % _QUARTER and shift <= _FARTHEST else 0
 
 
 def _name(interaction: Interaction) -> str:

@@ -14,6 +14,15 @@ RESERVED = frozenset(
 )
 """Names that Windows keeps for itself, whatever follows behind a point."""
 
+_KEY = 44
+_TOKEN = re.compile(
+    r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}|crn:v1:|(?<![\w/-])a/[0-9a-fA-F]{32}\b", re.IGNORECASE
+)
+_WORD = re.compile(rf"[A-Za-z0-9_-]{{{_KEY},}}")
+# Between characters of two kinds: about 25 in a key that was drawn, few in names.
+_TURN = re.compile(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[a-z0-9])|(?<=[0-9])(?=[A-Za-z])")
+_MOST_TURNS = 12
+
 ATTRIBUTES = "# Written by qsession: digests need the bytes as they are.\n*.yaml text eol=lf\n*.gz binary\n"
 """What ``.gitattributes`` in a cassette folder says, so that line endings stay."""
 
@@ -52,6 +61,26 @@ def cassette_path(
     """
     parts = [_plain(part) for part in Path(test_file).with_suffix("").parts if part not in ("..", "/")]
     return folder.joinpath(*parts, _file_name(test_name, sorted(parameters)) + ".yaml")
+
+
+def looks_secret(text: str) -> bool:
+    """Whether an API key, a token or a CRN stands in a text: nothing is called after that.
+
+    IBM Cloud's API keys are 44 letters and digits (observed by others in published output).
+
+    Args:
+        text: The value of a parameter, or the id of a test.
+    """
+    return _TOKEN.search(text) is not None or any(map(_holds_key, _WORD.findall(text)))
+
+
+def _holds_key(word: str) -> bool:
+    windows = (word[start : start + _KEY] for start in range(len(word) - _KEY + 1))
+    return any(len(_TURN.findall(window)) > _MOST_TURNS and _is_mixed(window) for window in windows)
+
+
+def _is_mixed(window: str) -> bool:
+    return min(sum(map(kind, window)) for kind in (str.isupper, str.islower, str.isdigit)) > 1
 
 
 def journal_path(scratch: Path, cassette: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -74,6 +74,11 @@ class Write:
         return _meaning.tags(self.call, self.interaction.request)
 
     @property
+    def drives(self) -> bool:
+        """Whether what comes after it comes later if it does: a job runs on while its tags are set."""
+        return self.call.endpoint.name != "jobs.tags"
+
+    @property
     def took_effect(self) -> bool:
         return self.interaction.response.status < 400
 
@@ -105,7 +110,7 @@ class Known:
         next_write: When the first unsent one was recorded.
         since: Those whose change must show as soon as they are answered, in their order.
         between: One that stands between now and every recorded state, if there is one.
-        anchor: The last one that was sent; the states are counted from it.
+        anchor: The last one that was sent and drives what is read; the states are counted from it.
     """
 
     version: int
@@ -123,6 +128,7 @@ class Order:
     Attributes:
         allow_unused: Whether recorded writes may be left out.
         match: How alike a job must be to a recorded one.
+        alone: Whether all comes from one thread, so that no order is chance.
         writes: All writes, by what they ask.
         version: How many were sent.
         latest: The one that was sent last.
@@ -130,6 +136,7 @@ class Order:
 
     allow_unused: bool = False
     match: Match = MEANING
+    alone: Callable[[], bool] = lambda: False
     writes: dict[_meaning.Key, list[Write]] = field(default_factory=dict)
     version: int = 0
     latest: Write | None = None
@@ -231,7 +238,7 @@ class Order:
                 min((w.at for w in read.barrier if not w.sent), default=None),
                 tuple(_since(read)),
                 self._between(read),
-                max(sent, key=lambda w: (w.sent_at, w.at), default=None),
+                max((w for w in sent if w.drives), key=lambda w: (w.sent_at, w.at), default=None),
             )
         return known
 
@@ -240,8 +247,11 @@ class Order:
 
         One to the thing itself does so alone. Others, such as the jobs of a session, come
         from threads in any order: they do when all of them are on the wrong side.
-        Whether a thread still reads before what another one sends is chance.
+        Whether a thread still reads before what another one sends is chance. With one
+        thread nothing is.
         """
+        # The client asks for usage before each job: what is said of that job tells more.
+        alone = self.alone() and read.call.endpoint.name != "instances.usage"
         first, last = read.timeline.states[0], read.timeline.states[-1]
         barrier = [w for w in read.barrier or () if w.took_effect]
         ahead = [w for w in barrier if w.at < first.at and not self.allow_unused]
@@ -250,9 +260,10 @@ class Order:
             thread = threading.get_ident() if wrong else 0
             own = [w for w in writes if w.sent is wrong and w.thread == thread and _same_thing(w, read.call)]
             others = [w for w in writes if not _same_thing(w, read.call)]
-            if own or (others and all(w.sent is wrong for w in others)):
-                return (own or others)[0]
-        return self._unseen(read, [w for w in barrier if _same_thing(w, read.call)])
+            misplaced = [w for w in others if w.sent is wrong]
+            if own or (misplaced and (alone or len(misplaced) == len(others))):
+                return (own or misplaced)[0]
+        return self._unseen(read, [w for w in barrier if alone or _same_thing(w, read.call)])
 
     def _unseen(self, read: Read, own: list[Write]) -> Write | None:
         """A write that ends a time of which nothing was recorded, if it is that time for this thread."""
@@ -283,7 +294,8 @@ class Order:
         every = (w for thing in things if thing for w in self._about.get(thing, ()))
         for other in (w for w in every if w is not write and w.took_effect):
             if _same_thing(other, write.call):
-                late = False
+                # A refusal tells of its moment: what was sent meanwhile may have taken its reason away.
+                late = not write.took_effect and other.at > write.at and other.sent
             elif other.call.endpoint.name in _ENDS and _is_into(write, other.call.ids.get("session")):
                 late = other.at > write.at and other.sent
             else:

@@ -23,7 +23,7 @@ from qsession._config import (
     wrong_match,
 )
 from qsession._model import Micros
-from qsession._naming import cassette_path, journal_path
+from qsession._naming import cassette_path, journal_path, looks_secret
 from qsession._options import BUDGET_SECONDS, CASSETTES, Told
 from qsession._shelf import Collected
 from qsession._staleness import expiry
@@ -277,7 +277,7 @@ def parameters(values: Mapping[str, object], indices: Mapping[str, int]) -> Sequ
     plain = (int, float, bool, type(None))
     return tuple(
         (name, value)
-        if isinstance(value, str)
+        if isinstance(value, str) and not looks_secret(value)
         # With the kind, 1 and "1" are two names.
         else (f"{name}:{type(value).__name__}", str(value))
         if isinstance(value, plain)
@@ -365,4 +365,4 @@ def _wrong_values(marks: Mapping[str, object]) -> Iterator[str]:
 
 def _is_cassette_name(name: str) -> bool:
     path = PurePath(name)
-    return path.suffix == ".yaml" and not path.is_absolute() and ".." not in path.parts
+    return path.suffix == ".yaml" and not path.is_absolute() and not {"..", "\0"} & {*path.parts, *name}

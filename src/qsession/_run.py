@@ -156,6 +156,8 @@ class Run:
         self._failed = self._failed or kind is not None
         if kind is not None and not self._reason:
             self._reason = f"{kind.__name__}: {error}"
+        if error is not None:
+            self._refusals.stand_beside(error)
         try:
             self._leave()
             try:
@@ -323,6 +325,7 @@ class Run:
             match=self._settings.match,
             beyond=self._settings.beyond == "model",
             moved_to=lambda: _clock.moved_to(self.clock),
+            alone=lambda: self._schedule is not None and self._schedule.joined <= 1,
         )
 
     def _open_emulator(self) -> None:

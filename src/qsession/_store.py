@@ -78,7 +78,7 @@ class Store:
             path: The file.
 
         Raises:
-            CassetteError: If it is missing (QS201), no cassette, cut, edited, of a
+            CassetteError: If it is missing (QS201), cannot be read (QS621), is no cassette, cut, edited, of a
                 newer format, or a body beside it is missing (QS206). The same for a
                 body that was changed, when it is asked for.
         """
@@ -94,7 +94,7 @@ class Store:
         except (FileNotFoundError, NotADirectoryError):
             raise _missing(display(path), self.record) from None
         except OSError as refused:
-            raise _cassette.no_cassette(display(path), f"it cannot be read: {refused.strerror}") from refused
+            raise _unreadable(display(path), refused) from refused
         _opened.put((self, path.absolute(), key), recording, weight=size)
         return recording
 
@@ -358,6 +358,16 @@ def _missing(where: str, record: str) -> CassetteError:
         fix=record.replace("{target}", "emulator"),
         intended="record it on the service instead, which costs QPU time: "
         + record.replace("{target}", "ibm"),
+        where=where,
+    )
+
+
+def _unreadable(where: str, error: OSError) -> CassetteError:
+    return CassetteError(
+        "QS621",
+        "The cassette cannot be read. It was left as it is.",
+        evidence=[error.strerror or str(error)],
+        fix="give this user the right to read it, or name the file itself",
         where=where,
     )
 

@@ -85,6 +85,15 @@ class Tally:
         named = ", ".join(f"{name}{_times(times)}" for name, times in sorted(self._making.items()))
         return f"refused before it opened a session or submitted a job: {named}"
 
+    def stand_beside(self, error: BaseException) -> None:
+        """Say the first refusal beside an error that may come of it: the client makes others of ours."""
+        chain, link = [error], error.__cause__ or error.__context__
+        while link is not None and link not in chain:
+            chain.append(link)
+            link = link.__cause__ or link.__context__
+        if self and not any(isinstance(each, QSessionError) for each in chain):
+            error.add_note(f"the first refusal of this run: {self.told()}")
+
     def told(self) -> str:
         """All of it, as a section of a report."""
         costly, notes = self.costly(), self.notes()

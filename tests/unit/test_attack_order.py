@@ -253,6 +253,30 @@ def test_equal_jobs_before_and_after_the_close_each_get_their_own_answer():
     assert replay.answer(request, 0).status == 400
 
 
+def test_job_runs_on_while_nobody_sets_its_tags():
+    """Tags that are set later do not make its end come later."""
+    recorded = [submit(1), job(5, "Running", last=12), tag(10, "a"), job(3000, "Completed")]
+    replay = replaying(*recorded)
+    send(replay, submit(1), job(5, ""))
+    replay.answer(recorded[2].request, 5000 * MS)
+    assert b"Completed" in replay.answer(job(5100, "").request, 5100 * MS).body
+
+
+def test_refusal_of_a_write_is_not_the_answer_after_another_write():
+    """A job that is queued cannot be deleted, one that was cancelled can."""
+    delete = exchange("jobs.delete", "DELETE", "/jobs/j1", 5, status=409)
+    replay = replaying(submit(1), delete, cancel(10))
+    send(replay, submit(1), cancel(10))
+    error = refusal(replay, delete)
+    assert (error.code, error.evidence[1]) == (
+        "QS302",
+        "recorded only before POST /jobs/j1/cancel, which was sent already",
+    )
+    # In the order of the recording, and once more from its beginning, it is.
+    replay = replaying(submit(1), delete, cancel(10))
+    send(replay, submit(1), delete, cancel(10))
+
+
 def test_tags_in_another_order_are_refused():
     """Else the job would end with the other tags than the code set last."""
     replay = replaying(tag(10, "a"), tag(20, "b"))
@@ -321,3 +345,120 @@ def test_job_between_two_sets_of_tags_does_not_show_the_later_ones_though_seen_b
     replay = replaying(job(5, "Queued"), tag(10, "a"), tag(20, "b"), job(30, "Completed"))
     send(replay, job(5, ""), tag(10, "a"))
     assert refusal(replay, job(30, "")).code == "QS301"
+
+
+def metrics(at, finished=None):
+    return exchange("jobs.metrics", "GET", "/jobs/j1/metrics", at, {"timestamps": {"finished": finished}})
+
+
+def workloads(at):
+    return exchange("workloads.list", "GET", "/workloads", at, {"workloads": []})
+
+
+def in_one_thread(*interactions):
+    recording = Recording(Provenance("emulator", 0), interactions)
+    return Program(recording, Discovery(()), Place("a.yaml"), alone=lambda: True)
+
+
+@pytest.mark.parametrize("read", [jobs, workloads])
+def test_read_between_two_jobs_of_one_thread_is_not_the_one_before_both(read):
+    """With a second job yet to come, the first one is not shown by what was read before it."""
+    replay = in_one_thread(read(5), submit(10, "j1"), submit(20, "j2"))
+    send(replay, read(5), submit(10, "j1"))
+    assert refusal(replay, read(5)).evidence[1] == "recorded only before POST /jobs, which was sent already"
+
+
+@pytest.mark.parametrize("read", [jobs, workloads])
+def test_read_between_two_jobs_of_one_thread_is_not_the_one_after_both(read):
+    """It was read before both jobs and after both."""
+    replay = in_one_thread(
+        read(5), submit(10, "j1"), submit(20, "j2"), exchange(*_asked(read(30)), 30, {"after": "both"})
+    )
+    send(replay, read(5), submit(10, "j1"))
+    assert refusal(replay, read(5)).evidence[1] == "recorded only after POST /jobs, which was not sent"
+    send(replay, submit(20, "j2"))
+    assert b"both" in send(replay, read(30))
+
+
+@pytest.mark.parametrize("read", [jobs, workloads])
+def test_read_before_the_second_job_of_one_thread_is_not_the_one_after_it(read):
+    """It was read after both jobs only."""
+    replay = in_one_thread(submit(10, "j1"), submit(20, "j2"), read(30))
+    send(replay, submit(10, "j1"))
+    assert refusal(replay, read(30)).evidence[1] == "recorded only after POST /jobs, which was not sent"
+
+
+def test_metrics_of_an_end_are_not_those_of_a_job_that_runs():
+    """They were asked for after the job had ended."""
+    replay = replaying(submit(1), job(5, "Running", last=500), job(600, "Completed"), metrics(700, "now"))
+    send(replay, submit(1), job(5, ""))
+    assert refusal(replay, metrics(100)).evidence == (
+        "asked: GET /jobs/j1/metrics",
+        "recorded only when a job had ended that has not by now",
+    )
+    assert b"now" in send(replay, metrics(700))
+
+
+def test_metrics_of_a_job_that_runs_are_not_those_of_its_end():
+    """They were asked for before the job had ended."""
+    replay = replaying(submit(1), metrics(5), job(6, "Running"), job(9000, "Completed"), submit(19_500, "j2"))
+    send(replay, submit(1))
+    assert b"null" in send(replay, metrics(6))
+    assert refusal(replay, metrics(12_000)).evidence[1] == (
+        "recorded only before a job had ended that has by now"
+    )
+
+
+def test_metrics_of_a_job_that_runs_are_not_known_past_the_end():
+    """What became of the job was not recorded."""
+    replay = replaying(submit(1), metrics(5))
+    send(replay, submit(1))
+    assert refusal(replay, metrics(30_000)).code == "QS304"
+
+
+@pytest.mark.parametrize("read", [jobs, workloads])
+def test_what_tells_of_jobs_in_one_thread_is_of_before_their_end_or_of_after_it(read):
+    """Lists change when a job ends, though nobody sends anything then."""
+    replay = in_one_thread(
+        submit(1), read(2), job(5, "Running", last=5000), job(6000, "Completed"), job(60_000, "Completed")
+    )
+    send(replay, submit(1), read(2))
+    assert refusal(replay, read(20_000)).evidence[1] == "recorded only before a job had ended that has by now"
+
+    replay = in_one_thread(submit(1), job(5, "Running", last=5000), job(6000, "Completed"), read(7000))
+    send(replay, submit(1))
+    assert refusal(replay, read(2)).evidence[1] == "recorded only when a job had ended that has not by now"
+    send(replay, read(7000))
+
+
+@pytest.mark.parametrize("read", [job, session])
+def test_state_that_nobody_looked_at_for_long_is_not_that_of_today(read):
+    """With one thread each look was taken down: what is asked at another moment is not known."""
+    replay = in_one_thread(submit(1), read(5, "Running"), jobs(90_000))
+    send(replay, submit(1), read(5, ""))
+    assert b"Running" in send(replay, read(900, ""))
+    assert refusal(replay, read(30_000, "")).evidence[1] == "recorded last 29.995 s before this moment"
+
+
+def test_job_that_is_gone_has_ended():
+    """That it is not found any more is no state of its life."""
+    gone = exchange("jobs.get", "GET", "/jobs/j1", 30, {"errors": []}, status=404)
+    delete = exchange("jobs.delete", "DELETE", "/jobs/j1", 12, status=204)
+    replay = in_one_thread(
+        submit(1), job(5, "Running"), job(9, "Completed"), jobs(20), delete, gone, jobs(9000)
+    )
+    send(replay, submit(1), job(5, ""), job(9, ""), delete)
+    assert send(replay, jobs(20)) == jobs(20).response.body
+    assert replay.answer(gone.request, 8000 * MS).status == 404
+
+
+def test_usage_that_the_client_asks_for_before_a_job_hides_nothing_of_that_job():
+    """What is said of a job that was not recorded tells more than that its usage is unknown."""
+    replay = in_one_thread(usage(5), submit(10, "j1"), usage(15), submit(20, "j2"))
+    send(replay, usage(5), submit(10, "j1"), usage(15), submit(20, "j2"))
+    send(replay, usage(30))
+    assert refusal(replay, submit(40, "j3")).code == "QS302"
+
+
+def _asked(interaction):
+    return interaction.endpoint, interaction.request.method, interaction.request.url.removeprefix(BASE)

@@ -195,13 +195,10 @@ def test_decode_cut_at_an_interaction_is_found():
         ("", "it holds nothing, not a mapping"),
         ("- 1\n", "it holds a list, not a mapping"),
         ("a: [1\n", "it is not YAML: did not find expected ',' or ']'"),
-        (
-            "interactions: []\nversion: 1\n",
-            "it has no metadata.qsession and interactions, which qsession writes",
-        ),
+        ("version: 1\n", "it has no metadata.qsession and interactions, which qsession writes"),
         ("!!python/object/apply:os.system ['true']", None),
     ],
-    ids=["empty", "list", "no yaml", "vcrpy", "python tag"],
+    ids=["empty", "list", "no yaml", "no interactions", "python tag"],
 )
 def test_decode_something_else_is_refused(text, evidence):
     """Whatever is no cassette of ours is named as such, and never executed."""
@@ -209,6 +206,18 @@ def test_decode_something_else_is_refused(text, evidence):
         decode(text)
     assert (caught.value.code, caught.value.fix) == ("QS202", RESTORE)
     assert evidence in (None, *caught.value.evidence)
+
+
+def test_decode_recording_of_vcrpy_names_the_way_to_take_it_over():
+    """It can be taken over."""
+    with pytest.raises(CassetteError) as caught:
+        decode("interactions: []\nversion: 1\n")
+    assert str(caught.value) == (
+        "The file is not a cassette that qsession wrote. It was left as it is. [QS202]\n"
+        "  it has no metadata.qsession and interactions, which qsession writes\n"
+        "To fix: qsession migrate with this file, if vcrpy or pytest-recording wrote it\n"
+        "Where: some.yaml"
+    )
 
 
 def test_decode_newer_format_says_what_to_upgrade():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qsession._naming import ATTRIBUTES, cassette_path, is_ours
+from qsession._naming import ATTRIBUTES, cassette_path, is_ours, looks_secret
 
 names = st.text(string.ascii_letters + string.digits + "_./: []äß*?", min_size=1, max_size=200)
 params = st.lists(st.tuples(st.sampled_from("abc"), names), max_size=3, unique_by=lambda pair: pair[0])
@@ -64,3 +64,22 @@ def test_is_ours_tells_our_folder_from_another_of_the_name(tmp_path, content, ex
     if content is not None:
         (tmp_path / ".gitattributes").write_text(content)
     assert is_ours(tmp_path) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY-zA_bC3dE5fG", True),
+        ("first-aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY-zA_bC3dE5fG-last", True),
+        ("eyJhbGciOiJub25lIn0.eyJpYW1faWQiOiIifQ.cXM", True),
+        ("crn:v1:bluemix:public:quantum-computing:us-east:a/0123::", True),
+        ("QuantumVolume_8_qubits_depth_8_seed_42_level1", False),
+        ("test_bell_on_every_backend_of_2026_with_XY4_decoupling", False),
+        ("0f8fad5b-d9cb-469f-a165-70867728950e-0f8fad5b", False),
+        ("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", False),
+        ("ibm_fez", False),
+    ],
+)
+def test_looks_secret_knows_keys_from_names(text, secret):
+    """Words, UUIDs and digests are no keys."""
+    assert looks_secret(text) is secret

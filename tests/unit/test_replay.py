@@ -366,6 +366,28 @@ def test_unknown_read_names_the_nearest():
     )
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("2025-12-31T11:00:00+00:00", ", 13 h apart: a datetime without a time zone is of the machine's own"),
+        ("2026-01-01T05:45:00Z", ", 5.75 h apart: a datetime without a time zone is of the machine's own"),
+        ("2026-02-01T00:00:00+00:00", ""),
+        ("2026-01-01T00:00:07+00:00", ""),
+        ("yesterday", ""),
+    ],
+)
+def test_unknown_read_of_a_moment_in_another_zone_names_the_zone(asked, told):
+    """The client takes a datetime without a zone for local time, which differs from machine to machine."""
+    path = "/backends/b/properties?updated_before="
+    recorded = exchange("backends.properties", "GET", path + "2026-01-01T00:00:00%2B00:00", 1, {})
+    with pytest.raises(ReplayMismatch) as caught:
+        send(
+            replaying(recorded),
+            exchange("backends.properties", "GET", path + asked.replace("+", "%2B"), 1, {}),
+        )
+    assert caught.value.evidence[1] == f"recorded: GET {path}2026-01-01T00:00:00+00:00{told}"
+
+
 def test_unknown_read_of_a_known_thing_names_what_is_known_of_it():
     """A session that was only closed is not forgotten."""
     replay = replaying(create_session(), close(9))

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 import zlib
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -75,6 +76,32 @@ def test_run_entered_twice_is_refused(cassette):
         "A run is entered once: this one has ended. [QS117]\n"
         "To fix: make a new one: call qsession.record(...) or qsession.replay(...) in the `with` statement"
     )
+
+
+def test_refusal_stands_beside_what_became_of_it(cassette):
+    """The client says that a backend does not exist where its configuration was not recorded."""
+    with pytest.raises(LookupError) as caught, qsession.replay(cassette):
+        with suppress(ReplayMismatch):
+            get("/backends/ibm_fez/configuration")
+        raise LookupError("No backend matches the criteria.")
+    (note,) = caught.value.__notes__
+    assert note.splitlines()[:2] == [
+        "the first refusal of this run: The code under test reads something that was not recorded. Nothing was sent. [QS301]",
+        "  asked: GET /backends/ibm_fez/configuration",
+    ]
+
+
+def test_refusal_does_not_stand_beside_itself(cassette):
+    """Nor beside what it is the cause of, which shows it."""
+    with pytest.raises(LookupError) as caught, qsession.replay(cassette):
+        try:
+            get("/backends/ibm_fez/configuration")
+        except ReplayMismatch as refusal:
+            raise LookupError from refusal
+    assert not hasattr(caught.value, "__notes__")
+    with pytest.raises(ReplayMismatch) as refused, qsession.replay(cassette):
+        get("/backends/ibm_fez/configuration")
+    assert refused.value.__notes__ == []
 
 
 def test_service_of_a_run_that_is_over_is_refused(cassette):

@@ -44,6 +44,26 @@ def test_save_then_load_gives_the_recording_back(store):
     assert store.load(path) == recording()
 
 
+@pytest.mark.parametrize(
+    "read", [lambda store, path: store.load(path), lambda store, path: _store.read_text(path)]
+)
+def test_load_what_the_system_refuses_says_so(store, read, tmp_path, monkeypatch):
+    """A folder, a link that leads to itself."""
+    monkeypatch.chdir(tmp_path)
+    Path("loop.yaml").symlink_to("loop.yaml")
+    Path("folder.yaml").mkdir()
+    for name, why in (("folder.yaml", "Is a directory"), ("loop.yaml", "Too many levels of symbolic links")):
+        with pytest.raises(CassetteError) as caught:
+            read(store, Path(name))
+        message = str(caught.value).replace(str(tmp_path.resolve()) + "/", "")
+        assert message == (
+            "The cassette cannot be read. It was left as it is. [QS621]\n"
+            f"  {why}\n"
+            "To fix: give this user the right to read it, or name the file itself\n"
+            f"Where: {name}"
+        )
+
+
 def test_save_large_body_once_for_two_cassettes(store):
     """Two recordings on one backend share its properties."""
     store.save(store.folder / "a.yaml", recording(), Redactor())

@@ -16,7 +16,7 @@ from typing import Any
 from qsession._clock._members import Gate, Waiter
 from qsession._clock._real import Real
 from qsession._clock._schedule import Schedule
-from qsession._clock._threads import present
+from qsession._clock._threads import present, processes_at_work
 from qsession._model import SECOND
 
 _Loop: Any = base_events.BaseEventLoop
@@ -92,7 +92,7 @@ class _Selector:
 
     def _has_outside_work(self) -> bool:
         own = 0 if getattr(self._loop, "_ssock", None) is None else 1
-        return len(self._inner.get_map()) > own
+        return len(self._inner.get_map()) > own or processes_at_work()
 
 
 class _LoopGate(Gate):

@@ -48,7 +48,7 @@ class Schedule:
 
     def __init__(self, start: Instant, *, horizon: Micros, most_waits: int, watchdog: float) -> None:
         self.start = start
-        self.fallbacks = self.leaps = 0
+        self.fallbacks = self.leaps = self.joined = 0
         self.foresight: Foresight | None = None
         self.polls_leap = False
         self.over = False
@@ -118,6 +118,7 @@ class Schedule:
         with self._lock:
             self._members.append(member)
             self._running += 1
+            self.joined += 1
         return member
 
     def begin(self, member: Member) -> None:

@@ -29,6 +29,7 @@ _original: dict[str, Callable[..., Any]] = {
 }
 _CHILD = "_qsession_member"
 _BETWEEN = ("threading", "queue")
+_FUTURES = "concurrent.futures._base"
 _PROCESSES = "concurrent.futures.process"
 
 
@@ -71,7 +72,16 @@ def _is_for_other_processes() -> bool:
     while frame is not None and frame.f_globals.get("__name__") in _BETWEEN:
         frame = frame.f_back
     name = "" if frame is None else str(frame.f_globals.get("__name__"))
+    if name == _FUTURES:
+        return processes_at_work()
     return name.partition(".")[0] in KEEP_REAL or name == _PROCESSES
+
+
+def processes_at_work() -> bool:
+    """Whether a pool of processes has something to do: what it will have done by when is real."""
+    pools = sys.modules.get(_PROCESSES)
+    managers = list(getattr(pools, "_threads_wakeups", ()))
+    return any(getattr(manager, "pending_work_items", None) for manager in managers)
 
 
 def condition_wait(self: Any, timeout: float | None = None) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from qsession import _setup
 from qsession._config import Settings, nothing_to_resume
 from qsession._custody import _quarantine
+from qsession._custody._names import check_name
 from qsession._custody._rejected import keep
 from qsession._journal import Journal, Past, discard, new_head, other_test, read, withheld
 from qsession._lock import Lock
@@ -48,8 +49,8 @@ class Custody:
         """Lock the cassette, and read the journal where there is something to go on with.
 
         Raises:
-            UsageError: If resuming is asked of the emulator (QS165), or a parked
-                recording would be made anew (QS166).
+            UsageError: If resuming is asked of the emulator (QS165), a parked recording would be
+                made anew (QS166), or a credential stands in the name of the test (QS620).
             CassetteError: If another process records this cassette (QS219), or the
                 journal cannot be gone on with (QS211, QS216, QS218).
         """
@@ -58,6 +59,7 @@ class Custody:
             return
         if settings.target == "emulator" and (settings.resume or settings.park is not None):
             raise nothing_to_resume(settings.test)
+        check_name(settings)
         self._lock = Lock(settings.scratch / "locks", settings.path)
         self._lock.take()
         path = journal_path(settings.scratch, settings.path)
@@ -147,10 +149,14 @@ class Custody:
 
         Raises:
             CassetteError: If it cannot be written (QS207, QS208), or is in quarantine (QS221).
+            UsageError: If a credential stands in the name of the test (QS620).
         """
         settings = self.settings
         if settings.path is None or self._lock is None or self.parked is not None:
             return ""
+        if settings.target == "emulator":
+            # What the test itself brought along is known by now; elsewhere it may have been paid for.
+            check_name(settings)
         recording, store = recorder.finished(provenance), _setup.store(settings)
         redactor = recorder.redactor
         if failed is None:

@@ -82,7 +82,8 @@ def _alike(ours: _Part, theirs: _Part) -> bool:
         case (int() | float() | complex()) as mine, (int() | float() | complex()) as other:
             return _close(mine, other)
         case Formula(), Formula():
-            return ours.names == theirs.names and all(map(_close, ours.samples, theirs.samples))
+            alike = (ours.names, ours.analytic) == (theirs.names, theirs.analytic)
+            return alike and all(map(_close, ours.samples, theirs.samples))
     return type(ours) is type(theirs) and ours == theirs
 
 
@@ -174,6 +175,9 @@ def _circuits(path: str, ours: Circuit, theirs: Circuit) -> Iterator[str]:
     before = f"{path}: " if path else ""
     yield from compare(f"{before}qubits", ours.qubits, theirs.qubits)
     yield from _registers(before, ours.registers, theirs.registers)
+    if ours.registers == theirs.registers and ours.register_order != theirs.register_order:
+        mine, other = (", ".join(each.registers) for each in (ours, theirs))
+        yield f"{before}order of classical registers: asked {mine}, recorded {other}"
     yield from compare(f"{before}classical bits", ours.clbits, theirs.clbits)
     yield from _operations(before, ours, theirs)
     yield from compare(f"{before}global phase", ours.phase, theirs.phase)

@@ -42,11 +42,13 @@ class Formula:
         names: Its free parameters, sorted.
         samples: Its value where each parameter has a value derived from its own name.
         text: How qiskit writes it. Not part of the meaning.
+        analytic: Whether a few points tell it from every other such formula.
     """
 
     names: tuple[str, ...]
     samples: tuple[complex, ...]
     text: str = field(compare=False)
+    analytic: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Circuit:
     Attributes:
         qubits: How many it has.
         clbits: How many it has.
-        registers: Classical bits by register name.
+        registers: Classical bits by register name, in the order in which they were added.
         phase: Global phase in radians.
         parameters: Names of the free parameters, in the order of their values.
         variables: Kind and type of each classical variable, by name.
@@ -115,6 +117,7 @@ class Circuit:
             self.qubits,
             self.clbits,
             dict(self.registers),
+            *self.register_order,
             self.phase,
             self.parameters,
             dict(self.variables),
@@ -126,6 +129,12 @@ class Circuit:
             ),
         )
         object.__setattr__(self, "digest", fingerprint(content))
+
+    @property
+    def register_order(self) -> tuple[str, ...]:
+        """Names of the classical registers as results list them; nothing if their bits tell that order."""
+        names = tuple(self.registers)
+        return () if names == tuple(sorted(names, key=lambda name: self.registers[name])) else names
 
 
 Node: TypeAlias = (

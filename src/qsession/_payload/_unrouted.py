@@ -102,9 +102,9 @@ def _apart(ours: Circuit, theirs: Circuit) -> str:
     mine, other = _pulled(ours), _pulled(theirs)
     if len(mine.first) != len(other.first):
         return f"asked {len(mine.first)} qubits before the layout, recorded {len(other.first)}"
-    for what in ("registers", "clbits", "parameters"):
+    for what in ("registers", "register_order", "clbits", "parameters"):
         if getattr(ours, what) != getattr(theirs, what):
-            return f"the {what} differ"
+            return f"the {what.replace('_', ' ')} differ"
     if difference := _measurements(mine, other):
         return difference
     qubits = sorted(mine.busy_qubits() | other.busy_qubits())
@@ -356,6 +356,8 @@ def _gate(operation: Operation, turn: int, angle: Callable[[float], float]) -> G
 
 
 def _number(param: Node, turn: int, name: str) -> float:
+    if isinstance(param, Formula) and not param.analytic:
+        raise Undecided(f"a parameter of {name} that is no analytic function")
     value = param.samples[turn] if isinstance(param, Formula) else param
     if isinstance(value, complex) and not value.imag:
         value = value.real

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,14 @@ from qsession._payload._decode import Unreadable
 from qsession._payload._form import Formula, Node, Tensor
 
 if TYPE_CHECKING:
-    from qiskit.circuit import ParameterExpression
+    from qiskit.circuit import Parameter, ParameterExpression
     from qiskit.circuit.classical import expr
 
 _POINTS = 3
+_FURTHER_POINTS = 16
+# An absolute value, a sign, a root or an inverse function may be another one's like on one side
+# of 0 or within a turn only. That is seen in the text: a whole power is none of them.
+_PIECEWISE = re.compile(r"abs|sign|asin|acos|atan|arc|log|sqrt|pow|\*\*(?!\d+(?![\d.]))")
 _PICOSECONDS = {"s": 1e12, "ms": 1e9, "us": 1e6, "ns": 1e3, "ps": 1.0}
 # Where the circle is cut. Angles that people write are not near it, so rounding
 # does not throw a phase from one end of the range to the other.
@@ -69,17 +74,33 @@ def formula(value: ParameterExpression) -> Node:
     if not free:
         number = complex(value)
         return number if number.imag else number.real
-    samples = tuple(
-        complex(value.bind({each: _point(name, turn) for name, each in free.items()}))
-        for turn in range(_POINTS)
-    )
-    return Formula(tuple(sorted(free)), samples, str(value))
+    text = str(value)
+    analytic = _PIECEWISE.search(text) is None
+    turns = range(_POINTS if analytic else _POINTS + _FURTHER_POINTS)
+    points = ({each: _point(name, turn) for name, each in free.items()} for turn in turns)
+    return Formula(tuple(sorted(free)), tuple(_at(value, point) for point in points), text, analytic)
+
+
+def _at(value: ParameterExpression, point: Mapping[Parameter, float]) -> complex:
+    """The value of a formula at a point; NaN where it has none."""
+    try:
+        return complex(value.bind(point))
+    except (ArithmeticError, RuntimeError, ValueError, TypeError):
+        return complex(math.nan)
 
 
 def _point(name: str, turn: int) -> float:
-    """A value between 0.1 and 0.9 for a parameter, where every function of qiskit's is defined."""
+    """A value for a parameter.
+
+    The first are between 0.1 and 0.9, where every function of qiskit's is defined; the further
+    ones up to 8 on either side of 0, two by two.
+    """
     raw = hashlib.sha256(f"{turn}:{name}".encode("utf-8", "surrogatepass")).digest()
-    return 0.1 + 0.8 * int.from_bytes(raw[:4]) / 2**32
+    drawn = 0.1 + 0.8 * int.from_bytes(raw[:4]) / 2**32
+    if turn < _POINTS:
+        return drawn
+    first = hashlib.sha256(f"{turn // 2}:{name}".encode("utf-8", "surrogatepass")).digest()[0] % 2
+    return 8 * drawn * (1 if (turn + first) % 2 else -1)
 
 
 def phase(value: object) -> Node:

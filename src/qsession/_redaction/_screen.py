@@ -59,6 +59,10 @@ class Screen:
         self._watched.append(redactor)
         return redactor
 
+    def learn(self, credential: str) -> None:
+        """Keep a credential out of what is said that no recording brought along."""
+        self._own.learn("API key", credential)
+
     def clean(self, text: str) -> str:
         """A text without secrets; the same where there are none."""
         return text if len(text) < _SHORTEST else self._renewed().clean(text)

@@ -24,8 +24,9 @@ from qsession._model import (
     Request,
     Response,
 )
-from qsession._order import FINAL, Order, Read, Write
+from qsession._order import Order, Read, Write
 from qsession._replay._choice import Choice
+from qsession._replay._ended import METRICS, TELL_OF_JOBS, is_final, out_of_step
 from qsession._timeline import Timeline
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 
 LIVING = frozenset({"jobs.get", "sessions.get"})
 """What changes by itself as time goes on. The other reads are taken for what they were."""
-_LISTS = frozenset({"jobs.list", "workloads.list"})
+_ENDLESS = LIVING | {"jobs.list", "workloads.list", METRICS}
+"""What may have changed past the end of a recording, if it was not final."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Replay:
         beyond: Whether the model answers what lies past the recording also where
             the test did not move the clock there itself.
         moved_to: The last moment to which the test moved the clock.
+        alone: Whether all requests come from one thread.
         modelled: How many answers came from the model.
     """
 
@@ -91,6 +94,7 @@ class Replay:
     match: Match = MEANING
     beyond: bool = False
     moved_to: Callable[[], Instant] = lambda: 0
+    alone: Callable[[], bool] = lambda: False
     modelled: int = 0
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _choice: Choice = field(init=False)
@@ -101,6 +105,7 @@ class Replay:
 
     def __post_init__(self) -> None:
         self._order.allow_unused, self._order.match = self.allow_unused, self.match
+        self._order.alone = self.alone
         self._choice = Choice(self.recording.provenance.recorded_at, self._order, self.match)
         for interaction in self.recording.interactions:
             self._file(interaction)
@@ -211,16 +216,52 @@ class Replay:
             if read is None or self._order.known(read).between is not None
             else self._state(key, read, at)
         )
-        if call.endpoint.name in LIVING | _LISTS and (state is None or not _is_final(state)):
+        if call.endpoint.name in _ENDLESS and (state is None or not is_final(state)):
             answer = self._past_the_end(call, key, read, request, at, unknown=state is None)
             if answer is not None:
                 return answer
         if read is None:
             raise _explain.no_read(key, self._every_key(), self.place)
         state = state or self._state(key, read, at)
+        if words := self._out_of_step(key, read, state, at):
+            raise _explain.no_state(key, words, self.place)
         if call.endpoint.name in LIVING:
             self._here.look_at(read)
         return Reply(state.response, at + _length(state))
+
+    def _out_of_step(self, key: _meaning.Key, read: Read, told: Interaction, at: Instant) -> str:
+        """What is wrong with an answer that tells of jobs, or of a life, at this moment of it."""
+        if told.endpoint in LIVING or (told.endpoint == METRICS and not is_final(told)):
+            outlived = self._outlived(read, told, at)
+            if outlived or told.endpoint in LIVING:
+                return outlived
+        # Of threads it is chance who asks before an end, and who after it.
+        if told.endpoint != METRICS and not (told.endpoint in TELL_OF_JOBS and self.alone()):
+            return ""
+        lives: dict[str, list[Read]] = {}
+        for name, each in self._choice.reads.items():
+            if each.call.endpoint.name == "jobs.get" and name.instance == key.instance:
+                lives.setdefault(each.call.ids["job"], []).append(each)
+        patience = read.timeline.patience()
+        for job in lives if told.endpoint != METRICS else lives.keys() & {read.call.ids["job"]}:
+            states = [state for each in lives[job] for state in each.timeline.states]
+            now = self._recorded(at, self._order.known(lives[job][0]).anchor)
+            if words := out_of_step(told, states, now, patience):
+                return words
+        return ""
+
+    def _outlived(self, read: Read, told: Interaction, at: Instant) -> str:
+        """What is wrong with the last state of a life that was not looked at any longer."""
+        is_last = told is read.timeline.states[-1] and told.response.status < 400 and not is_final(told)
+        # Who moves the clock asks a model, or wants to see what is left of the recording.
+        if not is_last or not self.alone() or self.beyond or self.moved_to():
+            return ""
+        late = self._recorded(at, self._order.known(read).anchor) - max(told.at, told.last)
+        return (
+            ""
+            if late <= read.timeline.patience()
+            else f"recorded last {late / SECOND:.3f} s before this moment"
+        )
 
     def _past_the_end(
         self,
@@ -270,7 +311,7 @@ class Replay:
         known = self._order.known(read)
         now = self._recorded(at, known.anchor)
         change = read.timeline.next_change(now, known.next_write)
-        if change is None and not _is_final(read.timeline.shown):
+        if change is None and not is_final(read.timeline.shown):
             change = self._last_moment(read.timeline, now)
         return None if change is None else at + change - now
 
@@ -338,7 +379,3 @@ class Replay:
 
 def _length(interaction: Interaction) -> Micros:
     return max(SHORTEST, interaction.took)
-
-
-def _is_final(state: Interaction) -> bool:
-    return any(final in state.response.body for final in FINAL)

@@ -382,3 +382,30 @@ def test_replay_and_emulator_have_no_journal(tmp_path, monkeypatch):
 def test_killed_is_no_error_that_anybody_catches():
     """So that the tests above are cut off where they say."""
     assert not issubclass(Killed, Exception)
+
+
+def test_run_that_cannot_begin_leaves_an_older_journal(tmp_path):
+    """What a run is told before it asks anybody is written with what it asks first."""
+    path = tmp_path / "journal" / "a.jsonl"
+    head = new_head(test="t", cassette="a.yaml", recorded_at=0)
+    older = Journal.begin(path, Redactor(), head)
+    older.said(interaction())
+    older.close()
+    before = path.read_bytes()
+
+    newer = Journal.begin(path, Redactor(), head)
+    newer.told("random_seed", 7)
+    assert path.read_bytes() == before
+    newer.said(interaction(1))
+    newer.close()
+    assert read(path).told == {"random_seed": 7}
+    assert len(read(path).interactions) == 1
+
+
+def test_run_that_asks_nobody_writes_no_journal(tmp_path):
+    """Such as one without credentials."""
+    path = tmp_path / "journal" / "a.jsonl"
+    journal = Journal.begin(path, Redactor(), new_head(test="t", cassette="a.yaml", recorded_at=0))
+    journal.told("random_seed", 7)
+    journal.remove()
+    assert list(tmp_path.iterdir()) == []

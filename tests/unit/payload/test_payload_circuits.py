@@ -6,11 +6,12 @@ import base64
 import io
 import json
 import zlib
+from collections.abc import Callable
 
 import pytest
 from payload_jobs import differences, params, read
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, qpy
-from qiskit.circuit import Parameter
+from qiskit.circuit import Clbit, Parameter, Qubit
 from qiskit.circuit.classical import expr, types
 from qiskit.circuit.library import PauliEvolutionGate, UnitaryGate
 from qiskit.quantum_info import SparsePauliOp
@@ -256,6 +257,63 @@ def test_differences_of_formulas() -> None:
 
     assert differences(one, two) == ()
     assert len(differences(one, three)) == 1
+
+
+@pytest.mark.parametrize(
+    ("formula", "lookalike"),
+    [
+        (lambda t, u: t, lambda t, u: abs(t)),
+        (lambda t, u: t, lambda t, u: t * t.sign()),
+        (lambda t, u: t, lambda t, u: t.sin().arcsin()),
+        (lambda t, u: t, lambda t, u: (t**2) ** 0.5),
+        (lambda t, u: abs(t - u), lambda t, u: t - u),
+        (lambda t, u: abs(t - u), lambda t, u: u - t),
+        (lambda t, u: abs(t), lambda t, u: (t**2) ** 0.5 + 1e-6),
+    ],
+)
+def test_differences_of_formulas_that_agree_on_one_side_of_zero(
+    formula: Callable[..., object], lookalike: Callable[..., object]
+) -> None:
+    """An absolute value, a sign, a root and an inverse function are told from what they are like there."""
+    one, two = QuantumCircuit(1), QuantumCircuit(1)
+    for circuit, angle in ((one, formula), (two, lookalike)):
+        t, u = Parameter("t"), Parameter("u")
+        circuit.rx(t + u, 0)
+        circuit.rz(angle(t, u), 0)
+
+    assert read(one).digest != read(two).digest
+    assert len(differences(one, two)) == 1
+
+
+@pytest.mark.parametrize(
+    "angle", [abs, lambda t: t.log(), lambda t: t.arccos(), lambda t: 1 / t, lambda t: t**0.5]
+)
+def test_formula_that_has_no_value_everywhere_is_like_itself(angle: Callable[[Parameter], object]) -> None:
+    """Where one has none, the other has none."""
+    one, two = QuantumCircuit(1), QuantumCircuit(1)
+    one.rz(angle(Parameter("t")), 0)
+    two.rz(angle(Parameter("t")), 0)
+
+    assert read(one).digest == read(two).digest
+    assert differences(one, two) == ()
+
+
+def test_differences_of_the_order_of_registers() -> None:
+    """Results list the registers in their order, whatever bits they hold."""
+    circuits = []
+    for order in ("ab", "ba"):
+        bits = [Clbit(), Clbit()]
+        circuit = QuantumCircuit([Qubit()], bits)
+        registers = {
+            name: ClassicalRegister(name=name, bits=[bit]) for name, bit in zip("ab", bits, strict=True)
+        }
+        circuit.add_register(*(registers[name] for name in order))
+        circuit.measure(0, 0)
+        circuits.append(circuit)
+    one, two = circuits
+
+    assert read(one).digest != read(two).digest
+    assert differences(one, two) == ("PUB 0: order of classical registers: asked a, b, recorded b, a",)
 
 
 def test_differences_within_the_tolerance() -> None:

@@ -296,6 +296,17 @@ def test_items_of_a_quantum_program_are_pulled_back_too() -> None:
     )
 
 
+def test_angle_that_is_no_analytic_function_cannot_be_decided() -> None:
+    """What agrees at some points need not agree at others."""
+    circuit = QuantumCircuit(2)
+    circuit.rz(abs(Parameter("t")), 0)
+    circuit.cx(0, 1)
+
+    assert reason(placed(circuit, [0, 1]), placed(circuit, [3, 4])) == (
+        "cannot be decided: a parameter of rz that is no analytic function"
+    )
+
+
 def _beside(places: list[int], *terms: str) -> _payload.Meaning:
     circuit = QuantumCircuit(2)
     circuit.cz(0, 1)
