@@ -366,11 +366,10 @@ def _at(where: str, text: str, *path: str | int) -> str:
 
 
 def _headless(where: str, document: Mapping[str, object]) -> CassetteError:
-    refusal = no_cassette(where, "it has no metadata.qsession and interactions, which qsession writes")
-    if isinstance(document.get("interactions"), list) and "version" in document:
-        # Those of vcrpy have no more.
-        refusal.fix = "qsession migrate with this file, if vcrpy or pytest-recording wrote it"
-    return refusal
+    # Those of vcrpy have no more.
+    is_theirs = isinstance(document.get("interactions"), list) and "version" in document
+    fix = "qsession migrate with this file, if vcrpy or pytest-recording wrote it" if is_theirs else _RESTORE
+    return no_cassette(where, "it has no metadata.qsession and interactions, which qsession writes", fix=fix)
 
 
 def _other_format(where: str, number: object) -> CassetteError:
@@ -383,10 +382,13 @@ def _other_format(where: str, number: object) -> CassetteError:
     )
 
 
-def no_cassette(where: str, evidence: str) -> CassetteError:
+_RESTORE = "restore it from version control, or delete it and record again with pytest --qsession-record"
+
+
+def no_cassette(where: str, evidence: str, *, fix: str = _RESTORE) -> CassetteError:
     """QS202: a file that is not what was written."""
     what = "The file is not a cassette that qsession wrote. It was left as it is."
-    return untrusted("QS202", what, evidence, where)
+    return untrusted("QS202", what, evidence, where, fix=fix)
 
 
 def harmful(where: str, why: str) -> CassetteError:
@@ -400,7 +402,6 @@ def _edited(where: str, what: str) -> CassetteError:
     return untrusted("QS205", told, f"the digest does not fit {what}", where)
 
 
-def untrusted(code: str, what: str, why: str, where: str) -> CassetteError:
-    """A file that cannot be trusted: there is one thing to do about it, whatever is wrong."""
-    fix = "restore it from version control, or delete it and record again with pytest --qsession-record"
+def untrusted(code: str, what: str, why: str, where: str, *, fix: str = _RESTORE) -> CassetteError:
+    """A file that cannot be trusted: there is nearly always one thing to do about it, whatever is wrong."""
     return CassetteError(code, what, evidence=[why], fix=fix, where=where)
