@@ -3,10 +3,10 @@
 The truth is what the emulator says to the changed program. Where a replay says something else, each of
 these rules may explain it; each stands in docs/reference/limitations.md, "What a replay cannot tell you":
 
-- *an earlier read*: "A read that comes earlier than it was recorded [...] is answered with what was seen first".
-  The answer must be what the emulator says if the step waits until it comes when it was recorded.
-- *a later write*: "A write that comes later than recorded shifts what it led to, and is answered as it was". The
-  answer must be what the emulator says if waits before writes that came later than recorded are left out.
+- *an earlier read*: "A read that comes earlier than it was recorded [...] is answered with what was seen
+  first". The answer must be what the emulator says if the step waits until it comes when it was recorded.
+- *a later write*: "A write that comes later than recorded shifts what it led to, and is answered as it was".
+  The answer must be what the emulator says if waits before writes that came later than recorded are left out.
 - *usage*: "lists are then answered as of the nearest moment. So is the usage of an instance always". The
   answer must have been recorded for the usage of an instance.
 
@@ -84,8 +84,12 @@ class _Comparison:
                 wrong += [] if rule else [f"{said.step}: replayed {said.what}, true is {is_so.what}"]
         if not self.case.is_unchanged:
             wrong += _contradictions(self.replayed)
-        crash = any(said.is_error and not is_so.is_error for is_so, said in zip(self.true, self.replayed, strict=True))
-        return Verdict("crash" if wrong and crash else "lie" if wrong else "right", tuple(wrong), tuple(rules))
+        crash = any(
+            said.is_error and not is_so.is_error for is_so, said in zip(self.true, self.replayed, strict=True)
+        )
+        return Verdict(
+            "crash" if wrong and crash else "lie" if wrong else "right", tuple(wrong), tuple(rules)
+        )
 
     def _leniency(self, place: int) -> str:
         """The rule that explains a difference, or nothing."""

@@ -190,7 +190,10 @@ def _changed(chance: random.Random, program: Program) -> Program:
 
 def _change(chance: random.Random, steps: list[Step]) -> list[Step]:
     steps, before = list(steps), list(steps)
-    kind, place = chance.choice(["swap", "swap", "move", "wait", "read", "length"]), chance.randrange(len(steps))
+    kind, place = (
+        chance.choice(["swap", "swap", "move", "wait", "read", "length"]),
+        chance.randrange(len(steps)),
+    )
     if kind == "swap":
         steps[place - 1], steps[place] = steps[place], steps[place - 1]
     elif kind == "move":

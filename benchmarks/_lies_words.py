@@ -21,7 +21,7 @@ _TOLD_OF_A_SESSION = ("state", "accepting_jobs", "mode", "max_time", "interactiv
 
 
 @functools.cache
-def _circuit(kind: int, measured: bool) -> Any:  # noqa: ANN401 - a QuantumCircuit, which is not imported here
+def _circuit(kind: int, measured: bool) -> Any:
     """A circuit whose result leaves nothing to chance, so that two runs can be compared."""
     from qiskit import QuantumCircuit
 
@@ -58,17 +58,17 @@ class Words:
             text = text.replace(_id_of(value), name)
         return text
 
-    def session(self, backend: Any, max_time: int | None = None) -> object:  # noqa: ANN401
+    def session(self, backend: Any, max_time: int | None = None) -> object:
         from qiskit_ibm_runtime import Session
 
         return Session(backend=backend, max_time=max_time)
 
-    def batch(self, backend: Any, max_time: int | None = None) -> object:  # noqa: ANN401
+    def batch(self, backend: Any, max_time: int | None = None) -> object:
         from qiskit_ibm_runtime import Batch
 
         return Batch(backend=backend, max_time=max_time)
 
-    def again(self, session: Any) -> object:  # noqa: ANN401
+    def again(self, session: Any) -> object:
         """The same session, as another program finds it."""
         from qiskit_ibm_runtime import Session
 
@@ -76,7 +76,7 @@ class Words:
 
     def sample(
         self,
-        mode: Any,  # noqa: ANN401
+        mode: Any,
         kind: int,
         tag: str = "",
         private: bool = False,
@@ -89,17 +89,15 @@ class Words:
             [_circuit(kind, True)], shots=10
         )
 
-    def estimate(self, mode: Any, kind: int, tag: str = "") -> object:  # noqa: ANN401
+    def estimate(self, mode: Any, kind: int, tag: str = "") -> object:
         """An estimator job."""
         from qiskit.quantum_info import SparsePauliOp
         from qiskit_ibm_runtime import EstimatorV2
 
         options = {**_options(tag, False, None), "resilience_level": 0}
-        return EstimatorV2(mode=mode, options=options).run(
-            [(_circuit(kind, False), SparsePauliOp("IIIIZ"))]
-        )
+        return EstimatorV2(mode=mode, options=options).run([(_circuit(kind, False), SparsePauliOp("IIIIZ"))])
 
-    def too_large(self, mode: Any) -> object:  # noqa: ANN401
+    def too_large(self, mode: Any) -> object:
         """A job that fails: it asks for more executions than anybody runs."""
         import numpy as np
         from qiskit import QuantumCircuit
@@ -112,41 +110,41 @@ class Words:
         shots, values = _TOO_MANY
         return SamplerV2(mode=mode).run([(circuit, np.zeros((values, 1)))], shots=shots)
 
-    def status(self, job: Any) -> str:  # noqa: ANN401
+    def status(self, job: Any) -> str:
         return str(self._service.job(job.job_id()).status())
 
-    def tags(self, job: Any) -> list[str]:  # noqa: ANN401
+    def tags(self, job: Any) -> list[str]:
         return sorted(self._service.job(job.job_id()).tags)
 
-    def result(self, job: Any) -> str:  # noqa: ANN401
+    def result(self, job: Any) -> str:
         data = job.result(timeout=20_000)[0].data
         return str(data.c.get_counts()) if hasattr(data, "c") else f"{float(data.evs):.3f}"
 
-    def metrics(self, job: Any) -> object:  # noqa: ANN401
+    def metrics(self, job: Any) -> object:
         told = job.metrics()
         moments = told.get("timestamps") or {}
         return sorted(name for name, moment in moments.items() if moment), told.get("usage")
 
-    def mark(self, job: Any, tag: str) -> object:  # noqa: ANN401
+    def mark(self, job: Any, tag: str) -> object:
         return job.update_tags([tag])
 
-    def cancel(self, thing: Any) -> object:  # noqa: ANN401
+    def cancel(self, thing: Any) -> object:
         return thing.cancel()
 
-    def close(self, session: Any) -> object:  # noqa: ANN401
+    def close(self, session: Any) -> object:
         return session.close()
 
-    def delete(self, job: Any) -> object:  # noqa: ANN401
+    def delete(self, job: Any) -> object:
         return self._service.delete_job(job.job_id())
 
-    def details(self, session: Any) -> object:  # noqa: ANN401
+    def details(self, session: Any) -> object:
         told = session.details() or {}
         return {name: told.get(name) for name in _TOLD_OF_A_SESSION}
 
-    def state(self, session: Any) -> object:  # noqa: ANN401
+    def state(self, session: Any) -> object:
         return session.status()
 
-    def jobs(self, **filters: Any) -> object:  # noqa: ANN401
+    def jobs(self, **filters: Any) -> object:
         """All jobs, or those that a filter leaves."""
         if "session" in filters:
             filters["session_id"] = filters.pop("session").session_id
@@ -173,5 +171,5 @@ def _options(tag: str, private: bool, limit: int | None) -> dict[str, object]:
     return options if limit is None else {**options, "max_execution_time": limit}
 
 
-def _id_of(value: Any) -> str:  # noqa: ANN401
+def _id_of(value: Any) -> str:
     return str(value.job_id()) if hasattr(value, "job_id") else str(value.session_id)

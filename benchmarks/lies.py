@@ -5,13 +5,14 @@
     python -m benchmarks.lies --seed 7 200   # others
 
 Each random program (sessions, batches, jobs of two backends in two instances, tags, cancels, deletes, lists,
-usage, metrics, waits) is recorded on the emulator. One in four is replayed as it is: it must be green, and give
-the same. The others are changed a little (steps change places, waits and reads come in) and replayed. A
-refusal is fine. A replay that is green must give what is true: what the emulator says to the
-same changed program, but for the documented leniencies, each a rule of ``_lies_judging``.
+usage, metrics, waits) is recorded on the emulator. One in four is replayed as it is: it must be green, and
+give the same. The others are changed a little (steps change places, waits and reads come in) and replayed. A
+refusal is fine. A replay that is green must give what is true: what the emulator says to the same changed
+program, but for the documented leniencies, each a rule of ``_lies_judging``.
 
 Exit status 1 on a lie, a crash (an exception that is not ours and that the emulator does not raise), or an
-unchanged program that is refused. Each finding is printed as a short program to paste, without all that can be left out.
+unchanged program that is refused. Each finding is printed as a short program to paste, without all that can
+be left out.
 """
 
 from __future__ import annotations

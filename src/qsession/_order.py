@@ -48,6 +48,7 @@ class Write:
         made: Id of the session or job that it made, or empty.
         sent: Whether it was sent in this replay.
         sent_at: When, counted from the start of the run.
+        turn: The how many-th it was.
         thread: Who sent it.
     """
 
@@ -58,6 +59,7 @@ class Write:
     made: str = ""
     sent: bool = False
     sent_at: Micros = 0
+    turn: int = 0
     thread: int = 0
 
     @property
@@ -92,12 +94,14 @@ class Read:
         timeline: The answers.
         barrier: The writes that could change them, in their order, once somebody asked.
         known: What follows from those that were sent, as of the last time.
+        given: Whether what is given once only was given.
     """
 
     call: Call
     timeline: Timeline = field(default_factory=Timeline)
     barrier: list[Write] | None = None
     known: Known | None = None
+    given: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +226,7 @@ class Order:
         write.sent, write.thread = True, threading.get_ident()
         write.sent_at = max(at, write.at)
         self.version += 1
+        write.turn = self.version
         self.latest = write
 
     def known(self, read: Read) -> Known:
@@ -287,6 +292,15 @@ class Order:
             names = _CHANGED_BY.get(read.endpoint.name, ())
             found = [w for name in names for w in self._about.get(name, ())]
         return sorted(found, key=lambda w: w.at)
+
+    def maker(self, thing: str) -> Write | None:
+        """The write that made a session or a job, if it was recorded."""
+        return next((w for w in self._about.get(thing, ()) if w.made == thing), None)
+
+    def shuffled(self, read: Read, state: Interaction) -> bool:
+        """Whether jobs or sessions that a list tells of were made in another order than recorded."""
+        made = [w.turn for w in read.barrier or () if w.made and w.sent and w.at < state.at]
+        return made != sorted(made)
 
     def inverted(self, write: Write) -> Write | None:
         """A write whose place before or after this one decided its answer, if it is on the other side."""

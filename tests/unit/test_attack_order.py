@@ -460,5 +460,57 @@ def test_usage_that_the_client_asks_for_before_a_job_hides_nothing_of_that_job()
     assert refusal(replay, submit(40, "j3")).code == "QS302"
 
 
+@pytest.mark.parametrize("read", [jobs, workloads])
+def test_list_of_jobs_that_were_submitted_in_another_order_is_not_the_recorded_one(read):
+    """The newest comes first in it, and with a limit the others do not come at all."""
+    replay = in_one_thread(submit(10, "j1"), submit(20, "j2"), read(30))
+    send(replay, submit(20, "j2"), submit(10, "j1"))
+    assert refusal(replay, read(30)).evidence[1] == (
+        "recorded when what it lists had been made in another order"
+    )
+
+    replay = in_one_thread(submit(10, "j1"), submit(20, "j2"), read(30))
+    send(replay, submit(10, "j1"), submit(20, "j2"), read(30))
+
+
+def private(at):
+    return exchange("jobs.create", "POST", "/jobs", at, {"id": "j1"}, {"program_id": "x", "private": True})
+
+
+def no_results(at):
+    return exchange("jobs.results", "GET", "/jobs/j1/results", at, status=204)
+
+
+def test_results_of_a_private_job_are_given_once():
+    """The service keeps them until they are read."""
+    replay = replaying(private(10), results(20))
+    send(replay, private(10), results(20))
+    assert refusal(replay, results(30)).evidence == (
+        "asked: GET /jobs/j1/results",
+        "recorded once, and a private job gives its results once",
+    )
+
+
+def test_results_of_a_private_job_are_given_first_and_gone_then_whenever_it_is_asked():
+    """Reading them is what changes the answer, not time."""
+    replay = replaying(private(10), results(20), no_results(30))
+    send(replay, private(10))
+    assert [replay.answer(results(20).request, moment * MS).status for moment in (40, 41, 42)] == [
+        200,
+        204,
+        204,
+    ]
+
+    replay = replaying(private(10), results(20), no_results(9000))
+    send(replay, private(10))
+    assert [replay.answer(results(20).request, moment * MS).status for moment in (11, 12)] == [200, 204]
+
+
+def test_results_of_a_job_that_is_not_private_are_given_again():
+    """They stay."""
+    replay = replaying(submit(10), results(20))
+    assert send(replay, submit(10), results(20)) == send(replay, results(30))
+
+
 def _asked(interaction):
     return interaction.endpoint, interaction.request.method, interaction.request.url.removeprefix(BASE)

@@ -9,15 +9,8 @@ from qsession._model import Interaction, Micros
 from qsession._order import FINAL
 
 METRICS = "jobs.metrics"
-TELL_OF_JOBS = frozenset(
-    {
-        "jobs.list",
-        "workloads.list",
-        "analytics.usage",
-        "analytics.grouped",
-        "analytics.by_date",
-    }
-)
+LISTS = frozenset({"jobs.list", "workloads.list"})
+TELL_OF_JOBS = LISTS | {"analytics.usage", "analytics.grouped", "analytics.by_date"}
 """What looks different when a job has ended. Usage does too, but the client asks for it before each job."""
 
 

@@ -26,7 +26,8 @@ from qsession._model import (
 )
 from qsession._order import Order, Read, Write
 from qsession._replay._choice import Choice
-from qsession._replay._ended import METRICS, TELL_OF_JOBS, is_final, out_of_step
+from qsession._replay._ended import LISTS, METRICS, TELL_OF_JOBS, is_final, out_of_step
+from qsession._replay._once import RESULTS, are_private, given_once
 from qsession._timeline import Timeline
 
 if TYPE_CHECKING:
@@ -223,6 +224,12 @@ class Replay:
         if read is None:
             raise _explain.no_read(key, self._every_key(), self.place)
         state = state or self._state(key, read, at)
+        if call.endpoint.name == RESULTS and are_private(read, self._order):
+            state = given_once(read, state)
+            if state is None:
+                raise _explain.no_state(
+                    key, "recorded once, and a private job gives its results once", self.place
+                )
         if words := self._out_of_step(key, read, state, at):
             raise _explain.no_state(key, words, self.place)
         if call.endpoint.name in LIVING:
@@ -235,6 +242,8 @@ class Replay:
             outlived = self._outlived(read, told, at)
             if outlived or told.endpoint in LIVING:
                 return outlived
+        if told.endpoint in LISTS and self.alone() and self._order.shuffled(read, told):
+            return "recorded when what it lists had been made in another order"
         # Of threads it is chance who asks before an end, and who after it.
         if told.endpoint != METRICS and not (told.endpoint in TELL_OF_JOBS and self.alone()):
             return ""
