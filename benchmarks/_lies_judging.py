@@ -7,6 +7,8 @@ these rules may explain it; each stands in docs/reference/limitations.md, "What 
   first". The answer must be what the emulator says if the step waits until it comes when it was recorded.
 - *a later write*: "A write that comes later than recorded shifts what it led to, and is answered as it was".
   The answer must be what the emulator says if waits before writes that came later than recorded are left out.
+- *an earlier write*: "A write that comes earlier is answered when it was recorded". The answer must be what
+  the emulator says if each write that came earlier waits until then.
 - *usage*: "lists are then answered as of the nearest moment. So is the usage of an instance always". The
   answer must have been recorded for the usage of an instance.
 
@@ -16,13 +18,13 @@ No rule explains a job that is seen to run, or is cancelled, after it was seen t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import combinations
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain, combinations
 from pathlib import Path
 
 from benchmarks import _lies_running
-from benchmarks._lies_programs import Case, Program, Step
+from benchmarks._lies_programs import Case, Step
 from benchmarks._lies_running import Answers, Refused, Told
 from qsession._store import Store
 
@@ -96,32 +98,68 @@ class _Comparison:
         said = self.replayed[place]
         if said.step.word == "usage" and said.what in _recorded_usage(self.folder):
             return "usage"
-        for rule, program in self._worlds(place):
-            answers = _lies_running.record(self.case, program, self.folder / "true.yaml")
-            same = [told for told in answers if not told.step.is_wait]
-            index = sum(not step.is_wait for step in self.case.changed[:place])
-            if same[index].what == said.what:
+        for rule, case, index in self._worlds(place):
+            answers = _lies_running.record(case, case.changed, self.folder / "true.yaml")
+            if answers[index].what == said.what:
                 return rule
         return ""
 
-    def _worlds(self, place: int) -> Iterator[tuple[str, Program]]:
-        """Programs to which the emulator may say what the replay says, with the rule that allows it."""
-        steps = self.case.changed
-        late = [step for step in steps if step.is_write and self._later(step) > _TELLING]
-        last = max((i for i, step in enumerate(steps) if step in late), default=-1)
-        waits = [i for i, step in enumerate(steps[:last]) if step.is_wait][:_MOST_WAITS]
-        for number in range(1, len(waits) + 1):
-            for left_out in combinations(waits, number):
-                yield "a later write", tuple(s for i, s in enumerate(steps) if i not in left_out)
-        early = -self._later(steps[place])
-        if early > _TELLING and not steps[place].is_write:
-            yield "an earlier read", (*steps[:place], Step(f"wait({early})"), *steps[place:])
+    def _worlds(self, place: int) -> Iterator[tuple[str, Case, int]]:
+        """Where the emulator may say what the replay says: the rule that allows it, a case, and the step."""
+        waits = {i: -late for i, late in self._late_writes() if late < -_TELLING}
+        if waits:
+            yield "an earlier write", *self._with(waits, (), place)
+        for left_out in self._waits_before_late_writes():
+            yield "a later write", *self._with(waits, left_out, place)
+        step = self.case.changed[place]
+        if step.word == "cancel" and (longer := self._since(place)) > 0:
+            case, index = self._with(waits, (), place)
+            yield "a later write", replace(case, run=case.run + longer), index
+        early = max(-self._later(place), -self._since(place))
+        if early > _TELLING and not step.is_write:
+            yield "an earlier read", *self._with({**waits, place: early}, (), place)
 
-    def _later(self, step: Step) -> float:
+    def _with(self, waits: Mapping[int, float], left_out: Collection[int], place: int) -> tuple[Case, int]:
+        """The case with further waits before some steps, without others; and where a step then stands."""
+        steps: list[Step] = []
+        index = 0
+        for i, step in enumerate(self.case.changed):
+            steps += [Step(f"wait({waits[i]})")] if i in waits else []
+            index = len(steps) if i == place else index
+            steps += [] if i in left_out else [step]
+        return replace(self.case, changed=tuple(steps)), index
+
+    def _late_writes(self) -> Iterator[tuple[int, float]]:
+        return ((i, self._later(i)) for i, step in enumerate(self.case.changed) if step.is_write)
+
+    def _waits_before_late_writes(self) -> Iterator[tuple[int, ...]]:
+        last = max((i for i, late in self._late_writes() if late > _TELLING), default=0)
+        waits = [i for i, step in enumerate(self.case.changed[:last]) if step.is_wait][:_MOST_WAITS]
+        return chain.from_iterable(combinations(waits, number + 1) for number in range(len(waits)))
+
+    def _later(self, place: int) -> float:
         """By how many seconds a step came later in the replay than in the recording."""
-        now = next(told.at for told in self.replayed if told.step == step)
-        then = [told.at for told in self.recorded if told.step == step]
-        return now - then[0] if then else 0
+        then = _place_of(self.recorded, self.replayed[place].step, self._turn(place))
+        return 0 if then is None else self.replayed[place].at - self.recorded[then].at
+
+    def _since(self, place: int) -> float:
+        """By how many seconds more a step came after what made the thing that it is about."""
+        step = self.replayed[place].step
+        then = _place_of(self.recorded, step, self._turn(place))
+        made = next((i for i, told in enumerate(self.replayed) if told.step.name in step.needs), None)
+        if then is None or made is None:
+            return 0
+        return self._later(place) - self._later(made)
+
+    def _turn(self, place: int) -> int:
+        """The how many-th of equal steps it is."""
+        return self.case.changed[:place].count(self.case.changed[place])
+
+
+def _place_of(answers: Answers, step: Step, turn: int) -> int | None:
+    """Where a step was recorded: as the how many-th of its kind, or as the last."""
+    places = [i for i, told in enumerate(answers) if told.step == step]
+    return places[min(turn, len(places) - 1)] if places else None
 
 
 def _contradictions(answers: Answers) -> Iterator[str]:

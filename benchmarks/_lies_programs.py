@@ -11,6 +11,8 @@ _NAMES = re.compile(r"\b[sj]\d\b")
 _WRITES = ("mark", "cancel", "close", "delete")
 _WAITS = ("0.1", "0.25", "1", "30", "90", "400")
 _MOST_CHANGES = 3
+_ASPECTS = ("circuits", "shots", "options", "tags", "job")
+_MATCHES: list[str | tuple[str, ...]] = [*["meaning"] * 4, "routed", _ASPECTS]
 _MOST_JOBS, _MOST_SESSIONS = 4, 2
 
 
@@ -95,7 +97,7 @@ def case(seed: int, *, unchanged: bool) -> Case:
     chance = random.Random(seed)
     recorded = _program(chance)
     changed = recorded if unchanged else _changed(chance, recorded)
-    match = chance.choice(["meaning"] * 4 + ["routed", ("circuits", "shots", "options", "tags", "job")])
+    match = chance.choice(_MATCHES)
     return Case(
         recorded,
         changed,

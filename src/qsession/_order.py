@@ -304,13 +304,17 @@ class Order:
 
     def inverted(self, write: Write) -> Write | None:
         """A write whose place before or after this one decided its answer, if it is on the other side."""
-        things = [write.call.ids.get("job"), write.call.ids.get("session"), write.ask.session]
+        job = write.call.ids.get("job", "")
+        things = [job, self._home.get(job), write.call.ids.get("session"), write.ask.session]
         every = (w for thing in things if thing for w in self._about.get(thing, ()))
         for other in (w for w in every if w is not write and w.took_effect):
             if _same_thing(other, write.call):
                 # A refusal tells of its moment: what was sent meanwhile may have taken its reason away.
                 late = not write.took_effect and other.at > write.at and other.sent
             elif other.call.endpoint.name in _ENDS and _is_into(write, other.call.ids.get("session")):
+                late = other.at > write.at and other.sent
+            elif job and _cancels(other, self._home.get(job)) and write.drives:
+                # Once its session is cancelled there is nothing to cancel, and something to delete.
                 late = other.at > write.at and other.sent
             else:
                 continue
@@ -336,6 +340,10 @@ def _same_thing(write: Write, call: Call) -> bool:
 
 def _is_into(write: Write, session: str | None) -> bool:
     return write.call.endpoint.name == "jobs.create" and write.ask.session == session
+
+
+def _cancels(write: Write, session: str | None) -> bool:
+    return write.call.endpoint.name == "sessions.cancel" and write.call.ids.get("session") == session
 
 
 def _outdates(write: Write, state: Interaction) -> bool:
