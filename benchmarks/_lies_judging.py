@@ -60,12 +60,12 @@ def judge(case: Case, folder: Path) -> Verdict:
         folder: Where cassettes may be written.
     """
     path = folder / "recorded.yaml"
-    recorded = _lies_running.record(case, case.recorded, path)
+    recorded = _lies_running.record(case, path)
     replayed = _lies_running.replay(case, path)
     if isinstance(replayed, Refused):
         outcome = "refused unchanged" if case.is_unchanged else "refused"
         return Verdict(outcome, (f"{replayed.code}: {replayed.words}",))
-    true = recorded if case.is_unchanged else _lies_running.record(case, case.changed, folder / "true.yaml")
+    true = recorded if case.is_unchanged else _lies_running.ask(case)
     return _Comparison(case, folder, recorded, true, replayed).verdict()
 
 
@@ -99,7 +99,7 @@ class _Comparison:
         if said.step.word == "usage" and said.what in _recorded_usage(self.folder):
             return "usage"
         for rule, case, index in self._worlds(place):
-            answers = _lies_running.record(case, case.changed, self.folder / "true.yaml")
+            answers = _lies_running.ask(case)
             if answers[index].what == said.what:
                 return rule
         return ""

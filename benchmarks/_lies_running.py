@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import qsession
-from benchmarks._lies_programs import Case, Program, Step
+from benchmarks._lies_programs import Case, Step
 from benchmarks._lies_words import HERE, THERE, Words
+from qsession._config import Settings
 from qsession._discovery import fake_crn
 from qsession._run import Run
 from qsession.emulator import Emulator, Instance
@@ -60,10 +61,17 @@ def emulator(case: Case) -> Emulator:
     )
 
 
-def record(case: Case, program: Program, path: Path) -> Answers:
-    """What the emulator says to a program, which is recorded."""
+def record(case: Case, path: Path) -> Answers:
+    """What the emulator says to the program of a case that is recorded."""
     with qsession.record(path, target="emulator", emulator=emulator(case)) as run:
-        return _through(run, program)
+        return _through(run, case.recorded)
+
+
+def ask(case: Case) -> Answers:
+    """What the emulator says to the changed program of a case; nothing is written."""
+    settings = Settings(mode="scenario", target="emulator", emulator=emulator(case), polls="default")
+    with Run(settings) as run:
+        return _through(run, case.changed)
 
 
 def replay(case: Case, path: Path) -> Answers | Refused:

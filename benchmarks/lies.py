@@ -103,8 +103,8 @@ def show(recorded: str, changed: str, **how: object) -> Verdict:
     told = replace(Case(parsed(recorded), parsed(changed)), **how)  # type: ignore[arg-type]
     with TemporaryDirectory() as name:
         folder = Path(name)
-        for title, program in (("recorded", told.recorded), ("true", told.changed)):
-            print(title, *_lines(_lies_running.record(told, program, folder / f"{title}.yaml")), sep="\n")
+        print("recorded", *_lines(_lies_running.record(told, folder / "recorded.yaml")), sep="\n")
+        print("true", *_lines(_lies_running.ask(told)), sep="\n")
         print("replayed", *_lines(_lies_running.replay(told, folder / "recorded.yaml")), sep="\n")
         verdict = judge(told, folder)
     print(verdict.outcome, *verdict.why, *verdict.leniencies, sep="\n  ")
