@@ -11,7 +11,10 @@ from qsession._timeline import Timeline
 ROOT = Path(__file__).parents[2]
 SEEDS = range(40, 54)
 
-_FINDING = """from benchmarks import lies
+_FINDING = """
+# seed 1: lie
+# tags(j0): replayed ['x'], true is []
+from benchmarks import lies
 
 lies.show(
     recorded='''
@@ -22,12 +25,14 @@ tags(j0)
     ''',
     changed='''
 j0 = sample(here, 1)
+status(j0)
 wait(0.5)
 tags(j0)
 mark(j0, 'x')
     ''',
     queue=0.2, run=0.3, match='meaning', beyond='error',
-)"""
+)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -40,16 +45,6 @@ def lies():
         return lies
 
 
-@pytest.fixture
-def judged(lies, tmp_path):
-    """What came of a program that is replayed with a change."""
-
-    def judge(recorded, changed, **how):
-        return lies.judge(lies.Case(lies.parsed(recorded), lies.parsed(changed), **how), tmp_path)
-
-    return judge
-
-
 def test_changed_programs_of_fixed_seeds_are_refused_or_told_the_truth(lies):
     """Every fourth is unchanged, and green."""
     tally = lies.campaign(SEEDS)
@@ -58,15 +53,31 @@ def test_changed_programs_of_fixed_seeds_are_refused_or_told_the_truth(lies):
     assert (False, "refused") in tally.outcomes
 
 
-def test_replay_that_shows_what_was_not_written_yet_is_found_and_shrunk(lies, judged, tmp_path, monkeypatch):
-    """A finding is a program to paste, without what has nothing to do with it."""
-    recorded = "j0 = sample(here, 1)\nstatus(j0)\nmark(j0, 'x')\ntags(j0)"
-    changed = "j0 = sample(here, 1)\nstatus(j0)\nwait(0.5)\ntags(j0)\nmark(j0, 'x')"
-    assert judged(recorded, changed).outcome == "right"
+@pytest.fixture
+def case(lies):
+    """A program whose replay is right, and would not be if it showed what was not written yet."""
+    recorded = "usage()\nj0 = sample(here, 1)\nstatus(j0)\nmark(j0, 'x')\ntags(j0)"
+    changed = "usage()\nj0 = sample(here, 1)\nstatus(j0)\nwait(0.5)\ntags(j0)\nmark(j0, 'x')"
+    return lies.Case(lies.parsed(recorded), lies.parsed(changed))
 
+
+def test_replay_that_shows_what_was_not_written_yet_is_found_and_shrunk(lies, case, monkeypatch, capsys):
+    """What is printed is a program to paste, without what has nothing to do with it."""
+    monkeypatch.setattr(lies, "case", lambda _seed, *, unchanged: case)
+    assert lies.main(["1", "--seed", "1"]) == 0
+
+    monkeypatch.setattr("benchmarks._lies_shrinking._MOST_TRIES", 1)
     monkeypatch.setattr(Timeline, "_last_before", lambda self, _write: len(self.states) - 1)
-    broken = judged(recorded, changed)
-    assert (broken.outcome, broken.why) == ("lie", ("tags(j0): replayed ['x'], true is []",))
-    case = lies.Case(lies.parsed(recorded), lies.parsed(changed))
-    small = lies.shrunk(case, lambda each: lies.judge(each, tmp_path).outcome == "lie")
-    assert str(small) == _FINDING
+    capsys.readouterr()
+    assert lies.main(["1", "--seed", "1"]) == 1
+    shown = capsys.readouterr().out
+    assert "  lies:                             1\n" in shown
+    assert shown.endswith(_FINDING)
+
+
+def test_shrinking_leaves_what_makes_the_finding(lies, case):
+    """Steps are left out of both programs, or of the changed one alone."""
+    kept = {"wait(0.5)", "tags(j0)"}
+    small = lies.shrunk(case, lambda each: kept <= {*map(str, each.changed)})
+    assert [*map(str, small.recorded)] == ["j0 = sample(here, 1)", "tags(j0)"]
+    assert [*map(str, small.changed)] == ["j0 = sample(here, 1)", "wait(0.5)", "tags(j0)"]
