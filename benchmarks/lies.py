@@ -22,7 +22,7 @@ import logging
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -57,26 +57,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     number = options.programs or (_QUICK if options.quick else _FULL)
     with stopped() as watch:
-        tally = campaign(range(options.seed, options.seed + number))
+        tally = campaign(range(options.seed, options.seed + number), tell=_print_at_once)
     print("\n".join(_report(tally, number, watch.seconds)))
     return 1 if tally.findings else 0
 
 
-def campaign(seeds: Sequence[int]) -> Tally:
+def campaign(seeds: Sequence[int], *, tell: Callable[[str], None] = lambda finding: None) -> Tally:
     """Judge a case for each seed.
 
     Args:
         seeds: Which; every fourth is replayed unchanged.
+        tell: Is given each finding as soon as it is there.
     """
     tally = Tally()
     with TemporaryDirectory() as name, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for seed in seeds:
-            _judge_one(seed, Path(name), tally)
+            for finding in _judge_one(seed, Path(name), tally):
+                tally.findings.append(finding)
+                tell(finding)
     return tally
 
 
-def _judge_one(seed: int, folder: Path, tally: Tally) -> None:
+def _print_at_once(finding: str) -> None:
+    print(finding, end="\n\n", flush=True)
+
+
+def _judge_one(seed: int, folder: Path, tally: Tally) -> Iterator[str]:
     found = case(seed, unchanged=seed % _UNCHANGED_ONE_IN == 0)
     verdict = judge(found, folder)
     tally.outcomes[found.is_unchanged, verdict.outcome] += 1
@@ -84,7 +91,7 @@ def _judge_one(seed: int, folder: Path, tally: Tally) -> None:
     if verdict.is_finding:
         small = shrunk(found, lambda smaller: _outcome(smaller, folder) == verdict.outcome)
         lines = judge(small, folder)
-        tally.findings.append("\n".join([f"# seed {seed}: {lines.outcome}", *_comments(lines), str(small)]))
+        yield "\n".join([f"# seed {seed}: {lines.outcome}", *_comments(lines), str(small)])
 
 
 def _outcome(smaller: Case, folder: Path) -> str:
@@ -133,7 +140,7 @@ def _report(tally: Tally, number: int, took: float) -> list[str]:
         "answers that a documented leniency explains:",
     ]
     lines += [f"  {rule:<28} {times:>6}" for rule, times in sorted(tally.leniencies.items())]
-    return lines + [f"\n{finding}" for finding in tally.findings]
+    return lines
 
 
 def _parser() -> argparse.ArgumentParser:
