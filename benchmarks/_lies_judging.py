@@ -6,9 +6,15 @@ these rules may explain it; each stands in docs/reference/limitations.md, "What 
 - *an earlier read*: "A read that comes earlier than it was recorded [...] is answered with what was seen
   first". The answer must be what the emulator says if the step waits until it comes when it was recorded.
 - *a later write*: "A write that comes later than recorded shifts what it led to, and is answered as it was".
-  The answer must be what the emulator says if waits before writes that came later than recorded are left out.
+  The answer must be what the emulator says if waits before writes that came later than recorded are left out,
+  or come after them.
 - *an earlier write*: "A write that comes earlier is answered when it was recorded". The answer must be what
   the emulator says if each write that came earlier waits until then.
+- *a late read*: "Between two looks [...] a job or session is in the state of the earlier one [...]. The last
+  state is answered for a second more". The answer must be what the emulator says if waits before the read are
+  left out.
+- *past the end*: docs/fidelity.md, "a queued job stays queued and a running one running". Where the clock is
+  moved, or the model may answer, the answer must be what an emulator says whose jobs never start, or never end.
 - *usage*: "lists are then answered as of the nearest moment. So is the usage of an instance always". The
   answer must have been recorded for the usage of an instance.
 
@@ -18,7 +24,7 @@ No rule explains a job that is seen to run, or is cancelled, after it was seen t
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, combinations
 from pathlib import Path
@@ -31,6 +37,8 @@ from qsession._store import Store
 _ENDED = ("DONE", "ERROR", "CANCELLED")
 _MOST_WAITS = 4
 _TELLING = 0.01
+_PATIENCE = 1.05
+_FOR_EVER = 10**6
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +117,22 @@ class _Comparison:
         waits = {i: -late for i, late in self._late_writes() if late < -_TELLING}
         if waits:
             yield "an earlier write", *self._with(waits, (), place)
+        yield "a later write", *self._with({**waits, **(cut := self._cut_short())}, [*cut], place)
         for left_out in self._waits_before_late_writes():
             yield "a later write", *self._with(waits, left_out, place)
+            length = sum(self._length(i) for i in left_out if i < place)
+            yield "a later write", *self._with({**waits, place: length}, left_out, place)
         step = self.case.changed[place]
         if step.word == "cancel" and (longer := self._since(place)) > 0:
             case, index = self._with(waits, (), place)
             yield "a later write", replace(case, run=case.run + longer), index
+        if not step.is_write and self._past_the_last_look(place) <= _PATIENCE:
+            for left_out in _some([i for i, each in enumerate(self.case.changed[:place]) if each.is_wait]):
+                yield "a late read", *self._with(waits, left_out, place)
+        if self.case.beyond == "model" or any(step.word == "advance" for step in self.case.changed):
+            case, index = self._with(waits, (), place)
+            yield "past the end", replace(case, run=_FOR_EVER), index
+            yield "past the end", replace(case, queue=_FOR_EVER), index
         early = max(-self._later(place), -self._since(place))
         if early > _TELLING and not step.is_write:
             yield "an earlier read", *self._with({**waits, place: early}, (), place)
@@ -134,8 +152,27 @@ class _Comparison:
 
     def _waits_before_late_writes(self) -> Iterator[tuple[int, ...]]:
         last = max((i for i, late in self._late_writes() if late > _TELLING), default=0)
-        waits = [i for i, step in enumerate(self.case.changed[:last]) if step.is_wait][:_MOST_WAITS]
-        return chain.from_iterable(combinations(waits, number + 1) for number in range(len(waits)))
+        return _some([i for i, step in enumerate(self.case.changed[:last]) if step.is_wait])
+
+    def _cut_short(self) -> dict[int, float]:
+        """Shorter waits, with which writes that came later come when they were recorded."""
+        lengths = {i: self._length(i) for i, step in enumerate(self.case.changed[:-1]) if step.is_wait}
+        cut: dict[int, float] = {}
+        for i, late in self._late_writes():
+            excess = late - sum(lengths[wait] - cut[wait] for wait in cut)
+            for wait in (wait for wait in reversed(lengths) if wait < i and excess > 0):
+                left = cut.get(wait, lengths[wait])
+                cut[wait] = max(0.0, left - excess)
+                excess -= left - cut[wait]
+        return cut
+
+    def _past_the_last_look(self, place: int) -> float:
+        """How long after anybody looked at a thing in the recording a step does, in seconds of its life."""
+        step = self.replayed[place].step
+        then = [
+            told.at - _made_at(self.recorded, step) for told in self.recorded if told.step.needs == step.needs
+        ]
+        return self.replayed[place].at - _made_at(self.replayed, step) - max(then, default=0)
 
     def _later(self, place: int) -> float:
         """By how many seconds a step came later in the replay than in the recording."""
@@ -151,9 +188,24 @@ class _Comparison:
             return 0
         return self._later(place) - self._later(made)
 
+    def _length(self, place: int) -> float:
+        """How long a wait took, in seconds."""
+        return self.replayed[place + 1].at - self.replayed[place].at
+
     def _turn(self, place: int) -> int:
         """The how many-th of equal steps it is."""
         return self.case.changed[:place].count(self.case.changed[place])
+
+
+def _some(waits: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Each choice of some of the first waits."""
+    few = waits[:_MOST_WAITS]
+    return chain.from_iterable(combinations(few, number + 1) for number in range(len(few)))
+
+
+def _made_at(answers: Answers, step: Step) -> float:
+    """When the last of what a step is about was made; 0 if it is about no single thing."""
+    return max((told.at for told in answers if told.step.name in step.needs), default=0)
 
 
 def _place_of(answers: Answers, step: Step, turn: int) -> int | None:
