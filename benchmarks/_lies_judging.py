@@ -14,7 +14,8 @@ these rules may explain it; each stands in docs/reference/limitations.md, "What 
   state is answered for a second more". The answer must be what the emulator says if waits before the read are
   left out.
 - *past the end*: docs/fidelity.md, "a queued job stays queued and a running one running". Where the clock is
-  moved, or the model may answer, the answer must be what an emulator says whose jobs never start, or never end.
+  moved, or the model may answer, the answer must be what an emulator says whose jobs never start, or never
+  end.
 - *usage*: "lists are then answered as of the nearest moment. So is the usage of an instance always". The
   answer must have been recorded for the usage of an instance.
 
