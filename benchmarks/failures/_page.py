@@ -6,7 +6,7 @@ import os
 import platform
 from collections.abc import Mapping
 from datetime import date
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmarks.failures._lab import Seen
@@ -37,7 +37,7 @@ def page(found: Mapping[str, Both], *, quick: bool, day: date) -> str:
 
 def _measured(*, quick: bool, day: date) -> str:
     names = ("vcrpy", "pytest-recording", "qiskit-ibm-runtime", "qiskit", "requests", "urllib3", "pytest")
-    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    versions = ", ".join(f"{name} {_version(name)}" for name in names)
     size = " with `--quick`" if quick else ""
     where = f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores"
     return f"Done on {day.isoformat()}{size}: {versions}; {where}, servers on loopback."
@@ -62,3 +62,10 @@ def _link(told: str) -> str:
     if not mark:
         return f"[{told}](https://github.com/advisories/{told})"
     return f"[{repository.rpartition('/')[2]}#{number}](https://github.com/{repository}/issues/{number})"
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "(not installed)"

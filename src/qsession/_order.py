@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
 from qsession import _explain, _meaning
+from qsession._bodies import read_object
 from qsession._endpoints import Call
 from qsession._model import MEANING, Interaction, Match, Micros, Request
 from qsession._timeline import Timeline
@@ -18,6 +19,7 @@ FINAL = (b'"Completed"', b'"Failed"', b'"Cancelled', b'"closed"')
 _JOB_WRITES = frozenset({"jobs.create", "jobs.cancel", "jobs.delete", "jobs.tags", "sessions.cancel"})
 _SESSION_WRITES = frozenset({"sessions.create", "sessions.update", "sessions.cancel"})
 _LIMIT_WRITES = frozenset({"instances.configure"})
+_CANCELS = frozenset({"jobs.cancel", "sessions.cancel"})
 _ENDS = frozenset({"sessions.update", "sessions.cancel"})
 # What reads of no single job or session show, by the writes that change it.
 _CHANGED_BY = {
@@ -346,6 +348,12 @@ def _cancels(write: Write, session: str | None) -> bool:
     return write.call.endpoint.name == "sessions.cancel" and write.call.ids.get("session") == session
 
 
+def finished(metrics: Interaction) -> bool | None:
+    """Whether metrics of a job have the moment of an end; None if they say nothing of moments."""
+    moments = read_object(metrics.response.body).get("timestamps")
+    return bool(moments.get("finished")) if isinstance(moments, Mapping) else None
+
+
 def _outdates(write: Write, state: Interaction) -> bool:
     """Whether a state that was recorded before a write says nothing of the time after it."""
     name = write.call.endpoint.name
@@ -353,7 +361,8 @@ def _outdates(write: Write, state: Interaction) -> bool:
         # The client asks for it before each job: what is said of that job tells more.
         return False
     if state.endpoint in _MADE_ONCE:
-        return name == "jobs.delete"
-    if state.endpoint == "jobs.get" and name in {"jobs.cancel", "sessions.cancel"}:
+        # A cancel ends a job, and with it what was said of one that had not ended.
+        return name == "jobs.delete" or (name in _CANCELS and finished(state) is False)
+    if state.endpoint == "jobs.get" and name in _CANCELS:
         return not any(final in state.response.body for final in FINAL)
     return True

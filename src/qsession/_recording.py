@@ -331,41 +331,6 @@ def _not_to_be_written(findings: Sequence[Finding]) -> CassetteError:
     )
 
 
-def in_former_bytes(recording: Recording, former: Recording) -> Recording:
-    """The recording, with what it says as before in the same bytes as before.
-
-    A circuit is sent under a name that counts and with random identities of its
-    parameters. Recorded again, it would differ without meaning anything else.
-
-    Args:
-        recording: A new recording.
-        former: The one that it will replace.
-    """
-    known: dict[tuple[str, ...], list[bytes]] = {}
-    for interaction in reversed(former.interactions):
-        if (meaning := _meaning_of(interaction)) is not None:
-            known.setdefault(meaning, []).append(interaction.request.body)
-    interactions = []
-    for interaction in recording.interactions:
-        same = known.get(_meaning_of(interaction) or ())
-        if same:
-            body = same.pop() if len(same) > 1 else same[0]
-            interaction = replace(interaction, request=replace(interaction.request, body=body))  # noqa: PLW2901
-        interactions.append(interaction)
-    return replace(recording, interactions=tuple(interactions))
-
-
-def _meaning_of(interaction: Interaction) -> tuple[str, ...] | None:
-    if interaction.endpoint != "jobs.create":
-        return None
-    call = identify(interaction.request)
-    if call is None:
-        return None
-    # Its answers say its tags, invented ones too.
-    tags = _meaning.tags(call, interaction.request)
-    return call.path, _meaning.read(call, interaction.request).digest, *tags
-
-
 def _field(body: bytes, *path: str) -> object | None:
     value: object = read_object(body)
     for name in path:

@@ -409,6 +409,38 @@ def test_metrics_of_a_job_that_runs_are_not_those_of_its_end():
     )
 
 
+def test_metrics_of_a_job_that_runs_are_not_those_of_one_that_was_cancelled():
+    """The cancel ended it."""
+    replay = replaying(submit(1), metrics(5), cancel(10))
+    send(replay, submit(1), cancel(10))
+    assert refusal(replay, metrics(5)).evidence[1] == (
+        "recorded only before POST /jobs/j1/cancel, which was sent already"
+    )
+
+    replay = replaying(submit(1), metrics(5, "now"), cancel(10, status=409))
+    send(replay, submit(1), cancel(10))
+    assert b"now" in send(replay, metrics(5))
+
+
+def session_cancel(at):
+    return exchange("sessions.cancel", "DELETE", "/sessions/s1/close", at, status=204)
+
+
+def test_job_is_not_cancelled_when_its_session_was():
+    """Its cancel was recorded before that; afterwards there is nothing left to cancel."""
+    replay = replaying(submit(1), cancel(10), session_cancel(20))
+    send(replay, submit(1), session_cancel(20))
+    assert refusal(replay, cancel(10)).evidence[1] == (
+        "recorded only before DELETE /sessions/s1/close, which was sent already"
+    )
+
+    replay = replaying(submit(1), session_cancel(10), cancel(20, status=409))
+    send(replay, submit(1))
+    assert refusal(replay, cancel(20)).evidence[1] == (
+        "recorded only after DELETE /sessions/s1/close, which was not sent"
+    )
+
+
 def test_metrics_of_a_job_that_runs_are_not_known_past_the_end():
     """What became of the job was not recorded."""
     replay = replaying(submit(1), metrics(5))

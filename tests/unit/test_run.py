@@ -361,6 +361,19 @@ def test_secret_of_a_former_recording_does_not_come_back(tmp_path, monkeypatch):
     assert coded not in path.read_text()
 
 
+def test_recording_made_again_says_the_same_in_the_same_bytes(tmp_path):
+    """A circuit has another name each time, in what is sent and in what the job tells of itself."""
+    path, files = tmp_path / "a.yaml", []
+    for name in ("circuit-1", "circuit-22"):
+        with qsession.record(path, target="emulator"):
+            body = job(name)
+            made = requests.post(URL + "/jobs", data=body, headers=HEADERS, timeout=5).json()["id"]
+            told = get(f"/jobs/{made}").json()["params"]
+            assert told["pubs"] == json.loads(body)["params"]["pubs"]
+        files.append(path.read_bytes())
+    assert files[0] == files[1]
+
+
 def job(name):
     circuit = QuantumCircuit(1, name=name)
     circuit.measure_all()

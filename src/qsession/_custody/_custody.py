@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qsession import _setup
+from qsession._again import in_former_bytes
 from qsession._config import Settings, nothing_to_resume
 from qsession._custody import _quarantine
 from qsession._custody._names import check_name
@@ -16,7 +17,7 @@ from qsession._journal import Journal, Past, discard, new_head, other_test, read
 from qsession._lock import Lock
 from qsession._model import Instant, Provenance
 from qsession._naming import journal_path, relative
-from qsession._recording import Recorder, in_former_bytes
+from qsession._recording import Recorder
 from qsession._store import display
 from qsession.errors import CassetteError, Parked, UsageError
 

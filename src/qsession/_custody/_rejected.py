@@ -8,11 +8,11 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from qsession._again import in_former_bytes
 from qsession._clock import SystemClock, isoformat
 from qsession._custody._aside import FOLDER, Aside, kept_at, place_of
 from qsession._files import write_whole
 from qsession._model import Recording
-from qsession._recording import in_former_bytes
 from qsession._redaction import Redactor
 from qsession._store import Store
 from qsession.errors import CassetteError

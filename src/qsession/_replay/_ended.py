@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from qsession._bodies import read_object
 from qsession._model import Interaction, Micros
-from qsession._order import FINAL
+from qsession._order import FINAL, finished
 
 METRICS = "jobs.metrics"
 LISTS = frozenset({"jobs.list", "workloads.list"})
@@ -18,13 +17,7 @@ def is_final(state: Interaction) -> bool:
     """Whether what an answer shows will not change by itself, as far as it tells."""
     if state.endpoint != METRICS:
         return any(final in state.response.body for final in FINAL)
-    return _finished(state) is not False
-
-
-def _finished(metrics: Interaction) -> bool | None:
-    """Whether metrics have the moment of an end; None if they say nothing of moments."""
-    moments = read_object(metrics.response.body).get("timestamps")
-    return bool(moments.get("finished")) if isinstance(moments, Mapping) else None
+    return finished(state) is not False
 
 
 def out_of_step(told: Interaction, life: Iterable[Interaction], now: Micros, patience: Micros) -> str:
@@ -45,7 +38,7 @@ def out_of_step(told: Interaction, life: Iterable[Interaction], now: Micros, pat
     states = [state for state in life if state.response.status < 400]
     alive = max((max(s.at, s.last) for s in states if not is_final(s)), default=None)
     ended = min((s.at for s in states if is_final(s)), default=None)
-    after = _finished(told) if told.endpoint == METRICS else None
+    after = finished(told) if told.endpoint == METRICS else None
     if ended is not None and told.at >= ended if after is None else after:
         early = alive is not None and now < alive
         return "recorded only when a job had ended that has not by now" if early else ""
