@@ -27,7 +27,7 @@ from qsession._model import (
 from qsession._order import Order, Read, Write
 from qsession._replay._choice import Choice
 from qsession._replay._ended import LISTS, METRICS, TELL_OF_JOBS, is_final, out_of_step
-from qsession._replay._once import RESULTS, are_private, given_once
+from qsession._replay._once import ONLY_ONCE, RESULTS, given_once
 from qsession._timeline import Timeline
 
 if TYPE_CHECKING:
@@ -224,12 +224,11 @@ class Replay:
         if read is None:
             raise _explain.no_read(key, self._every_key(), self.place)
         state = state or self._state(key, read, at)
-        if call.endpoint.name == RESULTS and are_private(read, self._order):
-            state = given_once(read, state)
-            if state is None:
-                raise _explain.no_state(
-                    key, "recorded once, and a private job gives its results once", self.place
-                )
+        if call.endpoint.name == RESULTS:
+            once = given_once(read, state, self._order)
+            if once is None:
+                raise _explain.no_state(key, ONLY_ONCE, self.place)
+            state = once
         if words := self._out_of_step(key, read, state, at):
             raise _explain.no_state(key, words, self.place)
         if call.endpoint.name in LIVING:
