@@ -538,6 +538,26 @@ def test_results_of_a_private_job_are_given_first_and_gone_then_whenever_it_is_a
     assert [replay.answer(results(20).request, moment * MS).status for moment in (11, 12)] == [200, 204]
 
 
+def deleted(at):
+    return exchange("jobs.delete", "DELETE", "/jobs/j1", at, status=204)
+
+
+def test_results_of_a_private_job_that_was_deleted_are_gone_no_sooner_and_no_later():
+    """What was told after the delete is not what comes after the first look, and the other way round."""
+    gone = exchange("jobs.results", "GET", "/jobs/j1/results", 40, status=404)
+    replay = replaying(private(10), results(20), deleted(30), gone)
+    send(replay, private(10), results(20))
+    assert refusal(replay, results(21)).evidence[1] == (
+        "recorded once, and a private job gives its results once"
+    )
+    send(replay, deleted(30))
+    assert replay.answer(gone.request, 40 * MS).status == 404
+
+    replay = replaying(private(10), results(20), deleted(30), gone)
+    send(replay, private(10), deleted(30))
+    assert [replay.answer(gone.request, moment * MS).status for moment in (40, 41)] == [404, 404]
+
+
 def test_results_of_a_job_that_is_not_private_are_given_again():
     """They stay."""
     replay = replaying(submit(10), results(20))

@@ -28,9 +28,17 @@ def given_once(read: Read, told: Interaction, order: Order) -> Interaction | Non
     if first == len(states) or any(told is state for state in states[:first]):
         return told
     is_first, read.given = not read.given, True
-    if (is_first and told is states[first]) or not _are_private(read, order):
+    is_shown = told is states[first]
+    if is_first is is_shown or not _are_private(read, order):
         return told
-    return states[first] if is_first else next(iter(states[first + 1 :]), None)
+    known = order.known(read)
+    if is_first:
+        # A job that was deleted has none, whether they were read before or not.
+        is_past = any(write.at > states[first].at for write in known.since)
+        return told if is_past else states[first]
+    following = next(iter(states[first + 1 :]), None)
+    is_ahead = following is not None and known.next_write is not None and following.at > known.next_write
+    return None if is_ahead else following
 
 
 def _are_private(read: Read, order: Order) -> bool:
