@@ -198,15 +198,20 @@ def resumed(folder: Path, kills: int, seed: int) -> Tally:
     with served(folder) as environment:
         os.environ.update(environment)
         os.environ.pop("CI", None)
-        waiting = 0.8
-        for number in range(kills):
+        waiting, killed = 0.8, 0
+        # Who has its result before the kill was not killed between: it does not count.
+        for number in range(3 * kills):
+            if killed == kills:
+                break
             mode = "batch" if number % EVERY_FIFTH == 0 else "job"
             child = Child(lambda say, number=number, mode=mode: _submit(folder, number, mode, say))
             if not child.heard():
                 tally.findings.append(f"case {number}: it did not submit: exit status {child.wait()}")
                 continue
             child.kill(dice.uniform(0, waiting))
-            _go_on(folder, number, mode, tally)
+            killed += _go_on(folder, number, mode, tally)
+        if killed < kills:
+            tally.findings.append(f"only {killed} of {kills} were killed before they had their result")
         counts = submitted(folder)
     twice = {case: times for case, times in counts.items() if times > 1}
     tally.findings += [f"{case}: submitted {times} times" for case, times in twice.items()]
@@ -215,11 +220,12 @@ def resumed(folder: Path, kills: int, seed: int) -> Tally:
     return tally
 
 
-def _go_on(folder: Path, number: int, mode: str, tally: Tally) -> None:
+def _go_on(folder: Path, number: int, mode: str, tally: Tally) -> bool:
+    """Go on with what was killed; False if it had its result already."""
     path = folder / f"{number}.yaml"
     if path.exists():
         tally.counts["had ended before it was killed"] += 1
-        return
+        return False
     status = Child(lambda say: _submit(folder, number, mode, say)).wait()
     if status == 0 and path.exists():
         tally.counts["went on to its result"] += 1
@@ -228,6 +234,7 @@ def _go_on(folder: Path, number: int, mode: str, tally: Tally) -> None:
         tally.counts["told that its batch was cancelled when it was killed"] += 1
     else:
         tally.findings.append(f"case {number} ({mode}): resumed with exit status {status}")
+    return True
 
 
 def _submit(folder: Path, number: int, mode: str, say: Callable[[], None]) -> None:
