@@ -254,8 +254,10 @@ def test_serve_over_tls_writes_whom_to_trust(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("given", [["--tls"], ["--ca", "x.pem"]])
 def test_serve_needs_both_tls_and_a_file(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Nobody would trust it otherwise."""
+    """Nobody would trust it otherwise; and Ctrl-C is whose it was."""
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     assert main(["serve", *given]) == 2
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
     assert capsys.readouterr().err == (
         "qsession: There is nowhere to write the certificate that clients must trust. [QS153]\n"
         "  --tls and --ca FILE go together: a client must be told whom to trust.\n"

@@ -45,9 +45,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     # No Event: told while it begins to wait, it would wait for its own lock for ever.
     told: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _: told.put(number))
     with ExitStack() as stack:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            stack.callback(signal.signal, number, signal.signal(number, lambda number, _: told.put(number)))
         server = EmulatorServer(
             _emulator.make(arguments, api_key=None),
             port=arguments.port,
