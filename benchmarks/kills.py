@@ -199,8 +199,7 @@ def resumed(folder: Path, kills: int, seed: int) -> Tally:
         os.environ.update(environment)
         os.environ.pop("CI", None)
         waiting, killed = 0.8, 0
-        # Who has its result before the kill was not killed between: it does not count.
-        for number in range(3 * kills):
+        for number in range(10 * kills):
             if killed == kills:
                 break
             mode = "batch" if number % EVERY_FIFTH == 0 else "job"
@@ -209,7 +208,11 @@ def resumed(folder: Path, kills: int, seed: int) -> Tally:
                 tally.findings.append(f"case {number}: it did not submit: exit status {child.wait()}")
                 continue
             child.kill(dice.uniform(0, waiting))
-            killed += _go_on(folder, number, mode, tally)
+            if _go_on(folder, number, mode, tally):
+                killed += 1
+            else:
+                # It had its result, which was not between, and does not count: the next kills come sooner.
+                waiting = max(0.1, waiting * 0.9)
         if killed < kills:
             tally.findings.append(f"only {killed} of {kills} were killed before they had their result")
         counts = submitted(folder)
