@@ -15,10 +15,11 @@ import threading
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Self
 from urllib.parse import quote
 
 from qsession._endpoints import Call
-from qsession._model import SECOND, Asked, InstanceShape, Instant, Response
+from qsession._model import SECOND, Asked, InstanceShape, Instant, Provenance, Response
 
 STAND_IN_TOKEN = "qsession-stand-in-key-that-opens-nothing"  # noqa: S105 - opens nothing
 """API key of the account that stands in where the machine has none."""
@@ -56,6 +57,15 @@ class Discovery:
         self._named: set[str] = set()
         self._bound: dict[str, int] = {}
         self._entries = [_Entry(i, fake_crn(i, s.region), f"instance-{i + 1}", s) for i, s in kept]
+
+    @classmethod
+    def of(cls, provenance: Provenance) -> Self:
+        """The account of a recording: what it used, and what it was not.
+
+        Args:
+            provenance: Where the recording comes from.
+        """
+        return cls(provenance.instances, provenance.unmet)
 
     @property
     def default_crn(self) -> str | None:

@@ -95,6 +95,7 @@ class Recorder:
         self._shapes: dict[str, InstanceShape] = {}
         self._plans: dict[str, str] = {}
         self._used: list[str] = []
+        self._met: set[str] = set()
         self._unmet: set[str] = set()
         self.ids = Ids()
         self.redactor = redactor or Redactor()
@@ -132,10 +133,15 @@ class Recorder:
                 self._latest[_meaning.key_of(call, interaction.instance)] = len(self._interactions)
             self._interactions.append(interaction)
 
-    def unmet(self, asked: Asked) -> None:
-        """A service was asked to be what no instance of the account is."""
+    def wished(self, asked: Asked, *, is_met: bool) -> None:
+        """A service was asked to be something.
+
+        Args:
+            asked: The wish. Of several in one call the client does not say which was not met.
+            is_met: Whether an instance of the account is that.
+        """
         with self._lock:
-            self._unmet.add(digest_of(asked))
+            (self._met if is_met else self._unmet).add(digest_of(asked))
 
     def go_on(self, at: Instant) -> None:
         """What comes now follows upon what was recorded, however long ago that was.
@@ -242,7 +248,7 @@ class Recorder:
                 instances=shapes,
                 paused=self.paused,
                 literal_ids=tuple(map(self.redactor.clean_text, self.ids.literal)),
-                unmet=tuple(sorted(self._unmet)),
+                unmet=tuple(sorted(self._unmet - self._met)),
             ),
             interactions,
         )

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 from urllib.parse import urlsplit
 
 from qsession import _clock, _explain, _guard, _setup, _wire
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from qsession._custody import Custody
     from qsession._money import MoneyGuard
     from qsession._recording import Recorder
+
+_Told = TypeVar("_Told", int, str)
 
 _slot_lock = threading.Lock()
 _active: Run | None = None
@@ -186,8 +188,7 @@ class Run:
         if self._replay is not None:
             recorded = self._replay.recording.provenance.isa_seed
             return proposed if recorded is None else recorded
-        told = self._custody.recall("isa_seed", proposed) if self._custody is not None else proposed
-        self._isa_seed = told if isinstance(told, int) else proposed
+        self._isa_seed = self._recall("isa_seed", proposed)
         return self._isa_seed
 
     def backend_name(self, proposed: str) -> str:
@@ -202,9 +203,13 @@ class Run:
         """
         if self._replay is not None:
             return self._replay.recording.provenance.backend or proposed
-        told = self._custody.recall("backend", proposed) if self._custody is not None else proposed
-        self._backend = str(told)
+        self._backend = self._recall("backend", proposed)
         return self._backend
+
+    def _recall(self, name: str, proposed: _Told) -> _Told:
+        """What a resumed recording was told before; else what is proposed, which it is told now."""
+        told = self._custody.recall(name, proposed) if self._custody is not None else proposed
+        return told if isinstance(told, type(proposed)) else proposed
 
     def refusals(self) -> tuple[QSessionError, ...]:
         """What had no answer so far, in order: the first of each cause."""
@@ -288,12 +293,11 @@ class Run:
         if self.target != "ibm":
             fence = round_run(self._settings.allowed_hosts, self._refuse_host, tell=self._note_child)
             environment, self._hear_children = self._undo.enter_context(fence)
-        ask = self._discovery.ask if self._discovery else _ignore
         self._undo.enter_context(
             _wire.hooked(
-                ask,
+                self._ask,
                 stand_in=self._stand_in,
-                unmet=self._note_unmet,
+                wished=self._note_wish,
                 environment=environment,
                 leaps=self._settings.polls != "exact",
                 # Nothing clever stands between the client and the service.
@@ -311,7 +315,7 @@ class Run:
         self._origin = recording.provenance.target
         where = display(self._settings.path)
         self._stale = self._settings.expiry.of_age(recording.provenance, SystemClock().now(), where)
-        self._discovery = Discovery(recording.provenance.instances, recording.provenance.unmet)
+        self._discovery = Discovery.of(recording.provenance)
         self._replay = self._replaying(recording)
         self._undo.enter_context(watched(self._replay.drawn))
 
@@ -358,11 +362,10 @@ class Run:
         """Let numbers that nobody seeds be those of the recording."""
         if self._replay is not None:
             self._random_seed = self._replay.recording.provenance.random_seed
-        elif self.mode == "record" and self._custody is not None:
+        elif self.mode == "record":
             # On the service each recording has its own: a name that the test makes of them must be new there.
             proposed = _setup.stable_seed(self._settings) if self._embedded else secrets.randbits(32)
-            told = self._custody.recall("random_seed", proposed)
-            self._random_seed = told if isinstance(told, int) else proposed
+            self._random_seed = self._recall("random_seed", proposed)
         if self._random_seed is not None:
             self._undo.enter_context(seeded(self._random_seed))
 
@@ -387,7 +390,7 @@ class Run:
         self._live = self.live_requests
         self._money.close_all("the test moved the clock")
         at, recording = SystemClock().now(), self._recorder.finished(self._provenance())
-        self._discovery = Discovery(recording.provenance.instances)
+        self._discovery = Discovery.of(recording.provenance)
         for crn in self._recorder.crns:
             self._discovery.index_of(crn)
         self._past = self._replaying(recording)
@@ -463,9 +466,14 @@ class Run:
             return self._account
         raise _setup.no_account(self._settings)
 
-    def _note_unmet(self, asked: Asked) -> None:
+    def _ask(self, asked: Asked) -> None:
+        # The service takes accounts as they are; past the recorded part nobody has one any more.
+        if self._discovery is not None:
+            self._discovery.ask(asked)
+
+    def _note_wish(self, asked: Asked, is_met: bool) -> None:
         if self._recorder is not None:
-            self._recorder.unmet(asked)
+            self._recorder.wished(asked, is_met=is_met)
 
     def _keep_recording(self) -> None:
         if self._custody is None or self._recorder is None:
@@ -503,7 +511,3 @@ class Run:
 
     def _place(self) -> Place:
         return _setup.place(self._settings, self._origin)
-
-
-def _ignore(_asked: object) -> None:
-    """A run against the service takes accounts as they are."""

@@ -116,6 +116,24 @@ def moving() -> dict[str, object]:
     return seen
 
 
+def refusing() -> dict[str, object]:
+    """Services that the account has and has not, before and after the test moves the clock."""
+    from qiskit_ibm_runtime import QiskitRuntimeService
+    from qiskit_ibm_runtime.exceptions import IBMInputValueError
+
+    def made(**wish: object) -> str:
+        try:
+            return ", ".join(backend.name for backend in QiskitRuntimeService(**wish).backends())
+        except IBMInputValueError:
+            return "refused"
+
+    nobodys = f"crn:v1:bluemix:public:quantum-computing:us-east:a/{'7' * 32}:nobody::"
+    wishes: list[dict[str, object]] = [{}, {"instance": "no-such-team"}, {"instance": nobodys}]
+    before = [made(**wish) for wish in wishes]
+    _run.active().clock.advance(0)
+    return {"before": before, "after": [made(**wish) for wish in wishes]}
+
+
 def queued(mode: str = "job", shots: int = 100, stop: str = "") -> dict[str, object]:
     """A job on its own, in a batch or in a session; at a word of the code it waits to be killed."""
     from qiskit_ibm_runtime import Batch, QiskitRuntimeService, SamplerV2, Session
@@ -171,7 +189,8 @@ def _bell(backend):
 
 
 STEPS: dict[str, Callable[..., dict[str, object]]] = {
-    each.__name__: each for each in (whole, account, failing, leaking, waiting, overspending, moving, queued)
+    each.__name__: each
+    for each in (whole, account, failing, leaking, waiting, overspending, moving, refusing, queued)
 }
 
 

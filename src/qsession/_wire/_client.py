@@ -32,13 +32,16 @@ Under pytest the walk costs 8 to 17 ms a request (measured, client 0.51).
 StandIn: TypeAlias = Callable[[], tuple[str, str | None]]
 """Gives the token and the instance, or None, of an account."""
 
+Wished: TypeAlias = Callable[[Asked, bool], None]
+"""Is told what a service was asked to be, and whether any instance was that."""
+
 
 @contextmanager
 def hooked(
     ask: Callable[[Asked], None],
     *,
     stand_in: StandIn,
-    unmet: Callable[[Asked], None] = lambda _: None,
+    wished: Wished = lambda _asked, _is_met: None,
     environment: Former | None = None,
     leaps: bool = True,
     sharing: bool = True,
@@ -49,7 +52,7 @@ def hooked(
         ask: Told what each service asks for, before its discovery begins.
         stand_in: Gives token and instance of an account to use when the machine
             has none, or raises where only a real one will do.
-        unmet: Told what a service asked for where the client found no such instance.
+        wished: Told what a service asked for, and whether the client found such an instance.
         environment: Where the client finds the account that variables name, in the place of
             those that are there for child processes only.
         leaps: Whether the client's own waits may leave polls out, where time is virtual.
@@ -70,7 +73,7 @@ def hooked(
         if sharing:
             undo.enter_context(shared())
             undo.enter_context(_tokens_that_stay())
-        patch, wishes = mock.patch.object, _Wishes(ask, unmet)
+        patch, wishes = mock.patch.object, _Wishes(ask, wished)
         service = QiskitRuntimeService
         undo.enter_context(patch(service, "__init__", _watch_init(service.__init__, wishes)))
         by_name = service._get_crn_from_instance_name
@@ -94,10 +97,10 @@ class _System:
 
 
 class _Wishes(threading.local):
-    """What the calling thread asks a service to be, and which of it the client found in no instance."""
+    """What the calling thread asks a service to be, and whether the client found such an instance."""
 
-    def __init__(self, ask: Callable[[Asked], None], unmet: Callable[[Asked], None]) -> None:
-        self._ask, self._unmet = ask, unmet
+    def __init__(self, ask: Callable[[Asked], None], wished: Wished) -> None:
+        self._ask, self._wished = ask, wished
         self._open: list[Asked] = []
 
     def ask(self, asked: Asked) -> None:
@@ -106,18 +109,22 @@ class _Wishes(threading.local):
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Tell what was asked in here if the client says that there is no such instance."""
+        """Tell what was asked in here, and whether the client says that there is no such instance."""
         from qiskit_ibm_runtime.exceptions import IBMInputValueError
 
         before = len(self._open)
         try:
             yield
+            self._tell(before, is_met=True)
         except IBMInputValueError:
-            for asked in self._open[before:]:
-                self._unmet(asked)
+            self._tell(before, is_met=False)
             raise
         finally:
             del self._open[before:]
+
+    def _tell(self, before: int, *, is_met: bool) -> None:
+        for asked in self._open[before:]:
+            self._wished(asked, is_met)
 
 
 def _watch_init(original: Callable[..., None], wishes: _Wishes) -> Callable[..., None]:

@@ -106,7 +106,7 @@ def _opened(arguments: argparse.Namespace) -> Replay:
 
     path: Path = arguments.cassette.absolute()
     recording = Store(path.parent, Path(".qsession").absolute()).load(path)
-    discovery, named = Discovery(recording.provenance.instances), arguments.instance
+    discovery, named = Discovery.of(recording.provenance), arguments.instance
     if named is not None:
         is_crn = named.startswith("crn:")
         discovery.ask(Asked(crn=named if is_crn else None, name=None if is_crn else named))

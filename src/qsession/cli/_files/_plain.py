@@ -34,7 +34,7 @@ def plain(recording: Recording) -> str:
 
 
 def _entries(recording: Recording) -> Iterator[dict[str, Any]]:
-    discovery = Discovery(recording.provenance.instances)
+    discovery = Discovery.of(recording.provenance)
     plans = _plans(discovery, recording.provenance.recorded_at)
     asked = 0
     for interaction in recording.interactions:
