@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -75,8 +76,13 @@ def looks_secret(text: str) -> bool:
 
 
 def _holds_key(word: str) -> bool:
-    windows = (word[start : start + _KEY] for start in range(len(word) - _KEY + 1))
-    return any(len(_TURN.findall(window)) > _MOST_TURNS and _is_mixed(window) for window in windows)
+    # Words may be as long as a circuit, so turns are looked for once, not in each part of this length.
+    turns = [found.start() for found in _TURN.finditer(word)]
+    for start in range(len(word) - _KEY + 1):
+        inside = bisect_left(turns, start + _KEY) - bisect_right(turns, start)
+        if inside > _MOST_TURNS and _is_mixed(word[start : start + _KEY]):
+            return True
+    return False
 
 
 def _is_mixed(window: str) -> bool:

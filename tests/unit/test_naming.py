@@ -83,3 +83,10 @@ def test_is_ours_tells_our_folder_from_another_of_the_name(tmp_path, content, ex
 def test_looks_secret_knows_keys_from_names(text, secret):
     """Words, UUIDs and digests are no keys."""
     assert looks_secret(text) is secret
+
+
+@given(st.text("aB3_-", min_size=40, max_size=70) | st.text("abcdefgh0123456789XYZ_-", max_size=120))
+def test_looks_secret_looks_at_every_part_of_a_key_s_length(word):
+    """As if each were looked at by itself."""
+    parts = (word[start : start + 44] for start in range(len(word) - 43))
+    assert looks_secret(word) is any(looks_secret(part) for part in parts)

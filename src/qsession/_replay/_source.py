@@ -100,6 +100,8 @@ class Replay:
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _choice: Choice = field(init=False)
     _order: Order = field(default_factory=Order)
+    # What was recorded of the state of each job, by instance.
+    _lives: dict[int, dict[str, list[Read]]] = field(default_factory=dict)
     _end: Micros = 0
     _model: tuple[int, Beyond] | None = None
     _here: _Glance = field(default_factory=_Glance)
@@ -192,7 +194,13 @@ class Replay:
             return
         key = _meaning.key_of(call, interaction.instance)
         if not call.endpoint.is_write:
-            self._choice.reads.setdefault(key, Read(call)).timeline.states.append(interaction)
+            read = self._choice.reads.get(key)
+            if read is None:
+                read = self._choice.reads[key] = Read(call)
+                if call.endpoint.name == "jobs.get":
+                    lives = self._lives.setdefault(key.instance, {})
+                    lives.setdefault(call.ids["job"], []).append(read)
+            read.timeline.states.append(interaction)
             return
         self._order.file(interaction, call, key)
 
@@ -246,10 +254,7 @@ class Replay:
         # Of threads it is chance who asks before an end, and who after it.
         if told.endpoint != METRICS and not (told.endpoint in TELL_OF_JOBS and self.alone()):
             return ""
-        lives: dict[str, list[Read]] = {}
-        for name, each in self._choice.reads.items():
-            if each.call.endpoint.name == "jobs.get" and name.instance == key.instance:
-                lives.setdefault(each.call.ids["job"], []).append(each)
+        lives = self._lives.get(key.instance, {})
         patience = read.timeline.patience()
         for job in lives if told.endpoint != METRICS else lives.keys() & {read.call.ids["job"]}:
             states = [state for each in lives[job] for state in each.timeline.states]
