@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 import yaml
 from numpy.random import bit_generator
+from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
+from qiskit_ibm_runtime import SamplerV2
 
 import qsession
 from qsession import _drawn
 from qsession.cli import main
+from qsession.errors import ReplayMismatch
 
 
 def drawn() -> list[float]:
@@ -90,3 +93,22 @@ def test_another_order_of_the_two_changes_neither() -> None:
     with _drawn.seeded(7):
         second = np.random.default_rng().random(), random.random()
     assert first == second[::-1]
+
+
+def test_one_draw_more_is_another_job(tmp_path: Path) -> None:
+    """Seeds let the same code replay; code that draws something else first asks something else."""
+
+    def submit(run: qsession.Run, draws: int) -> None:
+        angle = [random.random() for _ in range(draws)][-1]
+        circuit = QuantumCircuit(QuantumRegister(156, "q"), ClassicalRegister(1, "meas"))
+        circuit.rz(angle, 0)
+        circuit.measure(0, 0)
+        SamplerV2(mode=run.service().backend("ibm_fez")).run([circuit], shots=10).result()
+
+    path = tmp_path / "a.yaml"
+    with qsession.record(path, target="emulator") as run:
+        submit(run, 1)
+    with qsession.replay(path) as run:
+        submit(run, 1)
+    with pytest.raises(ReplayMismatch, match="QS302"), qsession.replay(path) as run:
+        submit(run, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 
 from qsession._guard._listeners import Listeners
@@ -12,12 +13,12 @@ from qsession._hosts import is_service
 _ANY = -1
 
 
-class Bounds:
+class Bounds(ABC):
     """What the guard asks, and what holds where nobody says otherwise."""
 
+    @abstractmethod
     def may_pass(self, host: str) -> bool:
         """Whether a host may be reached or looked up."""
-        raise NotImplementedError
 
     def may_proxy(self, host: str, _port: int | None) -> bool:
         """Whether a proxy may be asked for a host.
