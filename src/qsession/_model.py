@@ -180,6 +180,8 @@ class Provenance:
             no part of the times of its interactions.
         random_seed: Where ``random`` and ``numpy.random`` began; None where nobody said.
         unmet: Digests of what services were asked to be that no instance of the account was.
+        layers: Recordings of wide fixtures that it builds on: their paths below the cassette
+            folder, with ``/``, in the order of their names.
     """
 
     target: str
@@ -197,6 +199,7 @@ class Provenance:
     paused: Micros = 0
     random_seed: int | None = None
     unmet: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,12 @@ RESERVED = frozenset(
 )
 """Names that Windows keeps for itself, whatever follows behind a point."""
 
+FORBIDDEN = frozenset('<>:"|?*\\')
+"""Characters that Windows does not take in a name."""
+
+LAYER = "@"
+"""What the name of a layer begins with, and that of no test's cassette."""
+
 _KEY = 44
 _TOKEN = re.compile(
     r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}|crn:v1:|(?<![\w/-])a/[0-9a-fA-F]{32}\b", re.IGNORECASE
@@ -62,6 +68,26 @@ def cassette_path(
     """
     parts = [_plain(part) for part in Path(test_file).with_suffix("").parts if part not in ("..", "/")]
     return folder.joinpath(*parts, _file_name(test_name, sorted(parameters)) + ".yaml")
+
+
+def is_layer(path: Path) -> bool:
+    """Whether a cassette is that of a fixture, not of a test.
+
+    Args:
+        path: A file.
+    """
+    return path.name.startswith(LAYER)
+
+
+def is_layer_path(text: str) -> bool:
+    """Whether a text is a path that a layer may have below the cassette folder.
+
+    Args:
+        text: Anything; what a cassette of somebody else's says, too.
+    """
+    parts = text.split("/")
+    is_inside = not {"", ".", ".."}.intersection(parts) and not FORBIDDEN.intersection(text)
+    return is_inside and text.isprintable() and parts[-1].startswith(LAYER) and text.endswith(".yaml")
 
 
 def looks_secret(text: str) -> bool:

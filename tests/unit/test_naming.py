@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qsession._naming import ATTRIBUTES, cassette_path, is_ours, looks_secret
+from qsession._naming import ATTRIBUTES, cassette_path, is_layer, is_ours, looks_secret
 
 names = st.text(string.ascii_letters + string.digits + "_./: []äß*?", min_size=1, max_size=200)
 params = st.lists(st.tuples(st.sampled_from("abc"), names), max_size=3, unique_by=lambda pair: pair[0])
@@ -54,6 +54,12 @@ def test_cassette_path_is_readable(name, parameters, expected):
     assert (
         cassette_path(Path("c"), "tests/test_a.py", name, parameters).as_posix().startswith(f"c/{expected}")
     )
+
+
+@given(names, params)
+def test_cassette_of_a_test_is_never_called_like_a_layer(name, parameters):
+    """Whatever the test is called."""
+    assert not is_layer(cassette_path(Path("c"), "t.py", f"@{name}", parameters))
 
 
 @pytest.mark.parametrize(
