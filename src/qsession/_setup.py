@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -24,8 +25,12 @@ EMULATED_START: Instant = 1_767_614_400 * SECOND
 """When runs on the emulator begin, 2026-01-05 12:00 UTC: two recordings are the same to the byte."""
 
 
-def emulator(settings: Settings) -> Emulator:
+def emulator(settings: Settings, before: Sequence[Emulator] = ()) -> Emulator:
     """The emulator of a run: the one that was given, or a fresh one.
+
+    Args:
+        settings: What the run is made of.
+        before: Those of the runs that it builds on, as they were left.
 
     Raises:
         UsageError: If the extra ``emulator`` is not installed (QS120), or there is no
@@ -41,6 +46,12 @@ def emulator(settings: Settings) -> Emulator:
         from qsession.emulator._scenarios import scenario
 
         return scenario(settings.scenario, where=settings.test).emulator()
+    name = settings.test or str(settings.path or "")
+    if before:
+        own = before[0].fork(name)
+        for other in before[1:]:
+            own.adopt(other)
+        return own
     if settings.emulator is not None:
         return settings.emulator
     return Emulator()
