@@ -351,7 +351,7 @@ def test_adopting_a_stranger_is_refused(caller):
     """Only lines of one emulator have one account."""
     stranger = Emulator(backends=("ibm_fez", "ibm_torino"))
     with pytest.raises(
-        ValueError, match="^the other emulator is no fork of this one, nor of one that this is a fork of$"
+        ValueError, match=r"^the other emulator is no fork of this one, nor of one that this is a fork of$"
     ):
         caller.emulator._adopt(stranger)
 
