@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -36,7 +37,6 @@ def emulator(settings: Settings, before: Sequence[Emulator] = ()) -> Emulator:
         UsageError: If the extra ``emulator`` is not installed (QS120), or there is no
             scenario of this name (QS125).
     """
-    from qsession.emulator import Emulator
     from qsession.emulator._programs import missing_extra
 
     if find_spec("qiskit_aer") is None:
@@ -46,14 +46,19 @@ def emulator(settings: Settings, before: Sequence[Emulator] = ()) -> Emulator:
         from qsession.emulator._scenarios import scenario
 
         return scenario(settings.scenario, where=settings.test).emulator()
-    name = settings.test or str(settings.path or "")
-    if before:
-        own = before[0].fork(name)
-        for other in before[1:]:
-            own.adopt(other)
-        return own
     if settings.emulator is not None:
         return settings.emulator
+    own = _root()._fork(settings.test)
+    for each in before:
+        own._adopt(each)
+    return own
+
+
+@lru_cache(maxsize=1)
+def _root() -> Emulator:
+    """What all emulators of this process begin as, so that one can adopt what was made in another."""
+    from qsession.emulator import Emulator
+
     return Emulator()
 
 

@@ -225,7 +225,7 @@ def _layer(
     aliases = sorted(shapes)
     interactions = [
         replace(each, instance=aliases.index(name[3]))
-        for name, (each, _) in sorted(table.items(), key=_title)
+        for name, (each, _) in sorted(table.items(), key=lambda entry: entry[0])
     ]
     known = former or told
     provenance = Provenance(
@@ -237,4 +237,3 @@ def _layer(
         instances=tuple(shapes[alias] for alias in aliases),
     )
     return Recording(provenance, tuple(interactions))
-

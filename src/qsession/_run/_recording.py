@@ -211,7 +211,7 @@ class Emulating(Recorded):
         """Build on another run from now on."""
         super().adopt(other)
         if self.emulator is not None and other.emulator is not None:
-            self.emulator.adopt(other.emulator)
+            self.emulator._adopt(other.emulator)
 
 
 class Serving(Recorded):
