@@ -52,6 +52,7 @@ class Settings:
         budget: QPU seconds that may be used on the service.
         allow_ci: Whether the service may be reached where ``CI`` is set.
         allow_unused: Whether recorded writes may be left out.
+        may_be_empty: Whether a test that has no cassette may be one that asks for nothing.
         allowed_hosts: Hosts besides this machine that a replay may reach.
         emulator: An emulator to use instead of a fresh one.
         template: An emulator of which each run has a fork, instead of a fresh one.
@@ -82,6 +83,7 @@ class Settings:
     budget: float = BUDGET_SECONDS
     allow_ci: bool = False
     allow_unused: bool = False
+    may_be_empty: bool = False
     allowed_hosts: frozenset[str] = frozenset()
     emulator: Emulator | None = None
     template: Emulator | None = field(default=None, repr=False)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,14 +27,17 @@ EMULATED_START: Instant = 1_767_614_400 * SECOND
 """When runs on the emulator begin, 2026-01-05 12:00 UTC: two recordings are the same to the byte."""
 
 
-def emulator(settings: Settings) -> Emulator:
+def emulator(settings: Settings, before: Sequence[Emulator] = ()) -> Emulator:
     """The emulator of a run: the one that was given, or a fresh one.
+
+    Args:
+        settings: What the run is made of.
+        before: Those of the runs that it builds on, as they were left.
 
     Raises:
         UsageError: If the extra ``emulator`` is not installed (QS120), or there is no
             scenario of this name (QS125).
     """
-    from qsession.emulator import Emulator
     from qsession.emulator._programs import missing_extra
 
     if find_spec("qiskit_aer") is None:
@@ -44,8 +49,17 @@ def emulator(settings: Settings) -> Emulator:
         return scenario(settings.scenario, where=settings.test).emulator()
     if settings.emulator is not None:
         return settings.emulator
-    if settings.template is not None:
-        return settings.template._fork(settings.test)
+    own = (settings.template or _root())._fork(settings.test)
+    for each in before:
+        own._adopt(each)
+    return own
+
+
+@lru_cache(maxsize=1)
+def _root() -> Emulator:
+    """What all emulators of this process begin as, so that one can adopt what was made in another."""
+    from qsession.emulator import Emulator
+
     return Emulator()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,12 @@ from qsession._config import Settings, nothing_to_resume
 from qsession._custody import _quarantine
 from qsession._custody._names import check_name
 from qsession._custody._rejected import keep
+from qsession._ids import Ids
 from qsession._journal import Journal, Past, discard, new_head, other_test, read, withheld
 from qsession._lock import Lock
 from qsession._model import Instant, Provenance
 from qsession._naming import journal_path, relative
-from qsession._recording import Recorder
+from qsession._recording import Account, Recorder, Settle
 from qsession._store import display
 from qsession.errors import CassetteError, Parked, UsageError
 
@@ -73,17 +75,30 @@ class Custody:
         elif parked := _parked(settings):
             raise _is_parked(parked, settings)
 
-    def recorder(self, started: Instant) -> Recorder:
+    def recorder(
+        self,
+        started: Instant,
+        *,
+        account: Account | None = None,
+        after: Iterable[Ids] = (),
+        aliased: bool = False,
+    ) -> Recorder:
         """The recorder of the run, told what was recorded before.
 
         Args:
             started: When the run begins.
+            account: What is known of the account.
+            after: Ids of the recordings that this one builds on.
+            aliased: Whether instances are known again in other recordings.
         """
         settings, past = self.settings, self.past
         recorder = Recorder(
             past.head.recorded_at if past else started,
             redactor=_setup.redactor(settings),
             proves=settings.mode == "record",
+            aliased=aliased,
+            account=account,
+            after=after,
         )
         if settings.target == "emulator" or self._lock is None or settings.path is None:
             return recorder
@@ -136,13 +151,21 @@ class Custody:
             self.journal.told(name, value)
         return value
 
-    def finish(self, recorder: Recorder, provenance: Provenance, *, failed: str | None) -> str:
+    def finish(
+        self,
+        recorder: Recorder,
+        provenance: Provenance,
+        *,
+        failed: str | None,
+        settle: Settle | None = None,
+    ) -> str:
         """Make a recording a cassette, or keep it aside.
 
         Args:
             recorder: From `recorder`.
             provenance: What the run knows.
             failed: Why it must not become a cassette; None if it may.
+            settle: Takes over what is recorded elsewhere. What is kept aside holds everything itself.
 
         Returns:
             The cassette that was written, or an empty text. Unless it was, the journal
@@ -158,8 +181,8 @@ class Custody:
         if settings.target == "emulator":
             # What the test itself brought along is known by now; elsewhere it may have been paid for.
             check_name(settings)
-        recording, store = recorder.finished(provenance), _setup.store(settings)
-        redactor = recorder.redactor
+        redactor, store = recorder.redactor, _setup.store(settings)
+        recording = recorder.finished(provenance, settle=settle if failed is None else None)
         if failed is None:
             with suppress(CassetteError):
                 recording = in_former_bytes(recording, store.load(settings.path))
