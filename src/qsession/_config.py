@@ -56,6 +56,7 @@ class Settings:
         may_be_empty: Whether a test that has no cassette may be one that asks for nothing.
         allowed_hosts: Hosts besides this machine that a replay may reach.
         emulator: An emulator to use instead of a fresh one.
+        template: An emulator of which each run has a fork, instead of a fresh one.
         scenario: Name of the scenario that answers, or empty.
         polls: ``leap`` where every wait between two polls may leap, ``exact`` where none
             may; by default those of the client itself do.
@@ -87,6 +88,7 @@ class Settings:
     may_be_empty: bool = False
     allowed_hosts: frozenset[str] = frozenset()
     emulator: Emulator | None = None
+    template: Emulator | None = field(default=None, repr=False)
     scenario: str = ""
     polls: Polls = "default"
     beyond: BeyondMode = "error"
@@ -266,6 +268,17 @@ def nothing_recorded() -> UsageError:
         "QS165",
         "In the mode live nothing is recorded, so there is nothing to resume and nothing to park.",
         fix="leave out --qsession-resume and --qsession-park, or record: --qsession-record",
+    )
+
+
+def not_emulated(option: Option) -> UsageError:
+    """Who names an emulator wants no answer from the service, and no bill."""
+    return UsageError(
+        "QS143",
+        "An emulator was named, but this run goes to the service. Nothing was sent.",
+        evidence=[f"--qsession-emulator={option.value}, and the target is 'ibm'"],
+        fix="--qsession-target=emulator",
+        intended="leave out --qsession-emulator; as an ini key it is for runs on the emulator only",
     )
 
 

@@ -20,6 +20,7 @@ from qsession._config import (
     check_park,
     check_word,
     did_you_mean,
+    not_emulated,
     nothing_recorded,
     nothing_to_resume,
     wrong_match,
@@ -35,6 +36,7 @@ from qsession.errors import UsageError
 if TYPE_CHECKING:
     from qsession._redaction import Screen
     from qsession._run import Run
+    from qsession.emulator import Emulator
 
 _SEED = re.compile(r"^    random_seed: (\d+)$", re.MULTILINE)
 _HEAD = 4096
@@ -248,12 +250,14 @@ class Plan:
         In a replay the recording knows it, whatever this machine's options say.
         """
         marked = str(test.marks.get("backend") or "")
-        name = run.backend_name(marked or self._named(run.target))
+        name = run.backend_name(marked or self._named(run))
         return marked or name or None
 
-    def _named(self, target: str) -> str:
+    def _named(self, run: Run) -> str:
         named = self.options.get("backend").value or os.environ.get("QISKIT_IBM_QPU")
-        return named or ("" if target == "ibm" else DEFAULT_BACKEND)
+        template = None if run.mode == "scenario" else self.settings.template
+        first = template.backends[0] if template is not None else DEFAULT_BACKEND
+        return named or ("" if run.target == "ibm" else first)
 
     def _mode(self, path: Path) -> Mode:
         if self.mode == "live":
@@ -283,8 +287,8 @@ def plan(told: Told, *, workers: int = 1) -> Plan:
         workers: Processes that share the budget; none knows what the others spend.
 
     Raises:
-        UsageError: If a value is wrong (QS101, QS102, QS105, QS167, QS170, QS178, QS179) or two
-            contradict (QS108, QS165).
+        UsageError: If a value is wrong (QS101, QS102, QS105, QS121, QS140 to QS142, QS167, QS170,
+            QS178, QS179) or two contradict (QS108, QS143, QS165).
     """
     options = Options((("command line", told.command_line), ("ini", told.ini)))
     mode, target = _mode_of(options, told), check_word("target", options.get("target", "ibm"))
@@ -299,6 +303,7 @@ def plan(told: Told, *, workers: int = 1) -> Plan:
         instance=options.get("instance").value,
         budget=check_budget(options.get("budget", str(BUDGET_SECONDS))) / workers,
         allow_ci=options.get("allow_ci").value is not None,
+        template=_template(options, told.root, target, replays=mode == "replay" and not resume),
         allowed_hosts=frozenset(host.lower() for host in _listed(told.ini.get("allowed_hosts"))),
         resume=resume,
         park=_park(options, mode, target, resume=resume),
@@ -345,6 +350,22 @@ def _seed_in(path: Path) -> int | None:
     except (OSError, UnicodeDecodeError):
         return None
     return int(found[1]) if found else None
+
+
+def _template(options: Options, root: Path, target: str, *, replays: bool) -> Emulator | None:
+    """The emulator that was named, where this run goes to one; refuses who insists where it does not."""
+    asked = options.get("emulator")
+    if asked.value is None or replays:
+        return None
+    if target == "ibm":
+        # The ini file speaks of runs on the emulator.
+        if asked.origin == "command line":
+            raise not_emulated(asked)
+        return None
+    # Only here: a replay has no use for it.
+    from qsession._setup import template
+
+    return template(asked, root)
 
 
 def _listed(value: object) -> tuple[str, ...]:
