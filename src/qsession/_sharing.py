@@ -41,24 +41,23 @@ def takes_no_time(call: Call) -> bool:
 
 
 def common_key(interaction: Interaction, *, at_import: bool = False) -> Key | None:
-    """The name of what an exchange reads in common; None for any other.
+    """The name of what an exchange tells that is the same for all tests; None for any other.
 
     Args:
         interaction: The exchange.
         at_import: Whether a module that is imported asked.
     """
     call = identify(interaction.request)
-    if call is None or not is_common(call, at_import=at_import) or interaction.response.status >= _REFUSED:
+    if call is None or interaction.response.status >= _REFUSED:
         return None
-    return key_of(call, interaction.instance)
+    # Of a single instance only a test knows why it asks.
+    told = is_account(call) and call.endpoint.name != "resources.get"
+    return key_of(call, interaction.instance) if told or is_common(call, at_import=at_import) else None
 
 
-def told_of_the_account(interaction: Interaction) -> bool:
-    """Whether an exchange told what an account is, and no more."""
-    call = identify(interaction.request)
-    # Of a single instance only a test knows why it asks: a replay answers that it was asked for.
-    is_one = call is not None and call.endpoint.name == "resources.get"
-    return call is not None and is_account(call) and not is_one and interaction.response.status < _REFUSED
+def tells_of_an_account(interaction: Interaction) -> bool:
+    """Whether an exchange told what an account is: a replay makes that up for whoever asks."""
+    return not interaction.endpoint.startswith("backends.")
 
 
 def same_answer(one: Interaction, other: Interaction) -> bool:
