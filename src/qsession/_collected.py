@@ -6,8 +6,10 @@ Loaded where a project has to do with us, and nowhere else.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -29,6 +31,26 @@ def describe(item: pytest.Item) -> Item:
         positional=sum(len(marker.args) for marker in markers),
         marks={name: value for marker in reversed(markers) for name, value in marker.kwargs.items()},
     )
+
+
+@contextmanager
+def just_before(item: pytest.Item, call: Callable[[], None]) -> Iterator[None]:
+    """Call something right before a test itself, after whatever other plugins do when it is called.
+
+    pytest-randomly seeds there, and for the methods of ``unittest`` there is no later hook.
+
+    Args:
+        item: The test.
+        call: What to call.
+    """
+    runtest = item.runtest
+
+    def runs() -> None:
+        call()
+        runtest()
+
+    with mock.patch.object(item, "runtest", runs):
+        yield
 
 
 class LeftOver:

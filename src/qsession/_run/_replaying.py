@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from qsession.emulator import Emulator
 
 _TOLD = ("isa_seed", "backend")
+_TARGETS = ("ibm", "emulator")
 
 
 def replay_of(
@@ -119,10 +120,15 @@ class Replaying:
             if missing.code != "QS201" or not settings.may_be_empty:
                 raise
             # It asked for nothing when the others were recorded.
-            return Recording(Provenance(settings.target, _setup.EMULATED_START), ())
+            return Recording(Provenance(self._target_of_the_others(), _setup.EMULATED_START), ())
         where = display(settings.path)
         self.stale = settings.expiry.of_age(recording.provenance, SystemClock().now(), where)
         return recording
+
+    def _target_of_the_others(self) -> str:
+        layers = [(target, self._ground.shared(target)) for target in _TARGETS] if self._ground.shared else []
+        there = [target for target, layer in layers if layer is not None and layer.path.exists()]
+        return there[0] if there and self._settings.target not in there else self._settings.target
 
     def _account(self, own: Provenance) -> Provenance:
         # Who only reads what all tests read has no instance of its own.
