@@ -1,9 +1,9 @@
-"""Each test of a list in a process of its own, forked from this one, which has imported everything already.
+"""Runs of pytest in processes of their own, forked from this one, which has imported everything already.
 
-    python -m benchmarks._suite_alone LIST ARGUMENT ...
+    python -m benchmarks._suite_alone LIST
 
-LIST is a file of JSON: for each process, the tests it runs, and the file for what became of them. The
-arguments are pytest's. A process that ends without a word about its tests is told on stderr.
+LIST is a file of JSON: for each process pytest's arguments, and the file for what became of the tests. A
+process that ends without a word about them is told on stderr.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ def main(arguments: Sequence[str]) -> int:
     """Fork for each entry of the list, one after the other."""
     for name in _EARLY:
         __import__(name)
-    for tests, told in json.loads(Path(arguments[0]).read_text("utf-8")):
+    for wanted, told in json.loads(Path(arguments[0]).read_text("utf-8")):
         sys.stdout.flush()
         if (child := os.fork()) == 0:
             os.environ[TOLD] = told
-            _run([*arguments[1:], *tests])
+            _run(wanted)
         os.waitpid(child, 0)
         if not Path(told).exists():
-            print(f"ended early: {tests}", file=sys.stderr)
+            print(f"ended early: {wanted}", file=sys.stderr)
     return 0
 
 
