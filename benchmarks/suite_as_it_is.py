@@ -114,6 +114,7 @@ def _ways(release: str, options: argparse.Namespace, folder: Path) -> Ways:
     every = [PART, *(f"--ignore={path.relative_to(suite)}" for path in (suite / PART).rglob(LEFT_OUT))]
     emulator = Emulator.from_config("ibm-suite")
     around = {**environment(), "HOME": str(folder)}
+    around.pop("PYTHONDONTWRITEBYTECODE", None)  # each process would compile the suite anew
     around["PATH"] = os.pathsep.join((str(Path(python).parent), around["PATH"]))
     return Ways(
         python=python,
