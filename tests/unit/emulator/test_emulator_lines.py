@@ -287,6 +287,20 @@ def test_adopting_in_any_order_gives_the_same(caller):
     assert len(json.loads(said[0][0])["jobs"]) == 5
 
 
+@pytest.mark.parametrize("how", ["forked", "adopted"])
+def test_jobs_of_one_moment_stand_in_the_order_of_their_submission(caller, how):
+    """Those that a line makes itself come after those that it was given."""
+    before = [plain_job(caller) for _ in range(3)]
+    line = forked(caller, "a")
+    if how == "adopted":
+        line = Caller(Emulator(backends=("ibm_fez", "ibm_torino")))
+        first = forked(line, "fixture")
+        before, line = [plain_job(first) for _ in range(3)], forked(line, "a")
+        line.emulator._adopt(first.emulator)
+    own = [plain_job(line) for _ in range(3)]
+    assert [job["id"] for job in line.json("GET", "/jobs?sort=ASC")["jobs"]] == before + own
+
+
 def test_what_both_know_stays_as_it_is_here(caller):
     """Tags, a cancel and a close of this line outlive the adoption."""
     session = caller.session()
@@ -330,8 +344,8 @@ def test_job_of_a_session_that_went_two_ways_takes_its_own_course(caller, closes
     test.emulator._adopt(fixture.emulator)
     assert [body(test, path, at=9) for path in (f"/sessions/{session}", f"/jobs/{mine}")] == before
     for at in (0, 0.3, 0.4, 0.6, 0.9, 9):
-        for job in theirs:
-            assert body(test, f"/jobs/{job}", at=at) == body(fixture, f"/jobs/{job}", at=at)
+        for path in (f"/jobs/{job}{part}" for job in theirs for part in ("", "/metrics")):
+            assert body(test, path, at=at) == body(fixture, path, at=at)
 
 
 def test_adopted_use_counts_towards_the_limit(make_caller):
