@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -52,6 +52,7 @@ class Settings:
         budget: QPU seconds that may be used on the service.
         allow_ci: Whether the service may be reached where ``CI`` is set.
         allow_unused: Whether recorded writes may be left out.
+        layer: Says whether this process is the first that has recorded what a fixture does; None for a test.
         may_be_empty: Whether a test that has no cassette may be one that asks for nothing.
         allowed_hosts: Hosts besides this machine that a replay may reach.
         emulator: An emulator to use instead of a fresh one.
@@ -83,6 +84,7 @@ class Settings:
     budget: float = BUDGET_SECONDS
     allow_ci: bool = False
     allow_unused: bool = False
+    layer: Callable[[], bool] | None = None
     may_be_empty: bool = False
     allowed_hosts: frozenset[str] = frozenset()
     emulator: Emulator | None = None

@@ -32,6 +32,7 @@ class Ids:
         self._pseudonym: dict[str, str] = {}
         self._occurrences: Counter[tuple[str, str]] = Counter()
         self._literal: dict[str, None] = {}
+        self._own: list[str] = []
         for each in after:
             self.adopt(each)
 
@@ -48,9 +49,9 @@ class Ids:
             # The larger count: two may build on the same third.
             self._occurrences |= other._occurrences
 
-    def made(self, word: str) -> bool:
-        """Whether a text is the pseudonym, or the real id, of something made in a recording."""
-        return word in self._real or word in self._pseudonym
+    def own(self) -> tuple[str, ...]:
+        """Pseudonyms of what was made in this recording."""
+        return tuple(self._own)
 
     def created(self, kind: str, real: str, meaning: str) -> str:
         """Give a new session or job its pseudonym.
@@ -68,6 +69,7 @@ class Ids:
             pseudonym = _pseudonym(kind, meaning, self._occurrences[kind, meaning])
             self._real[pseudonym] = real
             self._pseudonym[real] = pseudonym
+            self._own.append(pseudonym)
             return pseudonym
 
     def mentioned(self, ids: Mapping[str, str]) -> None:

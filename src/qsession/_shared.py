@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from qsession._discovery import Discovery
 from qsession._endpoints import Call
-from qsession._files import ignored_by_git, write_whole
 from qsession._lock import waited_for
 from qsession._meaning import Key, key_of
 from qsession._model import InstanceShape, Instant, Interaction, Provenance, Recording, Request
+from qsession._noted import Noted
 from qsession._redaction import Redactor
 from qsession._sharing import all_alike, common_key, is_common, same_answer, told_of_the_account
 from qsession._store import Store
@@ -45,7 +44,7 @@ class Shared:
     Attributes:
         store: The folder.
         target: ``ibm`` or ``emulator``.
-        renewed: Where all processes of a run that records the whole folder anew note what they have renewed;
+        renewed: What all processes of a run that records the whole folder anew have renewed so far;
             None where a layer is only added to.
         begins: When it is said to be recorded; None for the moment of what it was taken from last.
         read_here: Keys of what was read from it in this process.
@@ -53,7 +52,7 @@ class Shared:
 
     store: Store
     target: str
-    renewed: Path | None = None
+    renewed: Noted | None = None
     begins: Instant | None = None
     read_here: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -91,7 +90,7 @@ class Shared:
             self.read_here.add(str(key))
         return found
 
-    def keys(self) -> Sequence[str]:
+    def contents(self) -> Sequence[str]:
         """What is in it, in words."""
         with self._lock:
             self._look()
@@ -117,11 +116,10 @@ class Shared:
         with waited_for(self.store.scratch / "locks", self.path):
             known, former = self._known()
             table = dict(known)
-            with self._noting() as renewed:
-                for key, answers in common.items():
-                    name = _named(key, recording.provenance.instances)
-                    if self._takes(table, name, answers, renewed):
-                        taken.update(map(id, answers))
+            for key, answers in common.items():
+                name = _named(key, recording.provenance.instances)
+                if self._takes(table, name, answers):
+                    taken.update(map(id, answers))
             if table != known:
                 layer = _layer(table, recording.provenance, former, self.begins)
                 self.store.save(self.path, redactor.clean_recording(layer), redactor)
@@ -132,15 +130,12 @@ class Shared:
         table: dict[_Name, tuple[Interaction, InstanceShape]],
         name: tuple[_Name, InstanceShape],
         answers: Sequence[Interaction],
-        renewed: set[str] | None,
     ) -> bool:
         if not all_alike(answers):
             return False
         first, (title, shape) = answers[0], name
-        known, word = table.get(title), json.dumps(title)
-        is_due = renewed is not None and word not in renewed
-        if renewed is not None:
-            renewed.add(word)
+        known = table.get(title)
+        is_due = self.renewed is not None and self.renewed.first(json.dumps((self.target, title)))
         if known is not None and same_answer(known[0], first):
             return True
         if known is not None and not is_due:
@@ -158,21 +153,6 @@ class Shared:
                 name, shape = _named(key, shapes)
                 table[name] = each, shape
         return table, recording.provenance
-
-    @contextmanager
-    def _noting(self) -> Iterator[set[str] | None]:
-        """What this run has renewed so far, in whichever process."""
-        if self.renewed is None:
-            yield None
-            return
-        said: set[str] = set()
-        with suppress(OSError, ValueError):
-            said = set(json.loads(self.renewed.read_text("utf-8")))
-        before = set(said)
-        yield said
-        if said != before:
-            ignored_by_git(self.renewed.parent)
-            write_whole(self.renewed, json.dumps(sorted(said)).encode(), lasting=False)
 
     def _look(self) -> None:
         try:

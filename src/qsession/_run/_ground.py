@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qsession._model import Instant, Recording
 
 if TYPE_CHECKING:
+    from qsession._endpoints import Call
     from qsession._ids import Ids
     from qsession._recording import Account
     from qsession._run._run import Run
@@ -21,17 +22,19 @@ class Ground:
     """What a run stands on.
 
     Attributes:
-        shared: The layer of the folder; None where a recording holds everything itself.
+        shared: Gives the layer of the folder, by target; None where a recording holds everything itself.
         account: What is known of the account in this process.
         after: The runs of wide fixtures that it builds on: they are paused.
         name: Its own name among the layers, if it is one: its path below the folder of the cassettes.
+        check: Refuses a request that its recording must not depend on.
         random_seed: Where whoever asks for it has let random numbers begin; None if nobody has.
     """
 
-    shared: Shared | None = None
+    shared: Callable[[str], Shared] | None = None
     account: Account | None = None
     after: tuple[Run, ...] = ()
     name: str = ""
+    check: Callable[[Call], None] | None = None
     random_seed: int | None = None
 
     @property

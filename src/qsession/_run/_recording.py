@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from abc import ABC, abstractmethod
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qsession import _setup
@@ -140,7 +141,7 @@ class Recorded(ABC):
         if self.recorder is None:
             return ""
         shared = self._ground.shared
-        settle = shared.settle if shared is not None else None
+        settle = shared(self._settings.target).settle if shared is not None else None
         return self.custody.finish(self.recorder, self.provenance(), failed=failed, settle=settle)
 
     def release(self) -> None:
@@ -297,9 +298,27 @@ class Serving(Recorded):
         return at
 
 
-def told_by(way: Recorded) -> tuple[bool, float, int]:
-    """Whether a journal waits, what the service may have been paid in QPU seconds, answers of the model."""
-    if not isinstance(way, Serving):
-        return way.custody.waits, 0.0, 0
-    spent = way.money.spent(SystemClock().now()) if way.money is not None else 0.0
-    return way.custody.waits, spent, way.past.modelled if way.past is not None else 0
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a run that recorded tells of its end.
+
+    Attributes:
+        waits: Whether a journal of the service was left as it is.
+        spent: What the service may have been paid, in QPU seconds.
+        modelled: Answers of the model.
+        is_other: Whether another worker recorded something else of the same fixture.
+    """
+
+    waits: bool
+    spent: float
+    modelled: int
+    is_other: bool
+
+
+def told_by(way: Recorded) -> Told:
+    """What a run that recorded tells of its end."""
+    spent, modelled = 0.0, 0
+    if isinstance(way, Serving):
+        spent = way.money.spent(SystemClock().now()) if way.money is not None else 0.0
+        modelled = way.past.modelled if way.past is not None else 0
+    return Told(way.custody.waits, spent, modelled, way.custody.is_other)

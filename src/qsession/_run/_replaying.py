@@ -54,7 +54,7 @@ def replay_of(
         beyond=settings.beyond == "model",
         moved_to=lambda: _clock.moved_to(clock),
         alone=lambda: joined() == 1,
-        shared=ground.shared.read if ground.shared is not None else None,
+        shared=ground.shared(origin).read if ground.shared is not None else None,
         before=ground.recordings(),
     )
 
@@ -126,7 +126,7 @@ class Replaying:
 
     def _account(self, own: Provenance) -> Provenance:
         # Who only reads what all tests read has no instance of its own.
-        layer = self._ground.shared.provenance if self._ground.shared is not None else None
+        layer = self._ground.shared(own.target).provenance if self._ground.shared is not None else None
         return own if own.instances or layer is None else replace(own, instances=layer.instances)
 
     def begin(self) -> None:

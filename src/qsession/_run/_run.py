@@ -24,7 +24,7 @@ from qsession._run._ground import Ground
 from qsession._run._replaying import Replaying
 from qsession._tally import Tally
 from qsession._usage import Usage
-from qsession.errors import BudgetError, CassetteError, Parked, QSessionError, ReplayMismatch
+from qsession.errors import BudgetError, CassetteError, Parked, QSessionError, ReplayMismatch, UsageError
 
 if TYPE_CHECKING:
     from qiskit_ibm_runtime import QiskitRuntimeService
@@ -172,7 +172,7 @@ class Run:
         """
         if after is not None:
             self._moment = max(self._moment, after.moment)
-            if self.mode != "replay":
+            if "replay" not in (self.mode, after.mode):
                 self._recorded_way().adopt(after._recorded_way())
         self._take_the_slot()
         try:
@@ -284,14 +284,15 @@ class Run:
 
     def summary(self) -> Summary:
         """What this run did, for the closing block."""
-        way, waits, spent, modelled, unused = self._way, False, 0.0, 0, 0
+        way, unused = self._way, 0
         if isinstance(way, Replaying):
             unused = len(way.unused()) if self._over else 0
-            modelled = way.modelled
+            waits, spent, modelled, is_other = False, 0.0, way.modelled, False
         else:
             from qsession._run._recording import told_by
 
-            waits, spent, modelled = told_by(self._recorded_way())
+            told = told_by(self._recorded_way())
+            waits, spent, modelled, is_other = told.waits, told.spent, told.modelled, told.is_other
         return Summary(
             self.mode,
             self.target,
@@ -310,6 +311,8 @@ class Run:
             leaps=self.clock.leaps,
             stale=way.stale,
             modelled=modelled,
+            is_layer=self._settings.layer is not None,
+            is_other=is_other,
         )
 
     # What is on while it is on.
@@ -414,10 +417,12 @@ class Run:
             raise self.parked
         try:
             assert self._way.answers is not None
+            if self._ground.check is not None:
+                self._ground.check(call)
             if isinstance(self._way, Replaying):
                 self._way.check_version(request.headers.get("ibm-api-version", ""))
             answer = self._way.answers.answer(call, request, send)
-        except (ReplayMismatch, BudgetError, CassetteError) as refusal:
+        except (ReplayMismatch, BudgetError, CassetteError, UsageError) as refusal:
             self._refuse(refusal, call)
         with self._lock:
             self._answered += 1
