@@ -99,6 +99,7 @@ class WideFixtures:
             item: The test.
             spent: QPU seconds that the tests before it used.
         """
+        self._plan.check_marker(describe(item))  # before a session is opened because of it
         keys: list[object] = [*used_by(item)]
         if (wide := self._share(item)) is not None:
             keys.append(wide.key)

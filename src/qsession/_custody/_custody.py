@@ -191,6 +191,9 @@ class Custody:
         redactor, store = recorder.redactor, _setup.store(settings)
         recording = recorder.finished(provenance, settle=settle if failed is None else None)
         if failed is None:
+            if settings.may_be_empty and _says_nothing(recording) and not settings.path.exists():
+                # Whether it was the first to read what is common, and so was asked at all, is chance.
+                return ""
             with suppress(CassetteError):
                 recording = in_former_bytes(recording, store.load(settings.path))
             # What was written by an older version may hold what is taken out today.
@@ -280,3 +283,9 @@ def _is_parked(command: str, settings: Settings) -> UsageError:
         intended="qsession doctor --close --parked cancels what is parked, and forgets it",
         where=settings.test or str(settings.path),
     )
+
+
+def _says_nothing(recording: Recording) -> bool:
+    """Whether a replay without it would be the same."""
+    told = recording.provenance
+    return not (recording.interactions or told.unmet or told.backend or told.isa_seed is not None)

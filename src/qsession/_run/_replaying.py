@@ -118,11 +118,18 @@ class Replaying:
         except CassetteError as missing:
             if missing.code != "QS201" or not settings.may_be_empty:
                 raise
-            # It asked for nothing when the others were recorded.
-            return Recording(Provenance(settings.target, _setup.EMULATED_START), ())
+            return Recording(self._of_others(), ())
         where = display(settings.path)
         self.stale = settings.expiry.of_age(recording.provenance, SystemClock().now(), where)
         return recording
+
+    def _of_others(self) -> Provenance:
+        """Where a test stands that asked for nothing of its own when the others were recorded."""
+        before, shared = self._ground.recordings(), self._ground.shared
+        layers = (shared(target).provenance for target in ("ibm", "emulator")) if shared is not None else ()
+        known = next((told for told in (*(each.provenance for each in before), *layers) if told), None)
+        target, starts = (self._settings.target, 0) if known is None else (known.target, known.recorded_at)
+        return Provenance(target, max(starts or _setup.EMULATED_START, self._ground.starts))
 
     def _account(self, own: Provenance) -> Provenance:
         # Who only reads what all tests read has no instance of its own.
