@@ -30,12 +30,16 @@ class Ground:
         random_seed: Where whoever asks for it has let random numbers begin; None if nobody has.
     """
 
-    shared: Callable[[str], Shared] | None = None
+    shared: Callable[[str], Shared | None] | None = None
     account: Account | None = None
     after: tuple[Run, ...] = ()
     name: str = ""
     check: Callable[[Call], None] | None = None
     random_seed: int | None = None
+
+    def layer(self, target: str) -> Shared | None:
+        """The layer of the folder."""
+        return None if self.shared is None else self.shared(target)
 
     @property
     def starts(self) -> Instant:
