@@ -120,13 +120,19 @@ def test_group_that_is_recorded_alone_first_is_the_first(project):
     assert head(project, SECOND)["test"] == "test_it.py::@module(mode=dedicated)"
 
 
-def test_test_that_closes_the_session_that_it_shares(project):
-    """It is closed once: by that test, whose request it is."""
-    project.write(TESTS + "\ndef test_z(qsession):\n    qsession.close()\n")
-    project.record().assert_outcomes(passed=4)
-    assert endpoints(project, FIRST) == ["sessions.create"]
-    assert endpoints(project, "test_it/test_z.yaml") == ["sessions.update"]
-    project.run().assert_outcomes(passed=4)
+@pytest.mark.parametrize("way", ["close", "cancel"])
+def test_test_that_ends_the_session_that_it_shares(project, way):
+    """Those after it would have none: it is refused before anything is sent."""
+    project.write(TESTS.replace("assert qsession.status()", f"qsession.{way}(); assert qsession.status()"))
+    result = project.record()
+    result.assert_outcomes(passed=2, failed=1)
+    assert message(result, "QS245") == (
+        "This would end a session that other tests share. Nothing was sent. [QS245]\n"
+        "To fix: leave that to the fixture; it ends the session after the last of them\n"
+        'If this is intended: scope="function" in @pytest.mark.qsession(...) gives a test '
+        "a session of its own"
+    )
+    assert endpoints(project, FIRST) == ["sessions.create", "sessions.update"]
 
 
 def test_fixtures_are_those_of_the_session(project):

@@ -233,6 +233,44 @@ def test_it(looked_at):
     project.run().assert_outcomes(passed=1)
 
 
+def test_sessions_of_fixtures_that_know_nothing_of_one_another_are_two(project):
+    """Though they are asked for in the same words; so is one that the test opens."""
+    project.write(
+        HEAD
+        + """
+@pytest.fixture(scope="session")
+def one():
+    session = opened()
+    yield session
+    session.close()
+
+@pytest.fixture(scope="module")
+def other():
+    session = opened()
+    yield session
+    session.cancel()
+
+@pytest.mark.qsession
+def test_all(one, other):
+    third = opened()
+    assert len({each.session_id for each in (one, other, third)}) == 3
+    other.cancel()
+    assert [each.status() for each in (one, other, third)] == ["Pending", "Closed", "Pending"]
+
+@pytest.mark.qsession
+def test_own():
+    assert opened().status() == "Pending"
+
+@pytest.mark.qsession
+def test_one(one, other):
+    assert (one.status(), other.status()) == ("Pending", "Pending")
+"""
+    )
+    project.record().assert_outcomes(passed=3)
+    project.run().assert_outcomes(passed=3)
+    project.run("-k", "test_one").assert_outcomes(passed=1, deselected=2)
+
+
 def test_fixture_that_overrides_one_of_its_name(project):
     """Both do something: each has a layer."""
     project.write(
@@ -244,6 +282,44 @@ def test_fixture_that_overrides_one_of_its_name(project):
     project.record().assert_outcomes(passed=1)
     assert project.layers() == ["@shared.yaml", "test_it/@shared.yaml"]
     project.run().assert_outcomes(passed=1)
+
+
+def test_fixture_of_a_module_that_overrides_one_of_its_scope(project):
+    """Both are of the same module, and still two."""
+    project.write(
+        USING.replace("def shared():", "def shared(shared):").replace(
+            "return QiskitRuntimeService().usage()",
+            "return shared and QiskitRuntimeService().jobs(limit=1) == []",
+        ),
+        conftest=USING.partition("@pytest.mark")[0],
+    )
+    project.record().assert_outcomes(passed=1)
+    layers = ["test_it/@shared.yaml", "test_it/@shared_-*.yaml"]
+    assert [plain(name) for name in project.layers()] == layers
+    project.run().assert_outcomes(passed=1)
+
+
+def test_fixture_that_one_class_overrides_is_called_the_same(project):
+    """Whichever test asks for it first, so that selections do not rename it."""
+    project.write(
+        USING
+        + """
+@pytest.mark.qsession
+class TestIt:
+    @pytest.fixture(scope="module")
+    def shared(self, shared):
+        return shared and QiskitRuntimeService().jobs(limit=1) == []
+
+    def test_that(self, shared):
+        assert shared
+"""
+    )
+    project.record("-k", "test_that").assert_outcomes(passed=1, deselected=1)
+    layers = project.layers()
+    assert [plain(name) for name in layers] == ["test_it/@shared.yaml", "test_it/@shared_TestIt-*.yaml"]
+    project.record().assert_outcomes(passed=2)
+    assert project.layers() == layers
+    project.run().assert_outcomes(passed=2)
 
 
 def test_fixture_that_is_used_by_itself(project):

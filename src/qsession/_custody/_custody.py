@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +85,7 @@ class Custody:
         started: Instant,
         *,
         account: Account | None = None,
-        after: Iterable[Ids] = (),
+        ids: Ids | None = None,
         aliased: bool = False,
     ) -> Recorder:
         """The recorder of the run, told what was recorded before.
@@ -93,7 +93,7 @@ class Custody:
         Args:
             started: When the run begins.
             account: What is known of the account.
-            after: Ids of the recordings that this one builds on.
+            ids: Real ids and pseudonyms of what was made before.
             aliased: Whether instances are known again in other recordings.
         """
         settings, past = self.settings, self.past
@@ -103,7 +103,7 @@ class Custody:
             proves=settings.mode == "record",
             aliased=aliased,
             account=account,
-            after=after,
+            ids=ids,
         )
         if settings.target == "emulator" or self._lock is None or settings.path is None:
             return recorder

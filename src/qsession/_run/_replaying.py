@@ -125,11 +125,13 @@ class Replaying:
 
     def _of_others(self) -> Provenance:
         """Where a test stands that asked for nothing of its own when the others were recorded."""
-        before, shared = self._ground.recordings(), self._ground.shared
-        layers = (shared(target).provenance for target in ("ibm", "emulator")) if shared is not None else ()
-        known = next((told for told in (*(each.provenance for each in before), *layers) if told), None)
-        target, starts = (self._settings.target, 0) if known is None else (known.target, known.recorded_at)
-        return Provenance(target, max(starts or _setup.EMULATED_START, self._ground.starts))
+        shared, told = self._ground.shared, [each.provenance for each in self._ground.recordings()]
+        if shared is not None:
+            layers = map(shared, ("ibm", "emulator"))
+            told += [known for layer in layers if (known := layer.provenance) is not None]
+        if not told:
+            return Provenance("emulator", _setup.EMULATED_START)
+        return Provenance(told[0].target, max(told[0].recorded_at, self._ground.starts))
 
     def _account(self, own: Provenance) -> Provenance:
         # Who only reads what all tests read has no instance of its own.
