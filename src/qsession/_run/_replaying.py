@@ -125,10 +125,9 @@ class Replaying:
 
     def _of_others(self) -> Provenance:
         """Where a test stands that asked for nothing of its own when the others were recorded."""
-        shared, told = self._ground.shared, [each.provenance for each in self._ground.recordings()]
-        if shared is not None:
-            layers = map(shared, ("ibm", "emulator"))
-            told += [known for layer in layers if (known := layer.provenance) is not None]
+        told = [each.provenance for each in self._ground.recordings()]
+        layers = map(self._ground.layer, ("ibm", "emulator"))
+        told += [each.provenance for each in layers if each is not None and each.provenance is not None]
         if not told:
             return Provenance("emulator", _setup.EMULATED_START)
         return Provenance(told[0].target, max(told[0].recorded_at, self._ground.starts))
