@@ -182,6 +182,17 @@ class Plan:
         """Where the cassettes of a test file lie, whatever cassette a test names itself."""
         return self._path(replace(test, marks={})).parent
 
+    def check_marker(self, test: Item) -> None:
+        """Its marker says what it may.
+
+        Args:
+            test: The test.
+
+        Raises:
+            UsageError: If it does not (QS106).
+        """
+        _check_marks(test)
+
     def records(self, test: Item) -> bool:
         """Whether a test is recorded."""
         return "scenario" not in test.marks and self._mode(self._path(test)) == "record"

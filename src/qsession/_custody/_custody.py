@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +85,7 @@ class Custody:
         started: Instant,
         *,
         account: Account | None = None,
-        after: Iterable[Ids] = (),
+        ids: Ids | None = None,
         aliased: bool = False,
     ) -> Recorder:
         """The recorder of the run, told what was recorded before.
@@ -93,7 +93,7 @@ class Custody:
         Args:
             started: When the run begins.
             account: What is known of the account.
-            after: Ids of the recordings that this one builds on.
+            ids: Real ids and pseudonyms of what was made before.
             aliased: Whether instances are known again in other recordings.
         """
         settings, past = self.settings, self.past
@@ -103,7 +103,7 @@ class Custody:
             proves=settings.mode == "record",
             aliased=aliased,
             account=account,
-            after=after,
+            ids=ids,
         )
         if settings.target == "emulator" or self._lock is None or settings.path is None:
             return recorder
@@ -191,6 +191,9 @@ class Custody:
         redactor, store = recorder.redactor, _setup.store(settings)
         recording = recorder.finished(provenance, settle=settle if failed is None else None)
         if failed is None:
+            if settings.may_be_empty and _says_nothing(recording) and not settings.path.exists():
+                # Whether it was the first to read what is common, and so was asked at all, is chance.
+                return ""
             with suppress(CassetteError):
                 recording = in_former_bytes(recording, store.load(settings.path))
             # What was written by an older version may hold what is taken out today.
@@ -280,3 +283,9 @@ def _is_parked(command: str, settings: Settings) -> UsageError:
         intended="qsession doctor --close --parked cancels what is parked, and forgets it",
         where=settings.test or str(settings.path),
     )
+
+
+def _says_nothing(recording: Recording) -> bool:
+    """Whether a replay without it would be the same."""
+    told = recording.provenance
+    return not (recording.interactions or told.unmet or told.backend or told.isa_seed is not None)
