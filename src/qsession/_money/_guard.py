@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,12 +15,13 @@ from qsession._clock import Clock
 from qsession._endpoints import Call
 from qsession._model import SECOND, Instant, Request, Response
 from qsession._money import _messages
-from qsession._money._access import Send
+from qsession._money._access import Address, Send
 from qsession._money._book import Book, Flight
 from qsession._money._errands import Errands
-from qsession._money._ledger import DEFAULT_JOB_SECONDS
-from qsession._money._observe import is_success, number, text
-from qsession._money._pace import OF_THIS_PROCESS, Pace
+from qsession._money._ledger import DEFAULT_JOB_SECONDS, Entry, Ledger
+from qsession._money._observe import Sighting, is_success, number, text
+from qsession._money._pace import Pace
+from qsession._money._purse import Purse
 from qsession._money._termination import Termination
 from qsession._money._watcher import Watcher
 from qsession.errors import BudgetError
@@ -30,6 +32,7 @@ others). What one without ``cost`` in a dedicated session is held against: such 
 is charged through the wall clock of its session, which is watched."""
 
 _ENDINGS = frozenset({"sessions.update", "sessions.cancel", "jobs.cancel", "jobs.delete"})
+_SPENDING = frozenset({"sessions.create", "jobs.create"})
 _GIVEN_UP = frozenset({"sessions.cancel", "jobs.cancel", "jobs.delete"})
 _LOOKS_AT_ONCE = 5
 _FRESH, _OLD = 1.0, 10.0  # seconds
@@ -56,8 +59,10 @@ class MoneyGuard:
         send: Sends a request to the service outside the recording.
         reaper: Whether to start the watcher process before the first session.
         look_seconds: How often the thread looks at the sum, in seconds of real time.
-        pace: Spaces submissions; by default one for the whole process, since the
-            service counts a user's submissions, whatever run they belong to.
+        purse: What the budget paid for besides: other runs of this process, and other
+            processes. By default one that knows nothing else.
+        pace: Spaces submissions; by default the purse does, for everybody who works in the
+            folder, since the service counts a user's submissions, whatever run they belong to.
     """
 
     def __init__(
@@ -69,6 +74,7 @@ class MoneyGuard:
         send: Send,
         reaper: bool = True,
         look_seconds: float = 1.0,
+        purse: Purse | None = None,
         pace: Pace | None = None,
     ) -> None:
         self._budget = budget_seconds
@@ -77,7 +83,8 @@ class MoneyGuard:
         self._watcher = Watcher() if reaper else None
         self._book = Book(folder, self._watcher)
         self._errands = Errands(self._book, clock, send)
-        self._pace = pace or OF_THIS_PROCESS
+        self._purse = purse or Purse(folder)
+        self._pace: Pace | Purse = pace or self._purse
         self._flights: dict[int, Flight] = {}
         self._given_up: set[str] = set()
         self._stopped = False
@@ -95,6 +102,7 @@ class MoneyGuard:
 
     def __enter__(self) -> Self:
         self._owner = os.getpid()
+        self._purse.opened(self)
         self._termination.install()
         return self
 
@@ -111,6 +119,7 @@ class MoneyGuard:
             self._book.leave()
             self._termination.remove()
             self._ended = self._clock.now()
+            self._purse.closed(self, self.spent(self._ended))
             if self._thread is not None:
                 self._thread.join(_JOIN_SECONDS)
 
@@ -125,9 +134,13 @@ class MoneyGuard:
         Raises:
             BudgetError: QS601 or QS602 when the rest of the budget does not cover it,
                 QS603 when the run was stopped, QS605 or QS606 when a session could
-                not be cleaned up after the death of this process.
+                not be cleaned up after the death of this process, QS630 or QS631 when
+                nobody could tell what other processes spend.
         """
         name, flight = call.endpoint.name, Flight(at)
+        if name in _SPENDING:
+            # Others may have used up the budget since.
+            self._enforce(at)
         if call.endpoint.family == "runtime" and name not in _ENDINGS:
             self._refuse_when_stopped(at)
         if name == "sessions.create":
@@ -155,6 +168,7 @@ class MoneyGuard:
         if call.endpoint.family != "runtime":
             return
         self._enforce(at)
+        self._purse.lowered(at)
         if self._stopped and call.endpoint.name not in _ENDINGS:
             # This answer may have brought a session that the stop did not know of.
             self._errands.cancel_open("limit reached")
@@ -180,7 +194,8 @@ class MoneyGuard:
             self._book.prepare()
             flight = self._book.session_asked(sent)
         elif name == "jobs.create":
-            flight = self._book.job_asked(call, request, sent)
+            host = self._host(text(read_object(request.body), "session_id"))
+            flight = self._booked(host, call, request, sent)
         self._enter(flight, call, request, response, at)
         if name == "jobs.create" and is_success(response):
             self._book.taken_up(text(read_object(response.body), "id"))
@@ -194,6 +209,8 @@ class MoneyGuard:
             What the run waits for in vain, line by line.
         """
         problems = self._errands.gone(given_up=self._given_up)
+        for guard in self._beside():
+            problems += guard._errands.gone(given_up=self._given_up | guard._given_up)
         self._start_thread()
         return problems
 
@@ -232,11 +249,32 @@ class MoneyGuard:
         # After the run the sum stays as it was: what may still run is not ours to watch.
         return self._book.ledger.spent(at if self._ended is None else min(at, self._ended))
 
+    @property
+    def counted(self) -> Ledger:
+        """What this run may have spent."""
+        return self._book.ledger
+
+    def addresses(self) -> Mapping[str, Address]:
+        """Where its sessions and jobs live, by id."""
+        return self._book.addresses()
+
+    def entries(self, at: Instant) -> tuple[Entry, ...]:
+        """The bound of this run, item by item."""
+        return self._book.ledger.entries(at)
+
+    def total(self, at: Instant) -> float:
+        """Upper bound of what everybody who shares the budget has spent by a moment, in QPU seconds.
+
+        Raises:
+            BudgetError: QS631 if nobody can tell what another process spent.
+        """
+        return self.spent(at) + self._purse.spent_elsewhere(self, at)
+
     def ledger(self, at: Instant) -> tuple[str, ...]:
-        """The bound, line by line."""
-        book = self._book.ledger
-        total = f"budget {self._budget:g} s, counted {book.spent(at):.1f} s"
-        return (total, *(str(entry) for entry in book.entries(at)), *self._book.unanswered())
+        """The bound, line by line, with what others spent of the budget at the end."""
+        lines = [f"budget {self._budget:g} s, counted {self.total(at):.1f} s"]
+        lines += [str(entry) for entry in (*self.entries(at), *self._purse.entries_elsewhere(self, at))]
+        return (*lines, *self._book.unanswered())
 
     def look(self) -> None:
         """Ask about what nobody asked about lately, and stop the run at the limit.
@@ -247,21 +285,41 @@ class MoneyGuard:
             for item in self._book.ledger.stale(self._clock.now(), self._patience())[:_LOOKS_AT_ONCE]:
                 self._errands.ask_about(item)
             self._enforce(self._clock.now())
+            self._purse.lowered(self._clock.now())
         except BudgetError as error:
             # Nobody stands above the thread to catch it, so the run raises it.
             self._errands.cancel_open("not noted")
             self._exceeded, self._stopped = error, True
 
     def _enter(self, flight: Flight, call: Call, request: Request, response: Response, at: Instant) -> None:
+        own = flight if flight.book is None else Flight(flight.sent)
         try:
-            self._book.answered(flight, call, request, response, at)
+            self._book.answered(own, call, request, response, at)
+            if flight.book is not None:
+                flight.book.answered(flight, call, request, response, at)
+            for guard in self._beside():
+                # What is asked here may be about what was opened there.
+                guard._book.seen(call, response, Sighting(flight.sent, at))
         except BudgetError:
             self._errands.cancel_open("not noted")
             raise
 
+    def _beside(self) -> tuple[MoneyGuard, ...]:
+        return tuple(each for each in self._purse.beside(self) if isinstance(each, MoneyGuard))
+
+    def _host(self, session_id: str) -> MoneyGuard:
+        """Whose ledger a job is entered in: that of the run which opened its session, if that only pauses."""
+        opened = (guard for guard in self._beside() if session_id in guard._book.ledger.sessions)
+        own = session_id in self._book.ledger.sessions
+        return self if own else next(opened, self)
+
+    def _booked(self, host: MoneyGuard, call: Call, request: Request, at: Instant) -> Flight:
+        flight = host._book.job_asked(call, request, at)
+        return flight if host is self else replace(flight, book=host._book)
+
     def _admit_session(self, request: Request, at: Instant) -> Flight:
         asked = number(read_object(request.body), "max_ttl")
-        left = self._budget - self.spent(at)
+        left = self._budget - self.total(at)
         if asked is not None and asked > left:
             raise _messages.max_time_above(asked, left, self._budget, self.ledger(at))
         self._book.prepare()
@@ -270,39 +328,49 @@ class MoneyGuard:
 
     def _admit_job(self, call: Call, request: Request, at: Instant) -> Flight:
         fields = read_object(request.body)
-        self._afford(fields, at)
+        host = self._host(text(fields, "session_id"))
+        self._afford(host, fields, at)
         self._start_thread()
         free = self._pace.claim(at)
         if free > at:
             self._clock.wait(free - at)
             at = self._clock.now()
             self._refuse_when_stopped(at)
-        with self._book.lock:
-            # Once more under the lock: another thread may have taken the rest.
-            self._afford(fields, at)
-            return self._book.job_asked(call, request, at)
+        with self._purse.turn(at):
+            # Once more in a turn: other threads and processes may have taken the rest.
+            self._afford(host, fields, at)
+            flight = self._booked(host, call, request, at)
+            try:
+                self._purse.reserved(at)
+            except BudgetError:
+                (flight.book or self._book).withdrawn(flight)
+                raise
+        return flight
 
-    def _afford(self, fields: Mapping[str, object], at: Instant) -> None:
-        cost, session = number(fields, "cost"), self._book.ledger.sessions.get(text(fields, "session_id"))
+    def _afford(self, host: MoneyGuard, fields: Mapping[str, object], at: Instant) -> None:
+        cost, session = number(fields, "cost"), host._book.ledger.sessions.get(text(fields, "session_id"))
         alone = session is None or session.mode == "batch"
         needed = cost if cost is not None else DEFAULT_JOB_SECONDS if alone else SMALLEST_CHARGE
-        left = self._budget - self.spent(at)
+        left = self._budget - self.total(at)
         if needed > left:
             raise _messages.cost_above(needed, left, self._budget, self.ledger(at), given=cost is not None)
 
     def _refuse_when_stopped(self, at: Instant) -> None:
         if self._stopped:
             # While another thread is still cancelling, there is no final word yet.
-            raise self._exceeded or _messages.limit_reached(self.spent(at), self._budget, self.ledger(at), ())
+            raise self._exceeded or _messages.limit_reached(self.total(at), self._budget, self.ledger(at), ())
 
     def _enforce(self, at: Instant) -> None:
         with self._book.lock:
-            spent, lines = self.spent(at), self.ledger(at)
+            spent = self.total(at)
             if self._stopped or spent <= self._budget:
                 return
-            self._stopped = True
+            lines, self._stopped = self.ledger(at), True
         left = (*self._errands.cancel_open("limit reached"), *self._errands.cancel_jobs())
         self._exceeded = _messages.limit_reached(spent, self._budget, lines, left)
+        for guard in self._beside():
+            # They spend from the same purse, and would find out within a second.
+            guard._enforce(at)
 
     def _close_at_end(self, error: BaseException | None) -> None:
         try:
@@ -314,7 +382,7 @@ class MoneyGuard:
             error.add_note(str(problem))
 
     def _patience(self) -> int:
-        left = self._budget - self.spent(self._clock.now())
+        left = self._budget - self.total(self._clock.now())
         return int(min(_OLD, max(_FRESH, left / 4)) * SECOND)
 
     def _start_thread(self) -> None:

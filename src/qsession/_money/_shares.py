@@ -1,0 +1,139 @@
+"""What each process of a run may have spent, as files: one a process, written by that process alone.
+
+A share holds ledgers, not sums: whoever reads it counts on to any later moment, whether
+its process is busy, stopped or dead.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
+
+from qsession._files import write_whole
+from qsession._model import Instant
+from qsession._money import _messages
+from qsession._money._ledger import Job, Ledger, Session
+from qsession._money._lives import Life
+
+_Value = TypeVar("_Value", Job, Session, Life)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a session or job lives, as far as may be written down.
+
+    Attributes:
+        base: Base URL of the API.
+        instance: Digest of the CRN of its instance.
+    """
+
+    base: str
+    instance: str
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one process may have spent.
+
+    Attributes:
+        life: The process.
+        settled: QPU seconds of what it began and ended.
+        ledgers: What is under way.
+        places: Where the things of the ledgers live, by id.
+    """
+
+    life: Life
+    settled: float = 0.0
+    ledgers: tuple[Ledger, ...] = ()
+    places: Mapping[str, Place] = field(default_factory=lambda: MappingProxyType({}))
+
+    def spent(self, at: Instant) -> float:
+        """Upper bound by a moment, in QPU seconds."""
+        return self.settled + math.fsum(ledger.spent(at) for ledger in self.ledgers)
+
+
+def write(path: Path, share: Share) -> None:
+    """Write a share, whole: a process that is killed meanwhile leaves the former one.
+
+    Raises:
+        OSError: If the disk refuses.
+    """
+    told = {
+        "life": asdict(share.life),
+        "settled": share.settled,
+        "ledgers": [
+            {
+                "sessions": [asdict(session) for session in ledger.sessions.values()],
+                "jobs": [asdict(job) for job in ledger.jobs.values()],
+            }
+            for ledger in share.ledgers
+        ],
+        "places": {name: asdict(place) for name, place in share.places.items()},
+    }
+    # A loss of power ends all processes of the run, and the run with them.
+    write_whole(path, json.dumps(told).encode(), private=True, lasting=False)
+
+
+def read(path: Path) -> Share:
+    """Read a share.
+
+    Raises:
+        FileNotFoundError: If it is not there.
+        BudgetError: QS631 if it cannot be understood: it may hold more than anybody agreed to.
+    """
+    try:
+        told = json.loads(path.read_bytes())
+        share = Share(
+            Life(**told["life"]),
+            float(told["settled"]),
+            tuple(_ledger(each) for each in told["ledgers"]),
+            {name: Place(**place) for name, place in told["places"].items()},
+        )
+        # What is of another kind shows when it is counted.
+        return share if share.spent(0) >= 0 and share.settled >= 0 else _refuse()
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise _messages.unreadable_share(path) from error
+
+
+def read_all(folder: Path, *, but: str) -> Mapping[str, Share]:
+    """The shares of a run by the names of their files.
+
+    Args:
+        folder: Folder of the run.
+        but: Name of the file to leave out: one's own.
+
+    Raises:
+        BudgetError: QS631 if one cannot be understood.
+    """
+    found: dict[str, Share] = {}
+    for path in folder.glob("*.json"):
+        # One that its heir has just taken over stands in the heir's.
+        with suppress(FileNotFoundError):
+            if path.name != but:
+                found[path.name] = read(path)
+    return found
+
+
+def _ledger(told: Mapping[str, list[Mapping[str, object]]]) -> Ledger:
+    sessions = [_value(Session, each) for each in told["sessions"]]
+    jobs = [_value(Job, each) for each in told["jobs"]]
+    return Ledger(
+        MappingProxyType({session.id: session for session in sessions}),
+        MappingProxyType({job.id: job for job in jobs}),
+    )
+
+
+def _refuse() -> Share:
+    raise ValueError("less than nothing was spent")
+
+
+def _value(kind: Callable[..., _Value], told: Mapping[str, object]) -> _Value:
+    return kind(**told)
