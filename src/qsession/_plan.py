@@ -30,6 +30,7 @@ from qsession._staleness import expiry
 from qsession.errors import UsageError
 
 if TYPE_CHECKING:
+    from qsession._money import Purse
     from qsession._redaction import Screen
     from qsession._run import Run
 
@@ -101,12 +102,11 @@ class Plan:
         replays = self.mode == "replay" and not self.settings.resume
         return replays or self.settings.target == "emulator"
 
-    def settings_of(self, test: Item, *, spent: float = 0.0) -> Settings:
+    def settings_of(self, test: Item) -> Settings:
         """What the run of a test is made of.
 
         Args:
             test: The test.
-            spent: QPU seconds that the tests before it used.
 
         Raises:
             UsageError: If its marker is wrong (QS106).
@@ -123,7 +123,6 @@ class Plan:
             path=None if mode in ("live", "scenario") else path,
             test=test.nodeid,
             backend=str(backend) if backend else None,
-            budget=self.settings.budget - spent,
             allow_unused=bool(test.marks.get("allow_unused")),
             scenario=scenario,
             polls=check_word("polls", Option(str(test.marks.get("polls", "default")), "marker")),
@@ -192,12 +191,12 @@ class Plan:
         return cassette_path(self._folder, file, test.name, test.parameters)
 
 
-def plan(told: Told, *, workers: int = 1) -> Plan:
+def plan(told: Told, *, purse: str = "") -> Plan:
     """Read the options of a test run.
 
     Args:
         told: What was set.
-        workers: Processes that share the budget; none knows what the others spend.
+        purse: In a worker of pytest-xdist, what the workers share a budget by.
 
     Raises:
         UsageError: If a value is wrong (QS101, QS102, QS105, QS167, QS170, QS178, QS179) or two
@@ -214,7 +213,10 @@ def plan(told: Told, *, workers: int = 1) -> Plan:
         scratch=told.root / ".qsession",
         account=options.get("account").value,
         instance=options.get("instance").value,
-        budget=check_budget(options.get("budget", str(BUDGET_SECONDS))) / workers,
+        budget=check_budget(options.get("budget", str(BUDGET_SECONDS))),
+        purse=_purse(told.root / ".qsession", purse)
+        if target == "ibm" and (mode != "replay" or resume)
+        else None,
         allow_ci=options.get("allow_ci").value is not None,
         allowed_hosts=frozenset(host.lower() for host in _listed(told.ini.get("allowed_hosts"))),
         resume=resume,
@@ -256,6 +258,13 @@ def _park(options: Options, mode: str, target: str, *, resume: bool) -> Micros |
 
 def _listed(value: object) -> tuple[str, ...]:
     return tuple(str(each) for each in value) if isinstance(value, list) else ()
+
+
+def _purse(scratch: Path, name: str) -> Purse:
+    # Only here: most runs of pytest spend nothing.
+    from qsession._money import Purse
+
+    return Purse(scratch, name=name)
 
 
 def _screen(redact: tuple[str, ...], mode: str) -> Screen | None:
