@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -186,6 +186,10 @@ class Book:
     def access(self, item_id: str) -> Access:
         """Credentials for a session or job."""
         return self._keys.get(self._where[item_id])
+
+    def access_to(self, base: str, is_it: Callable[[str], bool]) -> Access | None:
+        """Credentials for an instance that another process used."""
+        return self._keys.find(base, is_it)
 
     def base(self, item_id: str) -> str:
         """Base URL of a session or job."""

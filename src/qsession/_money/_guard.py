@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,27 +14,24 @@ from qsession._clock import Clock
 from qsession._endpoints import Call
 from qsession._model import SECOND, Instant, Request, Response
 from qsession._money import _messages
-from qsession._money._access import Address, Send
+from qsession._money._access import Access, Send
 from qsession._money._book import Book, Flight
+from qsession._money._count import Count
 from qsession._money._errands import Errands
-from qsession._money._ledger import DEFAULT_JOB_SECONDS, Entry, Ledger
-from qsession._money._observe import Sighting, is_success, number, text
+from qsession._money._observe import Sighting, is_success, text
 from qsession._money._pace import Pace
 from qsession._money._purse import Purse
+from qsession._money._shares import Place
 from qsession._money._termination import Termination
 from qsession._money._watcher import Watcher
 from qsession.errors import BudgetError
-
-SMALLEST_CHARGE = 1.0
-"""QPU seconds a job needs at least, since charges come in whole seconds (observed by
-others). What one without ``cost`` in a dedicated session is held against: such a job
-is charged through the wall clock of its session, which is watched."""
 
 _ENDINGS = frozenset({"sessions.update", "sessions.cancel", "jobs.cancel", "jobs.delete"})
 _SPENDING = frozenset({"sessions.create", "jobs.create"})
 _GIVEN_UP = frozenset({"sessions.cancel", "jobs.cancel", "jobs.delete"})
 _LOOKS_AT_ONCE = 5
 _FRESH, _OLD = 1.0, 10.0  # seconds
+_SHORTEST_PAUSE = 0.05  # seconds
 _JOIN_SECONDS = 10.0
 
 
@@ -77,23 +73,21 @@ class MoneyGuard:
         purse: Purse | None = None,
         pace: Pace | None = None,
     ) -> None:
-        self._budget = budget_seconds
-        self._clock = clock
+        self._clock, self._send = clock, send
         self._look_seconds = look_seconds
         self._watcher = Watcher() if reaper else None
         self._book = Book(folder, self._watcher)
         self._errands = Errands(self._book, clock, send)
         self._purse = purse or Purse(folder)
+        self._count = Count(budget_seconds, self._book, self._purse, self._enforce)
         self._pace: Pace | Purse = pace or self._purse
         self._flights: dict[int, Flight] = {}
-        self._given_up: set[str] = set()
         self._stopped = False
         self._exceeded: BudgetError | None = None
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self._termination = Termination(self._errands.cancel_before_death)
         self._owner = 0
-        self._ended: Instant | None = None
 
     @property
     def exceeded(self) -> BudgetError | None:
@@ -102,7 +96,7 @@ class MoneyGuard:
 
     def __enter__(self) -> Self:
         self._owner = os.getpid()
-        self._purse.opened(self)
+        self._purse.opened(self._count)
         self._termination.install()
         return self
 
@@ -118,8 +112,8 @@ class MoneyGuard:
             # Whatever interrupted the cancelling, the watcher goes on from here.
             self._book.leave()
             self._termination.remove()
-            self._ended = self._clock.now()
-            self._purse.closed(self, self.spent(self._ended))
+            self._count.ended = self._clock.now()
+            self._purse.closed(self._count, self.spent(self._count.ended))
             if self._thread is not None:
                 self._thread.join(_JOIN_SECONDS)
 
@@ -194,13 +188,12 @@ class MoneyGuard:
             self._book.prepare()
             flight = self._book.session_asked(sent)
         elif name == "jobs.create":
-            host = self._host(text(read_object(request.body), "session_id"))
-            flight = self._booked(host, call, request, sent)
+            flight = self._count.job_asked(call, request, sent)
         self._enter(flight, call, request, response, at)
         if name == "jobs.create" and is_success(response):
             self._book.taken_up(text(read_object(response.body), "id"))
         elif name in _GIVEN_UP:
-            self._given_up |= set(call.ids.values())
+            self._count.given_up |= set(call.ids.values())
 
     def catch_up(self) -> tuple[str, ...]:
         """Ask what became of everything meanwhile, before it is counted by the wall clock.
@@ -208,9 +201,12 @@ class MoneyGuard:
         Returns:
             What the run waits for in vain, line by line.
         """
-        problems = self._errands.gone(given_up=self._given_up)
-        for guard in self._beside():
-            problems += guard._errands.gone(given_up=self._given_up | guard._given_up)
+        given_up = self._count.given_up
+        problems = self._errands.gone(given_up=given_up)
+        for other in self._count.beside():
+            # A job in a session of theirs is entered with them.
+            errands = Errands(other.book, self._clock, self._send)
+            problems += errands.gone(given_up=given_up | other.given_up)
         self._start_thread()
         return problems
 
@@ -246,35 +242,11 @@ class MoneyGuard:
 
     def spent(self, at: Instant) -> float:
         """Upper bound of what the run has cost by a moment, in QPU seconds."""
-        # After the run the sum stays as it was: what may still run is not ours to watch.
-        return self._book.ledger.spent(at if self._ended is None else min(at, self._ended))
-
-    @property
-    def counted(self) -> Ledger:
-        """What this run may have spent."""
-        return self._book.ledger
-
-    def addresses(self) -> Mapping[str, Address]:
-        """Where its sessions and jobs live, by id."""
-        return self._book.addresses()
-
-    def entries(self, at: Instant) -> tuple[Entry, ...]:
-        """The bound of this run, item by item."""
-        return self._book.ledger.entries(at)
-
-    def total(self, at: Instant) -> float:
-        """Upper bound of what everybody who shares the budget has spent by a moment, in QPU seconds.
-
-        Raises:
-            BudgetError: QS631 if nobody can tell what another process spent.
-        """
-        return self.spent(at) + self._purse.spent_elsewhere(self, at)
+        return self._count.spent(at)
 
     def ledger(self, at: Instant) -> tuple[str, ...]:
-        """The bound, line by line, with what others spent of the budget at the end."""
-        lines = [f"budget {self._budget:g} s, counted {self.total(at):.1f} s"]
-        lines += [str(entry) for entry in (*self.entries(at), *self._purse.entries_elsewhere(self, at))]
-        return (*lines, *self._book.unanswered())
+        """The bound, line by line, with what others spent of the budget."""
+        return self._count.lines(at)
 
     def look(self) -> None:
         """Ask about what nobody asked about lately, and stop the run at the limit.
@@ -284,6 +256,8 @@ class MoneyGuard:
         try:
             for item in self._book.ledger.stale(self._clock.now(), self._patience())[:_LOOKS_AT_ONCE]:
                 self._errands.ask_about(item)
+            for estate in self._purse.inherited(self._clock.now()):
+                estate.look(self._clock, self._send, self._access_to)
             self._enforce(self._clock.now())
             self._purse.lowered(self._clock.now())
         except BudgetError as error:
@@ -297,39 +271,21 @@ class MoneyGuard:
             self._book.answered(own, call, request, response, at)
             if flight.book is not None:
                 flight.book.answered(flight, call, request, response, at)
-            for guard in self._beside():
+            for other in self._count.beside():
                 # What is asked here may be about what was opened there.
-                guard._book.seen(call, response, Sighting(flight.sent, at))
+                other.book.seen(call, response, Sighting(flight.sent, at))
         except BudgetError:
             self._errands.cancel_open("not noted")
             raise
 
-    def _beside(self) -> tuple[MoneyGuard, ...]:
-        return tuple(each for each in self._purse.beside(self) if isinstance(each, MoneyGuard))
-
-    def _host(self, session_id: str) -> MoneyGuard:
-        """Whose ledger a job is entered in: that of the run which opened its session, if that only pauses."""
-        opened = (guard for guard in self._beside() if session_id in guard._book.ledger.sessions)
-        own = session_id in self._book.ledger.sessions
-        return self if own else next(opened, self)
-
-    def _booked(self, host: MoneyGuard, call: Call, request: Request, at: Instant) -> Flight:
-        flight = host._book.job_asked(call, request, at)
-        return flight if host is self else replace(flight, book=host._book)
-
     def _admit_session(self, request: Request, at: Instant) -> Flight:
-        asked = number(read_object(request.body), "max_ttl")
-        left = self._budget - self.total(at)
-        if asked is not None and asked > left:
-            raise _messages.max_time_above(asked, left, self._budget, self.ledger(at))
+        self._count.afford_session(request, at)
         self._book.prepare()
         self._start_thread()
         return self._book.session_asked(at)
 
     def _admit_job(self, call: Call, request: Request, at: Instant) -> Flight:
-        fields = read_object(request.body)
-        host = self._host(text(fields, "session_id"))
-        self._afford(host, fields, at)
+        self._count.afford_job(request, at)
         self._start_thread()
         free = self._pace.claim(at)
         if free > at:
@@ -338,8 +294,8 @@ class MoneyGuard:
             self._refuse_when_stopped(at)
         with self._purse.turn(at):
             # Once more in a turn: other threads and processes may have taken the rest.
-            self._afford(host, fields, at)
-            flight = self._booked(host, call, request, at)
+            self._count.afford_job(request, at)
+            flight = self._count.job_asked(call, request, at)
             try:
                 self._purse.reserved(at)
             except BudgetError:
@@ -347,30 +303,28 @@ class MoneyGuard:
                 raise
         return flight
 
-    def _afford(self, host: MoneyGuard, fields: Mapping[str, object], at: Instant) -> None:
-        cost, session = number(fields, "cost"), host._book.ledger.sessions.get(text(fields, "session_id"))
-        alone = session is None or session.mode == "batch"
-        needed = cost if cost is not None else DEFAULT_JOB_SECONDS if alone else SMALLEST_CHARGE
-        left = self._budget - self.total(at)
-        if needed > left:
-            raise _messages.cost_above(needed, left, self._budget, self.ledger(at), given=cost is not None)
-
     def _refuse_when_stopped(self, at: Instant) -> None:
         if self._stopped:
             # While another thread is still cancelling, there is no final word yet.
-            raise self._exceeded or _messages.limit_reached(self.total(at), self._budget, self.ledger(at), ())
+            raise self._exceeded or self._limit_reached(at)(())
 
     def _enforce(self, at: Instant) -> None:
         with self._book.lock:
-            spent = self.total(at)
-            if self._stopped or spent <= self._budget:
+            if self._stopped or self._count.left(at) >= 0:
                 return
-            lines, self._stopped = self.ledger(at), True
+            reached, self._stopped = self._limit_reached(at), True
         left = (*self._errands.cancel_open("limit reached"), *self._errands.cancel_jobs())
-        self._exceeded = _messages.limit_reached(spent, self._budget, lines, left)
-        for guard in self._beside():
+        self._exceeded = reached(left)
+        for other in self._count.beside():
             # They spend from the same purse, and would find out within a second.
-            guard._enforce(at)
+            other.alarm(at)
+
+    def _limit_reached(self, at: Instant) -> Callable[[Sequence[str]], BudgetError]:
+        spent, lines = self._count.total(at), self._count.lines(at)
+        return lambda left: _messages.limit_reached(spent, self._count.budget, lines, left)
+
+    def _access_to(self, place: Place) -> Access | None:
+        return self._book.access_to(place.base, lambda crn: self._purse.mark(crn) == place.instance)
 
     def _close_at_end(self, error: BaseException | None) -> None:
         try:
@@ -382,7 +336,7 @@ class MoneyGuard:
             error.add_note(str(problem))
 
     def _patience(self) -> int:
-        left = self._budget - self.total(self._clock.now())
+        left = self._count.left(self._clock.now())
         return int(min(_OLD, max(_FRESH, left / 4)) * SECOND)
 
     def _start_thread(self) -> None:
@@ -394,5 +348,19 @@ class MoneyGuard:
                 self._thread.start()
 
     def _keep_looking(self) -> None:
-        while not self._over.wait(self._look_seconds):
+        while not self._over.wait(self._pause()):
             self.look()
+
+    def _pause(self) -> float:
+        """How long to wait for the next look, in seconds of real time: the limit is found when it is reached.
+
+        However many sessions of however many processes run, each a second a second.
+        """
+        at = self._clock.now()
+        try:
+            left, pace = self._count.left(at), self._count.total(at + SECOND) - self._count.total(at)
+        except BudgetError:
+            return self._look_seconds  # the next look says so
+        if self._stopped or pace <= 0:
+            return self._look_seconds
+        return min(self._look_seconds, max(_SHORTEST_PAUSE, left / pace))

@@ -16,7 +16,7 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from hashlib import sha256
@@ -27,7 +27,7 @@ from qsession._files import ignored_by_git, remove_torn, write_whole
 from qsession._lock import Turn
 from qsession._model import SECOND, Instant
 from qsession._money import _messages, _shares
-from qsession._money._access import Address
+from qsession._money._estate import Estate
 from qsession._money._ledger import Entry, Ledger
 from qsession._money._lives import Life, this_life
 from qsession._money._pace import OF_THIS_PROCESS, Claim, Pace
@@ -47,11 +47,11 @@ class Spender(Protocol):
         """What it may have spent."""
         ...
 
-    def addresses(self) -> Mapping[str, Address]:
-        """Where the things in its ledger live, by id."""
+    def places(self, mark: Callable[[str], str]) -> Mapping[str, Place]:
+        """Where the things in its ledger live, by id, with instances marked."""
         ...
 
-    def entries(self, at: Instant) -> tuple[Entry, ...]:
+    def entries(self, at: Instant) -> Iterable[Entry]:
         """Its bound, item by item."""
         ...
 
@@ -145,8 +145,7 @@ class Purse:
             found.append(Entry("earlier tests of this process", self._settled, "counted at their end"))
         for share in self._others.values():
             if seconds := share.spent(at):
-                why = "it died, and what it left may go on" if share.life.is_over() else "another worker"
-                found.append(Entry(f"process {share.life.pid}", seconds, why))
+                found.append(Entry(f"process {share.life.pid}", seconds, _who(share)))
         return tuple(found)
 
     @contextmanager
@@ -187,6 +186,19 @@ class Purse:
             with suppress(OSError):
                 self._tell()
 
+    def inherited(self, at: Instant) -> tuple[Estate, ...]:
+        """What processes of this run left that died, as far as this one looks after it.
+
+        Raises:
+            BudgetError: QS630 or QS631, as in a turn.
+        """
+        if any(_is_left(share) for share in self._others.values()):
+            with self.turn(at):
+                for name, share in tuple(self._others.items()):
+                    if _is_left(share):
+                        self._inherit(name, share)
+        return tuple(each for each in self._spenders if isinstance(each, Estate))
+
     def claim(self, now: Instant) -> Instant:
         """The next moment, now or later, at which a submission may go out.
 
@@ -201,6 +213,16 @@ class Purse:
                 told = [asdict(each) for each in self._pace.claims]
                 write_whole(path, json.dumps(told).encode(), private=True, lasting=False)
         return moment
+
+    def _inherit(self, name: str, share: Share) -> None:
+        with self._lock:
+            self._spenders = (*self._spenders, *(Estate(each, share.places) for each in share.ledgers))
+            self._settled += share.settled
+        with self._on_disk():
+            # First said as one's own: whoever looks in between counts it twice, not never.
+            self._tell()
+            (self._folder / self._name / name).unlink(missing_ok=True)
+            self._others = {key: each for key, each in self._others.items() if key != name}
 
     def _prepare(self) -> None:
         ignored_by_git(self._scratch)
@@ -217,11 +239,9 @@ class Purse:
         with self._lock:
             self._notice_fork()
             ledgers = tuple(each.counted for each in self._spenders)
-            places = {
-                name: Place(address.base, self._mark(address.instance))
-                for each in self._spenders
-                for name, address in each.addresses().items()
-            }
+            places: dict[str, Place] = {}
+            for each in self._spenders:
+                places |= each.places(self.mark)
             share = Share(self._life, self._settled, ledgers, places)
             _shares.write(self._folder / self._name / self._file, share)
             self._is_told = True
@@ -235,7 +255,7 @@ class Purse:
         if self._life.pid != os.getpid():
             self._life, self._settled = this_life(), 0.0
 
-    def _mark(self, instance: str) -> str:
+    def mark(self, instance: str) -> str:
         """Tells instances of an account apart; nobody can read one out of it."""
         return sha256(f"{self._name} {instance}".encode()).hexdigest()[:32]
 
@@ -256,10 +276,21 @@ class Purse:
             raise _messages.no_purse(self._folder, error) from error
 
 
+def _who(share: Share) -> str:
+    if not share.life.is_over():
+        return "another worker"
+    return "a worker that died; what it left may go on" if share.ledgers else "a worker that ended"
+
+
+def _is_left(share: Share) -> bool:
+    return bool(share.ledgers) and share.life.is_over()
+
+
 def _claims(path: Path) -> tuple[Claim, ...]:
     try:
         told = json.loads(path.read_bytes())
-        return tuple(Claim(**{**each, "life": Life(**each["life"])}) for each in told)
+        claims = [Claim(**{**each, "life": Life(**each["life"])}) for each in told]
+        return tuple(each for each in claims if isinstance(each.moment, int) and isinstance(each.asked, int))
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         # It is written whole, so somebody else wrote this. At worst the service answers 429 once.
         return ()

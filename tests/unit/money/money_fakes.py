@@ -166,6 +166,9 @@ class Recorder:
             body["session_id"] = session
         return str(json.loads(self.ask(runtime("POST", "/jobs", body)).body)["id"])
 
+    def ask_about(self, job: str) -> Response:
+        return self.ask(runtime("GET", f"/jobs/{job}?exclude_params=true"))
+
     def run_job(self, job: str) -> None:
         """The service starts a job, and its session with it."""
         self.service.jobs[job].update(state={"status": "Running"})
@@ -175,6 +178,10 @@ class Recorder:
 
     def spent(self) -> float:
         return self.guard.spent(self.clock.now())
+
+    def total(self) -> float:
+        """What everybody who spends from the purse may have spent."""
+        return self.guard._count.total(self.clock.now())
 
     def notes(self) -> list[str]:
         return sorted(path.stem for path in (self.folder / "open").glob("*.json"))
