@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from money_fakes import START, FakeService, Recorder
+from money_fakes import START, Recorder
 
 from qsession._model import SECOND
 from qsession._money import Purse, _shares
@@ -161,12 +161,10 @@ def test_worker_that_died_is_counted_on_until_it_is_known_to_be_over(workers: Wo
 def test_what_a_dead_worker_left_is_asked_about_until_it_is_settled(workers: Workers) -> None:
     """The others have the same account: they find out what it came to, and count that."""
     died(workers)
-    service = FakeService()
+    run = workers.here()
+    service = run.service
     service.sessions["session-1"] = {"id": "session-1", "state": "closed", "elapsed_time": 3.5}
     service.jobs["job-1"] = {"id": "job-1", "state": {"status": "Completed"}, "session_id": "session-1"}
-    run = workers.here()
-    run.service = service
-    run.guard._send = service
     with run:
         run.clock.advance(30.0)
         run.guard.look()
