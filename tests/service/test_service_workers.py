@@ -69,7 +69,7 @@ def _pytest(service: EmulatedService, folder: Path, tests: str, *options: str) -
         env=service.environment(folder, **ACCOUNT_OF_THE_ENVIRONMENT),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     return done.stdout + done.stderr
