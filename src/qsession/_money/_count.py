@@ -68,7 +68,9 @@ class Count:
         Raises:
             BudgetError: QS631 if nobody can tell what another process spent.
         """
-        return self.spent(at) + self.purse.spent_elsewhere(self, at)
+        # What ended the purse keeps itself.
+        own = self.spent(at) if self.ended is None else 0.0
+        return own + self.purse.spent_elsewhere(self, at)
 
     def left(self, at: Instant) -> float:
         """QPU seconds that nobody has used for certain."""

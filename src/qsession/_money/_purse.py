@@ -83,6 +83,7 @@ class Purse:
         self._is_owned = self._is_swept = self._is_told = False
         self._life = this_life()
         self._others: Mapping[str, Share] = {}
+        self._taken: tuple[str, ...] = ()
         self._read: Instant | None = None
         self._told_at: Instant = 0
 
@@ -135,8 +136,10 @@ class Purse:
             BudgetError: QS631 if nobody can tell what another process spent.
         """
         self._reread(at)
-        here = sum(each.counted.spent(at) for each in self.beside(spender))
-        return self._settled + here + sum(share.spent(at) for share in self._others.values())
+        with self._lock:
+            settled, spenders, shares = self._settled, self.beside(spender), tuple(self._others.values())
+        here = sum(each.counted.spent(at) for each in spenders)
+        return settled + here + sum(share.spent(at) for share in shares)
 
     def entries_elsewhere(self, spender: Spender, at: Instant) -> tuple[Entry, ...]:
         """The same, item by item."""
@@ -181,6 +184,7 @@ class Purse:
 
     def lowered(self, at: Instant) -> None:
         """Say that less may have been spent than was said; soon enough, not each time."""
+        self._notice_fork()
         if self._is_told and not 0 <= at - self._told_at < _RETELL:
             self._told_at = at
             with suppress(OSError):
@@ -205,24 +209,36 @@ class Purse:
         Raises:
             BudgetError: QS630 if the folder cannot be used.
         """
-        path = self._folder / "pace.json"
-        with self._on_disk():
+        try:
             self._prepare()
             with self._turn:
-                moment = self._pace.claim(now, known=_claims(path), life=this_life())
-                told = [asdict(each) for each in self._pace.claims]
-                write_whole(path, json.dumps(told).encode(), private=True, lasting=False)
+                return self._claim(self._folder / "pace.json", now)
+        except OSError as error:
+            if self._is_joined:
+                raise _messages.no_purse(self._folder, error) from error
+        # A run alone is no reason not to submit: at worst the service answers 429.
+        return self._pace.claim(now)
+
+    def _claim(self, path: Path, now: Instant) -> Instant:
+        moment = self._pace.claim(now, known=_claims(path), life=this_life())
+        told = [asdict(each) for each in self._pace.claims]
+        write_whole(path, json.dumps(told).encode(), private=True, lasting=False)
         return moment
 
     def _inherit(self, name: str, share: Share) -> None:
-        with self._lock:
+        with self._lock, self._on_disk():
+            before = self._spenders, self._settled, self._taken
             self._spenders = (*self._spenders, *(Estate(each, share.places) for each in share.ledgers))
             self._settled += share.settled
-        with self._on_disk():
-            # First said as one's own: whoever looks in between counts it twice, not never.
-            self._tell()
-            (self._folder / self._name / name).unlink(missing_ok=True)
+            self._taken = (*self._taken, name, *share.taken)
+            try:
+                # From here on whoever reads it knows that the other file counts no more.
+                self._write()
+            except OSError:
+                self._spenders, self._settled, self._taken = before
+                raise
             self._others = {key: each for key, each in self._others.items() if key != name}
+            (self._folder / self._name / name).unlink(missing_ok=True)
 
     def _prepare(self) -> None:
         ignored_by_git(self._scratch)
@@ -234,17 +250,19 @@ class Purse:
 
     def _tell(self) -> None:
         """Write this process' share; the former one stays where that fails."""
-        if not self._is_joined:
-            return
-        with self._lock:
-            self._notice_fork()
-            ledgers = tuple(each.counted for each in self._spenders)
-            places: dict[str, Place] = {}
-            for each in self._spenders:
-                places |= each.places(self.mark)
-            share = Share(self._life, self._settled, ledgers, places)
-            _shares.write(self._folder / self._name / self._file, share)
-            self._is_told = True
+        if self._is_joined:
+            with self._lock:
+                self._notice_fork()
+                self._write()
+
+    def _write(self) -> None:
+        ledgers = tuple(each.counted for each in self._spenders)
+        places: dict[str, Place] = {}
+        for each in self._spenders:
+            places |= each.places(self.mark)
+        share = Share(self._life, self._settled, ledgers, places, self._taken)
+        _shares.write(self._folder / self._name / self._file, share)
+        self._is_told = True
 
     @property
     def _file(self) -> str:
@@ -253,7 +271,7 @@ class Purse:
     def _notice_fork(self) -> None:
         # What a child inherits its parent counts already; of its own it has spent nothing yet.
         if self._life.pid != os.getpid():
-            self._life, self._settled = this_life(), 0.0
+            self._life, self._settled, self._is_told = this_life(), 0.0, False
 
     def mark(self, instance: str) -> str:
         """Tells instances of an account apart; nobody can read one out of it."""
@@ -265,7 +283,7 @@ class Purse:
         with self._lock:
             if anew or self._read is None or not 0 <= at - self._read < _REREAD:
                 self._notice_fork()
-                self._others = _shares.read_all(self._folder / self._name, but=self._file)
+                self._others = _shares.read_all(self._folder / self._name, but=(self._file, *self._taken))
                 self._read = at
 
     @contextmanager
@@ -306,6 +324,6 @@ def _sweep(folder: Path, *, but: str) -> None:
         lives = [Life(int(found[1]), found[2], found[3])]
         # One that cannot be read may be that of a process that lives.
         with suppress(BudgetError):
-            lives += [share.life for share in _shares.read_all(run, but="").values()]
+            lives += [share.life for share in _shares.read_all(run, but=()).values()]
             if all(life.is_over() for life in lives):
                 shutil.rmtree(run, ignore_errors=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -46,12 +46,14 @@ class Share:
         settled: QPU seconds of what it began and ended.
         ledgers: What is under way.
         places: Where the things of the ledgers live, by id.
+        taken: Names of the shares of dead processes that stand in this one.
     """
 
     life: Life
     settled: float = 0.0
     ledgers: tuple[Ledger, ...] = ()
     places: Mapping[str, Place] = field(default_factory=lambda: MappingProxyType({}))
+    taken: tuple[str, ...] = ()
 
     def spent(self, at: Instant) -> float:
         """Upper bound by a moment, in QPU seconds."""
@@ -75,6 +77,7 @@ def write(path: Path, share: Share) -> None:
             for ledger in share.ledgers
         ],
         "places": {name: asdict(place) for name, place in share.places.items()},
+        "taken": share.taken,
     }
     # A loss of power ends all processes of the run, and the run with them.
     write_whole(path, json.dumps(told).encode(), private=True, lasting=False)
@@ -94,6 +97,7 @@ def read(path: Path) -> Share:
             float(told["settled"]),
             tuple(_ledger(each) for each in told["ledgers"]),
             {name: Place(**place) for name, place in told["places"].items()},
+            tuple(told["taken"]),
         )
         # What is of another kind shows when it is counted.
         return share if share.spent(0) >= 0 and share.settled >= 0 else _refuse()
@@ -103,12 +107,12 @@ def read(path: Path) -> Share:
         raise _messages.unreadable_share(path) from error
 
 
-def read_all(folder: Path, *, but: str) -> Mapping[str, Share]:
+def read_all(folder: Path, *, but: Collection[str]) -> Mapping[str, Share]:
     """The shares of a run by the names of their files.
 
     Args:
         folder: Folder of the run.
-        but: Name of the file to leave out: one's own.
+        but: Names of the files to leave out: one's own, and what one took over.
 
     Raises:
         BudgetError: QS631 if one cannot be understood.
@@ -117,9 +121,10 @@ def read_all(folder: Path, *, but: str) -> Mapping[str, Share]:
     for path in folder.glob("*.json"):
         # One that its heir has just taken over stands in the heir's.
         with suppress(FileNotFoundError):
-            if path.name != but:
+            if path.name not in but:
                 found[path.name] = read(path)
-    return found
+    taken = {name for share in found.values() for name in share.taken}
+    return {name: share for name, share in found.items() if name not in taken}
 
 
 def _ledger(told: Mapping[str, list[Mapping[str, object]]]) -> Ledger:

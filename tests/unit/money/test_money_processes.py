@@ -66,7 +66,7 @@ class Workers:
         return Recorder(self.folder, budget=budget, purse=purse, **more)
 
     def shares(self) -> list[_shares.Share]:
-        return list(_shares.read_all(self.folder / "purse" / self.name, but="").values())
+        return list(_shares.read_all(self.folder / "purse" / self.name, but=()).values())
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -172,9 +173,9 @@ def test_share_comes_back_as_it_was(tmp_path: Path) -> None:
     )
     _shares.write(tmp_path / "a" / "1.json", share)
     assert _shares.read(tmp_path / "a" / "1.json") == share
-    assert _shares.read_all(tmp_path / "a", but="") == {"1.json": share}
-    assert _shares.read_all(tmp_path / "a", but="1.json") == {}
-    assert _shares.read_all(tmp_path / "none", but="") == {}
+    assert _shares.read_all(tmp_path / "a", but=()) == {"1.json": share}
+    assert _shares.read_all(tmp_path / "a", but=("1.json",)) == {}
+    assert _shares.read_all(tmp_path / "none", but=()) == {}
 
 
 def test_share_holds_no_secret_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
@@ -186,6 +187,52 @@ def test_share_holds_no_secret_and_only_its_owner_may_read_it(tmp_path: Path) ->
         assert "session-1" in written
         assert not [secret for secret in (TOKEN, CRN, "plantedaccount0001") if secret in written]
         assert path.stat().st_mode & 0o077 == 0
+
+
+def test_share_that_an_heir_took_over_is_not_counted_twice(tmp_path: Path) -> None:
+    """Even where the heir died before it could delete the file."""
+    dead_one = _shares.Share(dead(), 5.0)
+    _shares.write(tmp_path / "1.json", dead_one)
+    _shares.write(tmp_path / "2.json", _shares.Share(dead(), 5.0, taken=("1.json",)))
+    assert list(_shares.read_all(tmp_path, but=())) == ["2.json"]
+
+
+def test_heir_of_an_heir_counts_what_both_left_once(tmp_path: Path) -> None:
+    """The first heir died before it could delete what it took over."""
+    purse = joined(tmp_path)
+    folder = tmp_path / "purse" / purse._name
+    running = Ledger().with_session(Session("s", "dedicated", "ibm_fez", START, START, began=True))
+    _shares.write(folder / "1.json", _shares.Share(dead(), 5.0, (running,)))
+    _shares.write(folder / "2.json", _shares.Share(dead(), 7.0, (running,), taken=("1.json",)))
+    with Recorder(tmp_path, purse=purse) as run:
+        run.clock.advance(10.0)
+        assert run.total() == 17.0
+        run.guard.look()
+        run.clock.advance(1.0)
+        assert run.total() == 18.0
+        (share,) = _shares.read_all(folder, but=()).values()
+        assert (share.settled, share.taken, share.spent(START)) == (7.0, ("2.json", "1.json"), 7.0)
+
+
+def test_heir_that_cannot_write_leaves_it_to_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What died stays where it is, and counts where it is; this worker stops."""
+    purse = joined(tmp_path)
+    path = tmp_path / "purse" / purse._name / "1.json"
+    _shares.write(path, _shares.Share(dead(), 5.0, (Ledger(),)))
+
+    def full(_path: Path, _share: _shares.Share) -> None:
+        raise OSError(28, "No space left on device")
+
+    with Recorder(tmp_path, purse=purse) as run:
+        assert run.total() == 5.0
+        with monkeypatch.context() as patched:
+            patched.setattr(_shares, "write", full)
+            run.guard.look()
+        assert run.guard.exceeded is not None
+        assert run.guard.exceeded.code == "QS630"
+        assert (path.exists(), run.total()) == (True, 5.0)
 
 
 def test_job_is_on_disk_before_it_is_sent(tmp_path: Path) -> None:
@@ -259,8 +306,8 @@ def test_what_a_living_worker_spends_is_counted_to_the_moment(tmp_path: Path) ->
         "",
         "[]",
         '{"life": {}}',
-        '{"life": {"pid": 7, "born": "", "place": ""}, "settled": -3, "ledgers": [], "places": {}}',
-        '{"life": {"pid": 7, "born": "", "place": ""}, "settled": 0, "places": {}, '
+        '{"life": {"pid": 7, "born": "", "place": ""}, "settled": -3, "ledgers": [], "places": {}, "taken": []}',
+        '{"life": {"pid": 7, "born": "", "place": ""}, "settled": 0, "places": {}, "taken": [], '
         '"ledgers": [{"sessions": [], "jobs": [{"id": 3}]}]}',
     ],
 )
@@ -282,10 +329,12 @@ def test_share_that_is_damaged_lets_nothing_more_be_spent(tmp_path: Path, damage
         path.unlink()
 
 
-def test_folder_that_cannot_be_used_refuses_the_job(tmp_path: Path) -> None:
-    """Without a purse nobody knows what others submit; nothing stays reserved."""
-    (tmp_path / "purse").write_text("a file in the way")
-    with Recorder(tmp_path, purse=Purse(tmp_path, pace=Pace())) as run:
+def test_folder_that_cannot_be_used_refuses_the_job_of_a_worker(tmp_path: Path) -> None:
+    """Without a purse nobody knows what the others submit; nothing stays reserved."""
+    purse = joined(tmp_path)
+    with Recorder(tmp_path, purse=purse) as run:
+        shutil.rmtree(tmp_path / "purse")
+        (tmp_path / "purse").write_text("a file in the way")
         with pytest.raises(BudgetError) as caught:
             run.submit(cost=1)
         assert str(caught.value) == (
@@ -295,6 +344,15 @@ def test_folder_that_cannot_be_used_refuses_the_job(tmp_path: Path) -> None:
             f"To fix: make {tmp_path / 'purse'} a folder that this user may write to"
         )
         assert (run.service.asked, run.spent()) == ([], 0.0)
+
+
+def test_folder_that_cannot_be_used_keeps_a_run_alone_to_its_own_pace(tmp_path: Path) -> None:
+    """Its budget is nobody else's, so it submits, five a minute."""
+    (tmp_path / "purse").write_text("a file in the way")
+    with Recorder(tmp_path, budget=600.0, purse=Purse(tmp_path, pace=Pace())) as run:
+        for _ in range(6):
+            run.submit(cost=1)
+        assert run.clock.waits == [MINUTE]
 
 
 def test_job_that_cannot_be_told_of_is_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
