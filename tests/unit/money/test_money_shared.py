@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -185,6 +186,34 @@ def test_earlier_tests_are_counted_against_the_later_ones(tmp_path: Path, purse:
             "To fix: pytest --qsession-record --qsession-budget=70\n"
             "If this is intended: a job with a smaller options.max_execution_time fits"
         )
+
+
+def test_run_that_ended_counts_once(tmp_path: Path, purse: Purse) -> None:
+    """A look of its thread that comes late sees no more than there was."""
+    run = Recorder(tmp_path, purse=purse)
+    with run:
+        run.submit(cost=40)
+    assert (run.spent(), run.total()) == (40.0, 40.0)
+    run.guard.look()
+    assert run.guard.exceeded is None
+
+
+def test_threads_of_one_process_reserve_one_after_the_other(tmp_path: Path, purse: Purse) -> None:
+    """Between counting and reserving nobody else reserves."""
+    with Recorder(tmp_path, purse=purse) as run:
+        submitted = threading.Event()
+
+        def submit() -> None:
+            run.submit(cost=40)
+            submitted.set()
+
+        thread = threading.Thread(target=submit)
+        with purse.turn(run.clock.now()):
+            thread.start()
+            assert not submitted.wait(0.05)
+            assert run.spent() == 0.0
+        thread.join()
+        assert run.spent() == 40.0
 
 
 def test_session_is_refused_when_earlier_tests_used_up_the_budget(tmp_path: Path, purse: Purse) -> None:
