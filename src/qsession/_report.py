@@ -31,6 +31,8 @@ class Summary:
         leaps: Waits between two polls that were left out.
         modelled: Answers that a model gave, past the end of the recording.
         stale: The cassette and why it counts as stale, or empty.
+        is_layer: Whether it was the run of a fixture, or of a session that tests share.
+        is_other: Whether another worker recorded something else of the same fixture, which was kept.
     """
 
     mode: str
@@ -50,6 +52,8 @@ class Summary:
     leaps: int = 0
     modelled: int = 0
     stale: str = ""
+    is_layer: bool = False
+    is_other: bool = False
 
 
 _MOST_NAMES = 10
@@ -69,7 +73,8 @@ def lines(summaries: Iterable[Summary], *, mode: str, orphans: Sequence[str] = (
     would = sum(run.qpu_seconds for run in runs)
     written = [run.written for run in runs if run.written]
     block = [
-        f"mode: {mode} ({targets}), tests: {len(runs)}, requests answered: {sum(r.answered for r in runs)}",
+        f"mode: {mode} ({targets}), tests: {sum(not run.is_layer for run in runs)}, "
+        f"requests answered: {sum(run.answered for run in runs)}",
         f"live requests: {sum(run.live for run in runs)}",
         f"QPU seconds used: {used:.1f} (on the service these tests would use {would:.1f})",
         f"sessions opened: {sum(run.sessions for run in runs)}, cassettes written: {len(written)}",
@@ -88,6 +93,9 @@ def lines(summaries: Iterable[Summary], *, mode: str, orphans: Sequence[str] = (
     if stale := {run.stale for run in runs if run.stale}:
         block.append(f"stale cassettes: {len(stale)}")
         block += _named(sorted(stale))
+    if others := {run.test for run in runs if run.is_other}:
+        block.append(f"recorded differently by two workers, the first is kept: {len(others)} [QS244]")
+        block += _named(sorted(others))
     if orphans:
         block.append(f"cassettes without a test: {len(orphans)} (qsession prune)")
         block += _named(orphans)

@@ -146,15 +146,16 @@ def test_turn_ends_with_the_process_that_has_it(tmp_path: Path) -> None:
 
 def test_turn_at_a_file_that_was_deleted_is_no_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waited at the old file goes on to the new one, where the others wait."""
-    path, waited, real = tmp_path / "turn", [], _lock._wait
+    path, waited, real = tmp_path / "turn", [], _lock._lock
 
-    def wait(file: int) -> None:
-        real(file)
+    def wait(file: int, *, waits: bool) -> bool:
+        taken = real(file, waits=waits)
         waited.append(file)
         if len(waited) == 1:
             path.unlink()
+        return taken
 
-    monkeypatch.setattr(_lock, "_wait", wait)
+    monkeypatch.setattr(_lock, "_lock", wait)
     with Turn(path) as turn:
         assert os.path.samestat(os.fstat(turn._file), path.stat())
     assert len(waited) == 2
