@@ -48,10 +48,28 @@ def test_dies(submit):
     os.kill(os.getpid(), 9)
 
 def test_lives(qsession_run):
-    lines = qsession_run._money.ledger(SystemClock().now())
+    lines = qsession_run._way.money.ledger(SystemClock().now())
     assert lines[0].startswith("budget 60 s, counted "), lines
     assert lines[1].endswith(": a worker that died; what it left may go on"), lines
     print("told:", lines[1])
+"""
+_SHARED = """
+import pytest
+from qiskit import QuantumCircuit
+from qiskit_ibm_runtime import SamplerV2
+from qsession._clock import SystemClock
+
+@pytest.mark.qsession(scope="module")
+@pytest.mark.parametrize("number", range(3))
+def test_job(qsession, qsession_isa, qsession_run, number):
+    circuit = QuantumCircuit(1)
+    circuit.measure_all()
+    SamplerV2(mode=qsession).run([qsession_isa(circuit)], shots=10).result()
+    money, now = qsession_run._way.money, SystemClock().now()
+    assert money.spent(now) == 0.0
+    total, session = money.ledger(now)
+    assert "  session " in session, session
+    assert total == f"budget 60 s, counted {session.split()[0]} s"
 """
 _OPTIONS = (
     *("-p", "no:cacheprovider", "-p", "no:randomly", "-W", "ignore::DeprecationWarning"),
@@ -90,6 +108,14 @@ def test_workers_spend_one_budget(service: EmulatedService, tmp_path: Path, work
     assert told.count("budget 25 s, counted 20.0 s") >= 2
     assert _left_of_the_purse(tmp_path) == ["pace.json", "turn.lock"]
     assert found_below(tmp_path / ".qsession" / "purse", ACCOUNT_OF_THE_ENVIRONMENT) == []
+
+
+def test_session_that_tests_share_is_counted_once(service: EmulatedService, tmp_path: Path) -> None:
+    """By its wall clock, where it was opened; the jobs of the tests are no jobs outside of one."""
+    told = _pytest(service, tmp_path, _SHARED)
+    assert "3 passed" in told, told
+    assert "sessions opened: 1" in told
+    assert service.open_sessions() == []
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="asks after processes")
