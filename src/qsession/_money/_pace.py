@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
+from qsession._files import write_whole
 from qsession._model import SECOND, Instant
 from qsession._money._lives import Life
 
@@ -96,3 +99,28 @@ class Pace:
 
 OF_THIS_PROCESS = Pace()
 """What this process was given, whatever folder it works in."""
+
+
+def read_claims(path: Path) -> tuple[Claim, ...]:
+    """What was given out, as a file has it; nothing where there is none.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    try:
+        told = json.loads(path.read_bytes())
+        claims = [Claim(**{**each, "life": Life(**each["life"])}) for each in told]
+        return tuple(each for each in claims if isinstance(each.moment, int) and isinstance(each.asked, int))
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        # It is written whole, so somebody else wrote this. At worst the service answers 429 once.
+        return ()
+
+
+def write_claims(path: Path, claims: Collection[Claim]) -> None:
+    """Write down what was given out.
+
+    Raises:
+        OSError: If the disk refuses.
+    """
+    told = [asdict(each) for each in claims]
+    write_whole(path, json.dumps(told).encode(), private=True, lasting=False)

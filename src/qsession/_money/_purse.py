@@ -11,30 +11,25 @@ never too little.
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
-from qsession._files import ignored_by_git, remove_torn, write_whole
+from qsession._files import ignored_by_git
 from qsession._lock import Turn
 from qsession._model import SECOND, Instant
 from qsession._money import _messages, _shares
 from qsession._money._estate import Estate
 from qsession._money._ledger import Entry, Ledger
-from qsession._money._lives import Life, this_life
-from qsession._money._pace import OF_THIS_PROCESS, Claim, Pace
+from qsession._money._lives import this_life
+from qsession._money._pace import OF_THIS_PROCESS, Pace, read_claims, write_claims
 from qsession._money._shares import Place, Share
-from qsession.errors import BudgetError
 
-_RUN = re.compile(r"(\d+)-(\d*)-([0-9a-f]{12})")
 _REREAD = SECOND // 4
 _RETELL = SECOND
 
@@ -72,6 +67,7 @@ class Purse:
     def __init__(self, folder: Path, *, name: str = "", pace: Pace = OF_THIS_PROCESS) -> None:
         self._scratch = folder.absolute()
         self._folder = self._scratch / "purse"
+        self._pace_file = self._folder / "pace.json"
         self._turn = Turn(self._folder / "turn.lock")
         self._threads = threading.RLock()
         self._lock = threading.Lock()
@@ -93,8 +89,7 @@ class Purse:
         Returns:
             The name to join by.
         """
-        life = self._life
-        self._name, self._is_owned = f"{life.pid}-{life.born}-{life.place}", True
+        self._name, self._is_owned = _shares.name_of(self._life), True
         return self._name
 
     def clear(self) -> None:
@@ -212,18 +207,14 @@ class Purse:
         try:
             self._prepare()
             with self._turn:
-                return self._claim(self._folder / "pace.json", now)
+                moment = self._pace.claim(now, known=read_claims(self._pace_file), life=this_life())
+                write_claims(self._pace_file, self._pace.claims)
+                return moment
         except OSError as error:
             if self._is_joined:
                 raise _messages.no_purse(self._folder, error) from error
         # A run alone is no reason not to submit: at worst the service answers 429.
         return self._pace.claim(now)
-
-    def _claim(self, path: Path, now: Instant) -> Instant:
-        moment = self._pace.claim(now, known=_claims(path), life=this_life())
-        told = [asdict(each) for each in self._pace.claims]
-        write_whole(path, json.dumps(told).encode(), private=True, lasting=False)
-        return moment
 
     def _inherit(self, name: str, share: Share) -> None:
         with self._lock, self._on_disk():
@@ -246,7 +237,7 @@ class Purse:
         if not self._is_swept:
             self._is_swept = True
             with self._turn:
-                _sweep(self._folder, but=self._name)
+                _shares.sweep(self._folder, but=self._name)
 
     def _tell(self) -> None:
         """Write this process' share; the former one stays where that fails."""
@@ -302,28 +293,3 @@ def _who(share: Share) -> str:
 
 def _is_left(share: Share) -> bool:
     return bool(share.ledgers) and share.life.is_over()
-
-
-def _claims(path: Path) -> tuple[Claim, ...]:
-    try:
-        told = json.loads(path.read_bytes())
-        claims = [Claim(**{**each, "life": Life(**each["life"])}) for each in told]
-        return tuple(each for each in claims if isinstance(each.moment, int) and isinstance(each.asked, int))
-    except (FileNotFoundError, ValueError, TypeError, KeyError):
-        # It is written whole, so somebody else wrote this. At worst the service answers 429 once.
-        return ()
-
-
-def _sweep(folder: Path, *, but: str) -> None:
-    """Remove what runs left of which no process lives."""
-    remove_torn(folder)
-    for run in folder.iterdir():
-        found = _RUN.fullmatch(run.name)
-        if found is None or run.name == but:
-            continue
-        lives = [Life(int(found[1]), found[2], found[3])]
-        # One that cannot be read may be that of a process that lives.
-        with suppress(BudgetError):
-            lives += [share.life for share in _shares.read_all(run, but=()).values()]
-            if all(life.is_over() for life in lives):
-                shutil.rmtree(run, ignore_errors=True)

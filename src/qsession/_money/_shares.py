@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import shutil
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -15,11 +17,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-from qsession._files import write_whole
+from qsession._files import remove_torn, write_whole
 from qsession._model import Instant
 from qsession._money import _messages
 from qsession._money._ledger import Job, Ledger, Session
 from qsession._money._lives import Life
+from qsession.errors import BudgetError
+
+_RUN = re.compile(r"(\d+)-(\d*)-([0-9a-f]{12})")
 
 _Value = TypeVar("_Value", Job, Session, Life)
 
@@ -125,6 +130,31 @@ def read_all(folder: Path, *, but: Collection[str]) -> Mapping[str, Share]:
                 found[path.name] = read(path)
     taken = {name for share in found.values() for name in share.taken}
     return {name: share for name, share in found.items() if name not in taken}
+
+
+def name_of(life: Life) -> str:
+    """What the folder of a run is called, by the process that leads it."""
+    return f"{life.pid}-{life.born}-{life.place}"
+
+
+def sweep(folder: Path, *, but: str) -> None:
+    """Remove what runs left of which no process lives.
+
+    Args:
+        folder: Where the folders of runs lie.
+        but: Name of the one to leave alone.
+    """
+    remove_torn(folder)
+    for run in folder.iterdir():
+        found = _RUN.fullmatch(run.name)
+        if found is None or run.name == but:
+            continue
+        lives = [Life(int(found[1]), found[2], found[3])]
+        # One that cannot be read may be that of a process that lives.
+        with suppress(BudgetError):
+            lives += [share.life for share in read_all(run, but=()).values()]
+            if all(life.is_over() for life in lives):
+                shutil.rmtree(run, ignore_errors=True)
 
 
 def _ledger(told: Mapping[str, list[Mapping[str, object]]]) -> Ledger:
