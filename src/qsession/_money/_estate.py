@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from types import MappingProxyType
 
 from qsession._clock import Clock
 from qsession._model import SECOND, Instant
@@ -27,9 +26,9 @@ class Estate:
     """
 
     def __init__(self, ledger: Ledger, places: Mapping[str, Place]) -> None:
-        foreign = {name: replace(session, own=False) for name, session in ledger.sessions.items()}
-        self.counted = replace(ledger, sessions=MappingProxyType(foreign))
-        self._places = {name: place for name, place in places.items() if name in {*foreign, *ledger.jobs}}
+        self.counted = ledger
+        known = {*ledger.sessions, *ledger.jobs}
+        self._places = {name: place for name, place in places.items() if name in known}
 
     def places(self, mark: Callable[[str], str]) -> Mapping[str, Place]:
         """Where its things live, by id."""

@@ -309,15 +309,24 @@ class MoneyGuard:
             raise self._exceeded or self._limit_reached(at)(())
 
     def _enforce(self, at: Instant) -> None:
-        with self._book.lock:
-            if self._stopped or self._count.left(at) >= 0:
-                return
-            reached, self._stopped = self._limit_reached(at), True
+        # The book's lock is not held meanwhile: a handler of signals needs it, and may have interrupted
+        # somebody who holds the purse's.
+        if self._stopped or self._count.left(at) >= 0:
+            return
+        reached = self._limit_reached(at)
+        if not self._stop():
+            return
         left = (*self._errands.cancel_open("limit reached"), *self._errands.cancel_jobs())
         self._exceeded = reached(left)
         for other in self._count.beside():
             # They spend from the same purse, and would find out within a second.
             other.alarm(at)
+
+    def _stop(self) -> bool:
+        """Stop the run; of several that find out at once, one is told to act."""
+        with self._book.lock:
+            first, self._stopped = not self._stopped, True
+        return first
 
     def _limit_reached(self, at: Instant) -> Callable[[Sequence[str]], BudgetError]:
         spent, lines = self._count.total(at), self._count.lines(at)

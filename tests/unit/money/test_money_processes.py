@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from money_fakes import START, Recorder
 
 from qsession._model import SECOND
 from qsession._money import Purse, _shares
+from qsession._money._lives import Life, this_life
 from qsession._money._pace import Pace
 from qsession._money._purse import _is_left
 
@@ -136,6 +138,10 @@ def died(workers: Workers) -> int:
     return child.pid
 
 
+def dead_life(workers: Workers) -> Life:
+    return replace(this_life(), pid=workers.children[0].pid)
+
+
 def test_worker_that_died_is_counted_on_until_it_is_known_to_be_over(workers: Workers) -> None:
     """Its session may run on: each second costs one, and the message says whose it is."""
     pid = died(workers)
@@ -207,6 +213,11 @@ def test_run_whose_processes_are_dead_is_swept_up_by_the_next(workers: Workers) 
     died(workers)
     Purse(workers.folder, pace=Pace()).claim(START)
     assert (workers.folder / "purse" / workers.name).exists()
+    # The controller is dead, and one of its workers is not.
+    here = workers.folder / "purse" / _shares.name_of(replace(dead_life(workers), born="2"))
+    _shares.write(here / "worker.json", _shares.Share(this_life()))
+    Purse(workers.folder, pace=Pace()).claim(START)
+    assert (here / "worker.json").exists()
     gone = workers.folder / "purse" / f"{workers.children[0].pid}-1-{workers.name.rpartition('-')[2]}"
     (workers.folder / "purse" / workers.name).rename(gone)
     Purse(workers.folder, pace=Pace()).claim(START)

@@ -216,6 +216,30 @@ def test_threads_of_one_process_reserve_one_after_the_other(tmp_path: Path, purs
         assert run.spent() == 40.0
 
 
+def test_who_waits_for_the_purse_holds_nothing_that_a_handler_of_signals_needs(
+    tmp_path: Path, purse: Purse
+) -> None:
+    """SIGTERM may interrupt whoever has the purse; its handler then enters what it cancelled."""
+    with Recorder(tmp_path, purse=purse) as run:
+        run.submit(run.open_session())
+        asks = [
+            run.guard.look,
+            lambda: run.submit(cost=1),
+            lambda: run.ask(runtime("GET", "/jobs/job-1")),
+        ]
+        threads = [threading.Thread(target=each) for each in asks]
+        with purse._lock:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(0.02)
+            assert all(thread.is_alive() for thread in threads)
+            assert run.guard._book.lock.acquire(timeout=1.0)
+            run.guard._book.lock.release()
+        for thread in threads:
+            thread.join()
+
+
 def test_session_is_refused_when_earlier_tests_used_up_the_budget(tmp_path: Path, purse: Purse) -> None:
     """Nothing is sent for it, whether it has a max_time or not."""
     first = Recorder(tmp_path, purse=purse)
