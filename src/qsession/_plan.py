@@ -35,6 +35,7 @@ from qsession._staleness import expiry
 from qsession.errors import UsageError
 
 if TYPE_CHECKING:
+    from qsession._money import Purse
     from qsession._redaction import Screen
     from qsession._run import Run
     from qsession.emulator import Emulator
@@ -135,12 +136,11 @@ class Plan:
         """Whether every test is ours, so that one may ask for nothing."""
         return self.options.get("all").value is not None
 
-    def settings_of(self, test: Item, *, spent: float = 0.0) -> Settings:
+    def settings_of(self, test: Item) -> Settings:
         """What the run of a test is made of.
 
         Args:
             test: The test.
-            spent: QPU seconds that the tests before it used.
 
         Raises:
             UsageError: If its marker is wrong (QS106).
@@ -157,7 +157,6 @@ class Plan:
             path=None if mode in ("live", "scenario") else path,
             test=test.nodeid,
             backend=str(backend) if backend else None,
-            budget=self.settings.budget - spent,
             allow_unused=bool(test.marks.get("allow_unused")),
             may_be_empty=self.takes_all,
             scenario=scenario,
@@ -297,12 +296,12 @@ class Plan:
         return cassette_path(self.folder, file, test.name, test.parameters)
 
 
-def plan(told: Told, *, workers: int = 1) -> Plan:
+def plan(told: Told, *, purse: str = "") -> Plan:
     """Read the options of a test run.
 
     Args:
         told: What was set.
-        workers: Processes that share the budget; none knows what the others spend.
+        purse: In a worker of pytest-xdist, what the workers share a budget by.
 
     Raises:
         UsageError: If a value is wrong (QS101, QS102, QS105, QS121, QS140 to QS142, QS167, QS170,
@@ -319,7 +318,10 @@ def plan(told: Told, *, workers: int = 1) -> Plan:
         scratch=told.root / ".qsession",
         account=options.get("account").value,
         instance=options.get("instance").value,
-        budget=check_budget(options.get("budget", str(BUDGET_SECONDS))) / workers,
+        budget=check_budget(options.get("budget", str(BUDGET_SECONDS))),
+        purse=_purse(told.root / ".qsession", purse)
+        if target == "ibm" and (mode != "replay" or resume)
+        else None,
         allow_ci=options.get("allow_ci").value is not None,
         template=_template(options, told.root, target, replays=mode == "replay" and not resume),
         allowed_hosts=frozenset(host.lower() for host in _listed(told.ini.get("allowed_hosts"))),
@@ -388,6 +390,13 @@ def _template(options: Options, root: Path, target: str, *, replays: bool) -> Em
 
 def _listed(value: object) -> tuple[str, ...]:
     return tuple(str(each) for each in value) if isinstance(value, list) else ()
+
+
+def _purse(scratch: Path, name: str) -> Purse:
+    # Only here: most runs of pytest spend nothing.
+    from qsession._money import Purse
+
+    return Purse(scratch, name=name)
 
 
 def _screen(redact: tuple[str, ...], mode: str) -> Screen | None:

@@ -92,18 +92,17 @@ class WideFixtures:
         fixturedef.addfinalizer(partial(self._suite.tear_down, wide))
         return result
 
-    def run_of(self, item: pytest.Item, *, spent: float) -> Run:
+    def run_of(self, item: pytest.Item) -> Run:
         """The run of a test.
 
         Args:
             item: The test.
-            spent: QPU seconds that the tests before it used.
         """
         self._plan.check_marker(describe(item))  # before a session is opened because of it
         keys: list[object] = [*used_by(item)]
         if (wide := self._share(item)) is not None:
             keys.append(wide.key)
-        return self._suite.run_of(describe(item), keys, spent=spent)
+        return self._suite.run_of(describe(item), keys)
 
     def is_over(self, run: Run, item: pytest.Item) -> None:
         """A test's run has ended."""

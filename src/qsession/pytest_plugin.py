@@ -208,6 +208,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """In the controller of pytest-xdist, give all workers one purse."""
+    plan = node.config.stash[_state_key].plan
+    if plan is not None and (purse := plan.settings.purse) is not None:
+        node.workerinput["qsession_purse"] = purse.share()
+        node.config.add_cleanup(purse.clear)
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """In the controller of pytest-xdist, take over what a worker did."""
     state, told = node.config.stash[_state_key], (getattr(node, "workeroutput", None) or {}).get("qsession")
@@ -228,7 +237,7 @@ def qsession_run(request: pytest.FixtureRequest) -> Iterator[Run]:
 
     item = request.node
     state, course, wide = item.config.stash[_state_key], _course(item), _wide(item.config)
-    run = wide.run_of(item, spent=sum(summary.spent for summary in state.summaries))
+    run = wide.run_of(item)
     try:
         with run:
             course.run = run
@@ -311,8 +320,9 @@ def _plan(config: pytest.Config) -> Plan:
         from qsession._plan import plan
 
         try:
-            workers = getattr(config, "workerinput", {}).get("workercount", 1)
-            state.plan = plan(_told(config), workers=workers)
+            state.plan = plan(
+                _told(config), purse=getattr(config, "workerinput", {}).get("qsession_purse", "")
+            )
         except UsageError as wrong:
             raise pytest.UsageError(str(wrong)) from None
     return state.plan
