@@ -157,7 +157,7 @@ class Plan:
             tests: The tests that have one.
             files: Test files that were collected whole.
         """
-        claimed = [self._path(test) for test in tests if "scenario" not in test.marks]
+        claimed = {test.nodeid: self._path(test) for test in tests if "scenario" not in test.marks}
         return Collected(self._folder, self.root, claimed, files)
 
     def backend(self, test: Item, run: Run) -> str | None:

@@ -77,7 +77,10 @@ def test_prune_shows_then_deletes_cassettes_and_their_bodies(both):
         1,
         {
             "cassettes": ["cassettes/test_it/test_other.yaml"],
+            "layers": [],
             "bodies": [],
+            "offered": [],
+            "moved": [],
             "unreadable": [],
             "deleted": False,
         },

@@ -1,0 +1,52 @@
+"""What a collection of tests told, here and in another process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a collection of tests told.
+
+    Attributes:
+        folder: The cassette folder.
+        root: Folder of the configuration, to which the paths of test files are relative.
+        claimed: Cassettes of the collected tests, by test id.
+        files: Test files that were collected whole.
+        wide: By test id, where the layers of its wide fixtures lie, if they have some: paths below
+            the folder.
+    """
+
+    folder: Path
+    root: Path
+    claimed: Mapping[str, Path]
+    files: Collection[Path]
+    wide: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+
+def write(collected: Collected, target: Path) -> None:
+    """Write down what a collection told, for another process."""
+    told = {
+        "folder": str(collected.folder),
+        "root": str(collected.root),
+        "claimed": {test: str(path) for test, path in collected.claimed.items()},
+        "files": [str(path) for path in collected.files],
+        "wide": {test: list(paths) for test, paths in collected.wide.items()},
+    }
+    target.write_text(json.dumps(told), "utf-8")
+
+
+def read(source: Path) -> Collected:
+    """Read what `write` wrote."""
+    told = json.loads(source.read_text("utf-8"))
+    return Collected(
+        folder=Path(told["folder"]),
+        root=Path(told["root"]),
+        claimed={test: Path(path) for test, path in told["claimed"].items()},
+        files=[Path(each) for each in told["files"]],
+        wide=told["wide"],
+    )

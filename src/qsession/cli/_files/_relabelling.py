@@ -1,0 +1,58 @@
+"""A cassette with another name in its head, and nothing else changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qsession import _bounded_yaml, _cassette
+from qsession._naming import is_layer
+from qsession._store import display
+from qsession.cli._files._opening import open_cassette, read_text
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What becomes of the name of a cassette.
+
+    Attributes:
+        path: Where it lies.
+        to: Where it will.
+        name: Whose it will be: a test id, or the path of a layer below the cassette folder; empty where
+            that does not change.
+        layers: Layers that it builds on and that are called otherwise now: new path by the old one.
+    """
+
+    path: Path
+    to: Path
+    name: str = ""
+    layers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether it will lie elsewhere."""
+        return self.to != self.path
+
+
+def relabelled(label: Label, folder: Path) -> str:
+    """The text of a cassette under its new name.
+
+    Args:
+        label: What changes.
+        folder: The cassette folder.
+
+    Raises:
+        UsageError: If the file cannot be read (QS175).
+        CassetteError: If it cannot be trusted: what was edited stays what it is.
+    """
+    text, where = read_text(label.path), display(label.path)
+    open_cassette(label.path, folder=folder, text=text)
+    document: Any = _bounded_yaml.read(text)
+    head = document["metadata"]["qsession"]
+    if label.name and not is_layer(label.path):
+        head["test"] = label.name
+    if label.layers:
+        head["layers"] = sorted({label.layers.get(each, each) for each in head["layers"]})
+    return _cassette.resealed(_cassette.dump(document), where=where)[0]
