@@ -4,7 +4,7 @@ from qsession._shelf._collected import Collected, read, write
 from qsession._shelf._heads import Head, ReadHead, all_heads, head_of
 from qsession._shelf._look import Found, look
 from qsession._shelf._offers import Offer, Taker
-from qsession._shelf._standing import is_shared, left_over
+from qsession._shelf._standing import is_shared, left_over, shared_name
 
 __all__ = [
     "Collected",
@@ -19,5 +19,6 @@ __all__ = [
     "left_over",
     "look",
     "read",
+    "shared_name",
     "write",
 ]

@@ -1,0 +1,103 @@
+"""Whether cassettes and the layers that they build on fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from qsession._model import Provenance, Recording
+from qsession._naming import is_layer, is_ours
+from qsession._shelf import Head, left_over, shared_name
+from qsession._store import display
+from qsession.cli._files._finding import Finding
+
+_TOLD = "backends.list"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a cassette says of what it needs.
+
+    Attributes:
+        head: Its head.
+        is_whole: Whether it holds itself which backends there are, which the shared layer has for all.
+    """
+
+    head: Provenance
+    is_whole: bool
+
+
+def known(recording: Recording) -> Known:
+    """What a recording needs."""
+    asked = {each.endpoint for each in recording.interactions}
+    return Known(recording.provenance, _TOLD in asked)
+
+
+def home_of(folder: Path) -> Path:
+    """The cassette folder that a folder is, or lies in."""
+    return next((each for each in (folder, *folder.absolute().parents) if is_ours(each)), folder)
+
+
+def findings(cassettes: Mapping[Path, Known | None], folder: Path) -> Iterator[Finding]:
+    """What is wrong with the layers of a folder.
+
+    Args:
+        cassettes: All cassettes of the folder; None for one that cannot be read.
+        folder: A cassette folder, or one below it.
+    """
+    home = home_of(folder)
+    for path, head, name in _named(cassettes):
+        if not (home / name).is_file():
+            yield Finding(display(path), "missing-layer", _missing(home / name, head))
+    # Those of a part of the folder may be named in another part.
+    if home == folder:
+        heads = {path: _head(one) for path, one in cassettes.items()}
+        for path in left_over(heads, folder):
+            yield Finding(display(path), "orphan-layer", "no cassette of this folder builds on it")
+
+
+def notices(cassettes: Mapping[Path, Known | None], folder: Path) -> Iterator[Finding]:
+    """What is not wrong, but worth a word.
+
+    Args:
+        cassettes: All cassettes of the folder; None for one that cannot be read.
+        folder: A cassette folder, or one below it.
+    """
+    home = home_of(folder)
+    for target in sorted({one.head.target for one in cassettes.values() if one}):
+        shared = home / shared_name(target)
+        asking = [path for path, one in cassettes.items() if one and _needs_shared(path, one, target)]
+        if asking and not shared.is_file():
+            yield Finding(display(shared), "no-shared-layer", _unshared(len(asking), target))
+    for path, head, name in _named(cassettes):
+        layer = cassettes.get(home / name)
+        if layer and layer.head.target != head.target:
+            text = f"recorded from {head.target}; {display(home / name)}, on which it builds, "
+            yield Finding(display(path), "other-target", f"{text}from {layer.head.target}")
+
+
+def _named(cassettes: Mapping[Path, Known | None]) -> Iterator[tuple[Path, Provenance, str]]:
+    """Each layer that a cassette builds on: the cassette, its head, and the name of the layer."""
+    for path, one in cassettes.items():
+        if one is not None:
+            yield from ((path, one.head, name) for name in one.head.layers)
+
+
+def _needs_shared(path: Path, one: Known, target: str) -> bool:
+    return one.head.target == target and bool(one.head.test) and not is_layer(path) and not one.is_whole
+
+
+def _head(one: Known | None) -> Head | None:
+    return None if one is None else Head(one.head.test, one.head.target, one.head.layers)
+
+
+def _missing(layer: Path, head: Provenance) -> str:
+    test = f"'{head.test}' " if head.test else ""
+    command = f"pytest {test}--qsession-record --qsession-target={head.target}"
+    return f"it builds on {display(layer)}, which is not there; {command} records it"
+
+
+def _unshared(number: int, target: str) -> str:
+    are = "cassette of a test does" if number == 1 else "cassettes of tests do"
+    return f"{number} {are} not say which backends there are, and this layer is not there to say it"
