@@ -50,7 +50,11 @@ def check(folder: Path) -> Checked:
     files = all_files(folder)
     bodies = [path for path in files if is_body(path)]
     cassettes = [path for path in files if path.suffix in {".yaml", ".yml"} and path not in bodies]
-    findings = [*_names(files, folder), *_attributes(folder, cassettes), *_leftovers(files)]
+    findings = [
+        *_names(files, folder),
+        *_attributes(_layering.home_of(folder), cassettes),
+        *_leftovers(files),
+    ]
     used: set[str] = set()
     seen: dict[Path, Known | None] = dict.fromkeys(cassettes)
     for path in cassettes:
@@ -170,20 +174,26 @@ def _trouble(where: str, kind: str, trouble: QSessionError) -> Finding:
 
 
 def _names(files: Iterable[Path], folder: Path) -> Iterator[Finding]:
-    seen: dict[str, Path] = {}
+    seen: dict[str, list[Path]] = {}
     for path in files:
         below = path.relative_to(folder)
-        other = seen.setdefault(str(below).casefold(), path)
-        if other is not path:
+        others = seen.setdefault(str(below).casefold(), [])
+        if others:
             yield Finding(
                 display(path),
                 "same-name",
-                f"where case does not count it is the same file as {display(other)}",
-                "QS212" if path.parent == other.parent and path.suffix == ".yaml" else "",
+                f"where case does not count it is the same file as {display(others[0])}",
+                "QS212" if _is_refused(path, others) else "",
             )
+        others.append(path)
         for part in below.parts:
             if problem := _problem(part):
                 yield Finding(display(path), "name", f"{part!r} {problem}")
+
+
+def _is_refused(path: Path, others: Iterable[Path]) -> bool:
+    """Whether a replay refuses a cassette: it looks into its folder, not into others."""
+    return path.suffix == ".yaml" and any(path.parent == other.parent for other in others)
 
 
 def _problem(part: str) -> str:

@@ -35,8 +35,10 @@ def known(recording: Recording) -> Known:
 
 
 def home_of(folder: Path) -> Path:
-    """The cassette folder that a folder is, or lies in."""
-    return next((each for each in (folder, *folder.absolute().parents) if is_ours(each)), folder)
+    """The cassette folder that a folder is, or lies in, if that is below the working folder."""
+    here = Path.cwd()
+    above = [each for each in folder.absolute().parents if each.is_relative_to(here)]
+    return next((each for each in (folder, *above) if is_ours(each)), folder)
 
 
 def findings(cassettes: Mapping[Path, Known | None], folder: Path) -> Iterator[Finding]:
