@@ -1,14 +1,17 @@
-"""Cassettes that no test has any more, and stale ones: in the closing block, and for ``qsession prune``."""
+"""Cassettes of renamed tests, those that no test has, and stale ones: in the closing block, and for ``qsession prune``."""
 
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from plugin_project import EMULATOR, USAGE, block
+from plugin_project import EMULATOR, USAGE, block, message
 
 from qsession import _cassette
+from qsession._model import Provenance, Recording
+from qsession._naming import layer_path
 
 TWO = USAGE + USAGE.replace("test_usage", "test_other")
 
@@ -116,6 +119,191 @@ def test_prune_deletes_nothing_where_pytest_cannot_collect(both):
     assert status == 2
     assert "[QS177]" in said
     assert len(both.files("cassettes/test_it")) == 2
+
+
+RENAMED = USAGE + USAGE.replace("test_usage", "test_renamed")
+
+OFFERED = """There is no recording to replay. Nothing was sent. [QS201]
+  no file cassettes/test_it/test_renamed.yaml
+  cassettes/test_it/test_other.yaml has lost its test: was test_it.py::test_other renamed?
+To fix: qsession prune --rename
+If this is intended: record it: pytest 'test_it.py::test_renamed' --qsession-record --qsession-target=emulator
+Where: cassettes/test_it/test_renamed.yaml"""
+
+
+def test_renamed_test_is_offered_its_cassette_and_takes_it(both):
+    """In the message of the test and in the closing block; then one file has another name."""
+    both.write(RENAMED)
+    result = both.run()
+    result.assert_outcomes(passed=1, errors=1)
+    assert message(result, "QS201") == OFFERED
+    assert block(result)[-2:] == [
+        "cassettes that renamed tests may have left: 1 (qsession prune --rename)",
+        "  test_it/test_other.yaml: test_it.py::test_renamed",
+    ]
+    before = both.bytes()
+    status, told = prune(both, "--rename")
+    assert (status, told["moved"], told["offered"]) == (
+        0,
+        [
+            {
+                "path": "cassettes/test_it/test_other.yaml",
+                "to": "cassettes/test_it/test_renamed.yaml",
+                "name": "test_it.py::test_renamed",
+            }
+        ],
+        [],
+    )
+    after = both.bytes()
+    assert before.keys() ^ after.keys() == {"test_it/test_other.yaml", "test_it/test_renamed.yaml"}
+    assert all(after[name] == before[name] for name in before.keys() & after.keys())
+    result = both.run()
+    result.assert_outcomes(passed=2)
+    assert not any("renamed" in line or "without a test" in line for line in block(result))
+
+
+def test_renamed_test_that_was_recorded_anew_leaves_an_orphan(both):
+    """There is nothing to take over any more: the block is made after the recording."""
+    both.write(RENAMED)
+    result = both.run("--qsession-mode=missing", "--qsession-target=emulator")
+    result.assert_outcomes(passed=2)
+    assert block(result)[-2:] == ["cassettes without a test: 1 (qsession prune)", "  test_it/test_other.yaml"]
+
+
+def test_renamed_class_is_offered_all_its_cassettes_by_workers_too(project):
+    """Each worker collects all, and each test is told its own."""
+    tests = "\n".join(
+        f"    @pytest.mark.qsession\n    def test_{name}(self):\n        assert QiskitRuntimeService().usage()"
+        for name in ("one", "two")
+    )
+    source = "import pytest\nfrom qiskit_ibm_runtime import QiskitRuntimeService\nclass TestOld:\n" + tests
+    project.write(source)
+    project.record().assert_outcomes(passed=2)
+    project.write(source.replace("TestOld", "TestNew"))
+    result = project.run_apart("-n2")
+    result.assert_outcomes(errors=2)
+    assert block(result)[-3:] == [
+        "cassettes that renamed tests may have left: 2 (qsession prune --rename)",
+        "  test_it/TestOld.test_one-3ef2a6cd.yaml: test_it.py::TestNew::test_one",
+        "  test_it/TestOld.test_two-4f0f43c7.yaml: test_it.py::TestNew::test_two",
+    ]
+    assert prune(project, "--rename")[0] == 0
+    project.run().assert_outcomes(passed=2)
+
+
+def test_two_renamed_tests_are_each_offered_both(both):
+    """Which is which nobody knows, and the message says how to say it."""
+    both.write(RENAMED.replace("test_usage", "test_changed"))
+    result = both.run()
+    result.assert_outcomes(errors=2)
+    names = ("test_changed", "test_renamed")
+    assert block(result)[-3:] == [
+        "cassettes that renamed tests may have left: 2 (qsession prune --rename)",
+        *(f"  test_it/{old}.yaml: test_it.py::test_changed or test_it.py::test_renamed"
+          for old in ("test_other", "test_usage")),
+    ]  # fmt: skip
+    told = message(result, "QS201")
+    assert any(told.startswith(
+        "There is no recording to replay. Nothing was sent. [QS201]\n"
+        f"  no file cassettes/test_it/{name}.yaml\n"
+        "  cassettes/test_it/test_other.yaml has lost its test: was test_it.py::test_other renamed?\n"
+        "  cassettes/test_it/test_usage.yaml has lost its test: was test_it.py::test_usage renamed?\n"
+        f"To fix: qsession prune --take CASSETTE 'test_it.py::{name}', with the one of these that is its own\n"
+    ) for name in names)  # fmt: skip
+
+
+def test_new_test_beside_a_renamed_one_is_offered_no_more_than_a_choice(both):
+    """The cassette may be of either, and the command names both."""
+    both.write(RENAMED + USAGE.replace("test_usage", "test_new"))
+    result = both.run()
+    result.assert_outcomes(passed=1, errors=2)
+    assert "To fix: qsession prune --take cassettes/test_it/test_other.yaml 'test_it.py::test_" in message(
+        result, "QS201"
+    )
+
+
+def test_layer_that_nobody_builds_on_is_told_and_pruned(both):
+    """As a cassette without a test is; what all tests share stays."""
+    for name in ("@emulator.yaml", "test_it/@device.yaml"):
+        path = both.folder / "cassettes" / name
+        path.write_text(_cassette.encode(Recording(Provenance("emulator", 0), ()))[0])
+    assert block(both.run())[-2:] == [
+        "layers that no cassette builds on: 1 (qsession prune)",
+        "  test_it/@device.yaml",
+    ]
+    status, told = prune(both, "--delete")
+    assert (status, told["layers"], told["cassettes"]) == (0, ["cassettes/test_it/@device.yaml"], [])
+    assert both.cassettes() == ["@emulator.yaml", "test_it/test_other.yaml", "test_it/test_usage.yaml"]
+
+
+WIDE = """
+import unittest
+import pytest
+
+pytestmark = pytest.mark.qsession
+
+@pytest.fixture(scope="module", params=["a", "b"])
+def device(request): ...
+
+@pytest.fixture(scope="class")
+def bound(): ...
+
+@pytest.fixture(scope="session")
+def here(tmp_path_factory): ...
+
+@pytest.fixture
+def narrow(): ...
+
+class TestIt:
+    @classmethod
+    def setup_class(cls): ...
+    def test_one(self, bound, narrow): ...
+
+class Suite(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls): ...
+    def test_two(self): ...
+
+def test_three(here, whole, device, bound): ...
+"""
+
+CONFTEST = """
+import pytest
+
+@pytest.fixture(scope="session")
+def whole(): ...
+
+@pytest.fixture(scope="package", autouse=True)
+def around(): ...
+"""
+
+
+def test_layers_of_a_test_are_those_of_its_wide_fixtures(project, monkeypatch):
+    """Where they would lie: by file, class, folder of the definition; none of narrow fixtures or of pytest's."""
+    project.write("")
+    folder = project.folder / "tests" / "deep"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").touch()
+    (folder / "test_w.py").write_text(WIDE)
+    (folder.parent / "conftest.py").write_text(CONFTEST)
+    target = project.folder / "collected.json"
+    monkeypatch.setenv("QSESSION_COLLECTED", str(target))
+    project.run("--collect-only")
+    told = json.loads(target.read_text())["wide"]
+
+    def at(place, name, **more):
+        return layer_path(Path(), place, name, **more).as_posix()
+
+    file, around = "tests/deep/test_w.py", at("tests", "around")
+    three = {around, at("tests", "whole"), at("tests/deep", "here")}
+    assert {test.removeprefix(f"{file}::"): set(paths) for test, paths in told.items()} == {
+        "TestIt::test_one": {
+            around, at(file, "bound", owner="TestIt"), at(file, "setup_class", owner="TestIt"),
+        },
+        "Suite::test_two": {around, at(file, "setUpClass", owner="Suite")},
+        "test_three[a]": three | {at(file, "device", parameters=[("device", "a")])},
+        "test_three[b]": three | {at(file, "device", parameters=[("device", "b")])},
+    }  # fmt: skip
 
 
 def of_the_service(project):
