@@ -109,6 +109,7 @@ class LeftOver:
         return [offer for offer in self._offers if test in {taker.name for taker in offer.takers}]
 
 
+_MOST = 3
 _UNNAMED = (
     ("_unittest_setUpClass_fixture_", "setUpClass"),
     ("_xunit_setup_class_fixture_", "setup_class"),
@@ -169,7 +170,9 @@ def _offered(missing: CassetteError, test: str, offers: Sequence[Offer]) -> Cass
     # Only here: it loads what reads cassettes.
     from qsession._store import display
 
-    lost = [f"{display(offer.path)} has lost its test: was {offer.former} renamed?" for offer in offers]
+    lost = [f"{display(o.path)} has lost its test: was {o.former} renamed?" for o in offers[:_MOST]]
+    if len(offers) > _MOST:
+        lost.append(f"{len(offers) - _MOST} more have, too: qsession prune shows them")
     if len(offers) > 1:
         fix = f"qsession prune --take CASSETTE '{test}', with the one of these that is its own"
     elif offers[0].is_sure:
