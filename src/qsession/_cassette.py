@@ -277,13 +277,17 @@ def _head(provenance: Provenance) -> dict[str, Any]:
         head["paused_us"] = provenance.paused
     head["qpu_seconds"] = provenance.qpu_seconds
     head["contracts"] = []
-    head["instances"] = [asdict(shape) for shape in provenance.instances]
+    head["instances"] = [_shape(shape) for shape in provenance.instances]
     head["literal_ids"] = list(provenance.literal_ids)
     if provenance.unmet:
         head["unmet"] = list(provenance.unmet)
     if provenance.layers:
         head["layers"] = sorted({_layer(path) for path in provenance.layers})
     return head
+
+
+def _shape(shape: InstanceShape) -> dict[str, Any]:
+    return {name: value for name, value in asdict(shape).items() if name != "alias" or value}
 
 
 def _provenance(head: Mapping[str, Any]) -> Provenance:

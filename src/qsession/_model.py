@@ -126,12 +126,15 @@ class InstanceShape:
         region: ``us-east`` or ``eu-de``.
         used: Whether more was asked of it than which backends it has. The client
             asks every instance of an account for those before it chooses one.
+        alias: Which instance it is, over all recordings of a folder; tells nothing else. Empty
+            where whatever the caller named was taken for it.
     """
 
     plan: str = "premium"
     pricing: str = "paid"
     region: str = "us-east"
     used: bool = True
+    alias: str = ""
 
 
 @dataclass(frozen=True, slots=True)

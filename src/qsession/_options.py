@@ -18,6 +18,10 @@ CASSETTES = "cassettes"
 OPTIONS: Mapping[str, tuple[str, str]] = {
     "mode": ("MODE", f"{', '.join(MODES)}: replay is the default; missing records what has no cassette"),
     "target": ("TARGET", "where the modes that do not replay go: ibm (default) or emulator"),
+    "emulator": (
+        "CONFIG",
+        "what the target emulator is like: a configuration that ships by its name, or a YAML file",
+    ),
     "backend": ("NAME", "backend for the fixtures"),
     "instance": ("NAME", "instance name or CRN, passed on to the client"),
     "account": ("NAME", "saved account, passed on to the client"),

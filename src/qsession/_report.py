@@ -31,6 +31,8 @@ class Summary:
         leaps: Waits between two polls that were left out.
         modelled: Answers that a model gave, past the end of the recording.
         stale: What counts as stale and why, one cassette a line, or empty.
+        is_layer: Whether it was the run of a fixture, or of a session that tests share.
+        is_other: Whether another worker recorded something else of the same fixture, which was kept.
     """
 
     mode: str
@@ -50,6 +52,8 @@ class Summary:
     leaps: int = 0
     modelled: int = 0
     stale: str = ""
+    is_layer: bool = False
+    is_other: bool = False
 
 
 _MOST_NAMES = 10
@@ -80,7 +84,8 @@ def lines(
     would = sum(run.qpu_seconds for run in runs)
     written = [run.written for run in runs if run.written]
     block = [
-        f"mode: {mode} ({targets}), tests: {len(runs)}, requests answered: {sum(r.answered for r in runs)}",
+        f"mode: {mode} ({targets}), tests: {sum(not run.is_layer for run in runs)}, "
+        f"requests answered: {sum(run.answered for run in runs)}",
         f"live requests: {sum(run.live for run in runs)}",
         f"QPU seconds used: {used:.1f} (on the service these tests would use {would:.1f})",
         f"sessions opened: {sum(run.sessions for run in runs)}, cassettes written: {len(written)}",
@@ -98,6 +103,8 @@ def lines(
         block.append(f"answers of the model, past the recordings: {modelled}")
     stale = sorted({line for run in runs for line in run.stale.splitlines()})
     block += _named("stale cassettes", stale)
+    others = sorted({run.test for run in runs if run.is_other})
+    block += _named("recorded differently by two workers, the first is kept", others, "QS244")
     block += _named("cassettes that renamed tests may have left", renamed, "qsession prune --rename")
     block += _named("cassettes without a test", orphans, "qsession prune")
     block += _named("layers that no cassette builds on", layers, "qsession prune")

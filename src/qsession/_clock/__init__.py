@@ -6,7 +6,16 @@ from qsession._clock._members import SHORTEST
 from qsession._clock._moments import from_datetime, isoformat, read_length, spell, to_datetime
 from qsession._clock._real import Clock, SystemClock
 from qsession._clock._schedule import Schedule
-from qsession._clock._virtual import VirtualClock, begin, end, findings, leaping, moved_to, on_first_move
+from qsession._clock._virtual import (
+    VirtualClock,
+    begin,
+    end,
+    findings,
+    leaping,
+    moved_to,
+    on_first_move,
+    schedule_of,
+)
 
 __all__ = [
     "SHORTEST",
@@ -23,6 +32,7 @@ __all__ = [
     "moved_to",
     "on_first_move",
     "read_length",
+    "schedule_of",
     "spell",
     "to_datetime",
 ]
