@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from qsession._escaped import escaped
@@ -110,6 +110,17 @@ def lines(
     block += _named("layers that no cassette builds on", layers, "qsession prune")
     block += _named("answers of a shared layer that no test asked for", unread)
     return [escaped(line) for line in block]
+
+
+def together(one: Mapping[str, list[str]], other: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """What workers of pytest-xdist found left over: all of them the same, but each read other things.
+
+    Args:
+        one: What those before found; empty for none.
+        other: What the next one found.
+    """
+    unread = [each for each in other.get("unread", ()) if not one or each in one.get("unread", ())]
+    return {**other, "unread": unread}
 
 
 def _named(what: str, names: Sequence[str], command: str = "") -> Sequence[str]:

@@ -97,7 +97,9 @@ def pytest_configure(config: pytest.Config) -> None:
         from qsession._collected import LeftOver
 
         left = config.stash[_state_key].left_over
-        config.pluginmanager.register(LeftOver(_plan(config), _is_ours, left), "qsession-left-over")
+        config.pluginmanager.register(
+            LeftOver(_plan(config), _is_ours, _wide(config), left), "qsession-left-over"
+        )
         if (screen := _plan(config).settings.screen) is not None:
             from qsession._reports import install
 
@@ -215,10 +217,10 @@ def pytest_testnodedown(node: Any) -> None:
         return
     state.unseen += told["unseen"]
     if told["summaries"]:
-        from qsession._report import Summary
+        from qsession._report import Summary, together
 
         state.summaries += [Summary(**summary) for summary in told["summaries"]]
-        state.left_over = told["left_over"]  # every worker collects all tests
+        state.left_over = together(state.left_over, told["left_over"])
 
 
 @pytest.fixture

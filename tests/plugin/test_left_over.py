@@ -2,16 +2,16 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from plugin_project import EMULATOR, USAGE, block, message
 
 from qsession import _cassette
 from qsession._model import Provenance, Recording
-from qsession._naming import layer_path
+from qsession._shelf import head_of
 
 TWO = USAGE + USAGE.replace("test_usage", "test_other")
 
@@ -265,6 +265,12 @@ class Suite(unittest.TestCase):
     def test_two(self): ...
 
 def test_three(here, whole, device, bound): ...
+
+@pytest.mark.qsession(scope="module")
+def test_four(): ...
+
+@pytest.mark.qsession(scope="session", mode="batch")
+def test_five(): ...
 """
 
 CONFTEST = """
@@ -279,7 +285,7 @@ def around(): ...
 
 
 def test_layers_of_a_test_are_those_of_its_wide_fixtures(project, monkeypatch):
-    """Where they would lie: by file, class, folder of the definition; none of narrow fixtures or of pytest's."""
+    """Where they would lie, and how their heads would name them; none of narrow fixtures or of pytest's."""
     project.write("")
     folder = project.folder / "tests" / "deep"
     folder.mkdir(parents=True)
@@ -290,20 +296,146 @@ def test_layers_of_a_test_are_those_of_its_wide_fixtures(project, monkeypatch):
     monkeypatch.setenv("QSESSION_COLLECTED", str(target))
     project.run("--collect-only")
     told = json.loads(target.read_text())["wide"]
+    file, around = "tests/deep/test_w.py", "tests::@around"
+    three = {around, "tests::@whole", f"{file}::@here"}
+    assert {
+        test.removeprefix(f"{file}::"): {re.sub("-[0-9a-f]{8}", "-", ident) for ident in layers.values()}
+        for test, layers in told.items()
+    } == {
+        "TestIt::test_one": {around, f"{file}::@TestIt.bound-", f"{file}::@TestIt.setup_class-"},
+        "Suite::test_two": {around, f"{file}::@Suite.setUpClass-"},
+        "test_three[a]": three | {f"{file}::@device[a-]", f"{file}::@bound"},
+        "test_three[b]": three | {f"{file}::@device[b-]", f"{file}::@bound"},
+        "test_four": {around, f"{file}::@module(mode=dedicated)"},
+        "test_five": {around, "@session(mode=batch)"},
+    }
+    places = {ident: path for layers in told.values() for path, ident in layers.items()}
+    assert [places[ident] for ident in (around, f"{file}::@here", f"{file}::@module(mode=dedicated)")] == [
+        "tests/@around.yaml",
+        "tests/deep/test_w/@here.yaml",
+        "tests/deep/test_w/@module-1.yaml",
+    ]
 
-    def at(place, name, **more):
-        return layer_path(Path(), place, name, **more).as_posix()
 
-    file, around = "tests/deep/test_w.py", at("tests", "around")
-    three = {around, at("tests", "whole"), at("tests/deep", "here")}
-    assert {test.removeprefix(f"{file}::"): set(paths) for test, paths in told.items()} == {
-        "TestIt::test_one": {
-            around, at(file, "bound", owner="TestIt"), at(file, "setup_class", owner="TestIt"),
-        },
-        "Suite::test_two": {around, at(file, "setUpClass", owner="Suite")},
-        "test_three[a]": three | {at(file, "device", parameters=[("device", "a")])},
-        "test_three[b]": three | {at(file, "device", parameters=[("device", "b")])},
-    }  # fmt: skip
+FIXTURES = """
+import pytest
+from qiskit_ibm_runtime import QiskitRuntimeService, Session
+
+@pytest.fixture(scope="module")
+def device():
+    service = QiskitRuntimeService()
+    with Session(backend=service.backend("ibm_fez")) as session:
+        yield session
+
+class TestOld:
+    @pytest.fixture(scope="class")
+    def told(self, device):
+        return device.details()
+
+    @pytest.mark.qsession
+    def test_state(self, device, told):
+        assert device.status() and told["id"] == device.session_id
+
+@pytest.mark.qsession(scope="module", mode="batch")
+def test_shared(qsession, qsession_backend):
+    assert qsession.details()["mode"] == "batch"
+
+@pytest.mark.qsession
+def test_alone():
+    assert QiskitRuntimeService().usage()
+"""
+
+FIXTURE_OFFERED = """There is no recording of what the fixture 'machine' (scope 'module') does with the service. [QS240]
+  asked: POST /sessions
+  it would be cassettes/test_it/@machine.yaml
+  cassettes/test_it/@device.yaml has lost its fixture: was test_it/@device.yaml renamed?
+To fix: qsession prune --rename
+If this is intended: record it: pytest 'test_it.py::TestOld::test_state' --qsession-record \
+--qsession-target=emulator (or ibm, for QPU time)
+Where: test_it.py::TestOld::test_state"""
+
+
+def test_layers_that_the_recorder_writes_are_where_they_are_looked_for(project):
+    """All of them, each with the name in its head that its tests have for it."""
+    project.write(FIXTURES)
+    project.record().assert_outcomes(passed=3)
+    result = project.run()
+    result.assert_outcomes(passed=3)
+    assert block(result)[-1] == "sessions opened: 0, cassettes written: 0"
+    target = project.folder / "collected.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QSESSION_COLLECTED", str(target))
+        project.run("--collect-only")
+    known = {path: ident for layers in json.loads(target.read_text())["wide"].values()
+             for path, ident in layers.items()}  # fmt: skip
+    written = {name for name in project.cassettes() if "@" in name} - {"@emulator.yaml"}
+    assert len(written) == 3
+    folder = project.folder / "cassettes"
+    assert {name: head_of(folder / name).test for name in written} == {name: known[name] for name in written}
+    assert prune(project)[0] == 0
+
+
+def test_renamed_fixture_is_offered_its_layer_and_takes_it(project):
+    """In the message of the test and in the closing block; then its tests replay."""
+    project.write(FIXTURES)
+    project.record().assert_outcomes(passed=3)
+    project.write(FIXTURES.replace("device", "machine"))
+    result = project.run()
+    assert message(result, "QS240") == FIXTURE_OFFERED
+    assert "the first refusal" not in result.stdout.str()
+    assert block(result)[-2:] == [
+        "cassettes that renamed tests may have left: 1 (qsession prune --rename)",
+        "  test_it/@device.yaml: test_it/@machine.yaml",
+    ]
+    before = project.bytes()
+    assert prune(project, "--rename")[0] == 0
+    after = project.bytes()
+    assert before.keys() ^ after.keys() == {"test_it/@device.yaml", "test_it/@machine.yaml"}
+    changed = {name for name in before.keys() & after.keys() if before[name] != after[name]}
+    assert all("TestOld" in name for name in changed)
+    project.run().assert_outcomes(passed=3)
+    project.run("-k", "state").assert_outcomes(passed=1, deselected=2)
+
+
+@pytest.mark.parametrize("what", ["class", "file"])
+def test_renamed_class_or_file_takes_its_layers_with_its_tests(project, what):
+    """Fixtures of the class and of the module, and the session that its tests share."""
+    project.write(FIXTURES)
+    project.record().assert_outcomes(passed=3)
+    number = len(project.cassettes())
+    if what == "class":
+        project.write(FIXTURES.replace("TestOld", "TestNew"))
+    else:
+        project.pytester.makepyfile(test_new=FIXTURES)
+        (project.folder / "test_it.py").unlink()
+    assert project.run().ret == 1
+    status, told = prune(project, "--rename")
+    assert (status, told["offered"], told["cassettes"], told["layers"]) == (0, [], [], [])
+    assert len(project.cassettes()) == number
+    assert not [name for name in project.cassettes() if "Old" in name and what == "class"]
+    project.run().assert_outcomes(passed=3)
+    assert prune(project)[0] == 0
+
+
+def test_answers_that_no_test_asked_for_are_counted(project):
+    """In a whole run that passed; a selection says nothing of them."""
+    looks = USAGE.replace(
+        "QiskitRuntimeService().usage()", 'QiskitRuntimeService().backend("ibm_fez").properties()'
+    )
+    both = looks + looks.replace("test_usage", "test_other").replace("ibm_fez", "ibm_torino")
+    project.write(both)
+    project.record().assert_outcomes(passed=2)
+    assert not any("shared layer" in line for line in block(project.run()))
+    assert not any("shared layer" in line for line in block(project.run_apart("-n2")))
+    project.write(looks)
+    prune(project, "--delete")
+    assert block(project.run())[-3:] == [
+        "answers of a shared layer that no test asked for: 2",
+        "  @emulator.yaml: GET /backends/ibm_torino/configuration",
+        "  @emulator.yaml: GET /backends/ibm_torino/properties",
+    ]
+    project.write(both.replace("test_other", "test_more"))
+    assert not any("shared layer" in line for line in block(project.run("-k", "usage")))
 
 
 def of_the_service(project):

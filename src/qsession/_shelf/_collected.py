@@ -17,15 +17,15 @@ class Collected:
         root: Folder of the configuration, to which the paths of test files are relative.
         claimed: Cassettes of the collected tests, by test id.
         files: Test files that were collected whole.
-        wide: By test id, where the layers of its wide fixtures lie, if they have some: paths below
-            the folder.
+        wide: By test id, what the layers of its wide fixtures and of the session that it shares would
+            say in their heads, by their paths below the folder.
     """
 
     folder: Path
     root: Path
     claimed: Mapping[str, Path]
     files: Collection[Path]
-    wide: Mapping[str, Collection[str]] = field(default_factory=dict)
+    wide: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def write(collected: Collected, target: Path) -> None:
@@ -35,7 +35,7 @@ def write(collected: Collected, target: Path) -> None:
         "root": str(collected.root),
         "claimed": {test: str(path) for test, path in collected.claimed.items()},
         "files": [str(path) for path in collected.files],
-        "wide": {test: list(paths) for test, paths in collected.wide.items()},
+        "wide": {test: dict(layers) for test, layers in collected.wide.items()},
     }
     target.write_text(json.dumps(told), "utf-8")
 

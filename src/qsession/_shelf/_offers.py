@@ -16,6 +16,7 @@ Parts: TypeAlias = tuple[str, str, str, str]
 """Place, class, name and parameters of a test, or of a fixture."""
 
 _MOST = 4
+_OPENED = re.compile(r"@(module|session)\(")
 _LAYER_NAME = re.compile(
     r"@(?:(?P<owner>[^\[\]]+)\.)?(?P<name>[^.\[\]]+?)(?:-[0-9a-f]{8})?(?P<parameters>\[.*\])?\.yaml"
 )
@@ -28,10 +29,12 @@ class Taker:
     Attributes:
         name: Test id; for a layer its path below the cassette folder.
         path: Where the cassette would lie.
+        ident: What its head would say: test id, or name of the fixture.
     """
 
     name: str
     path: Path
+    ident: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,35 +78,32 @@ class Lost:
     among: Collection[str] | None = None
 
 
-def offers(lost: Iterable[Lost], found: Mapping[str, tuple[Path, Parts]]) -> Sequence[Offer]:
+def offers(lost: Iterable[Lost], found: Mapping[Taker, Parts]) -> Sequence[Offer]:
     """Who may take over what: whoever differs in one part.
 
     Args:
         lost: Cassettes without an owner.
-        found: Path and parts of each owner without a cassette, by name.
+        found: Owners without a cassette, and the parts of their names.
     """
-    alike: dict[tuple[int, Parts], list[str]] = {}
-    for name, (_, parts) in found.items():
+    alike: dict[tuple[int, Parts], list[Taker]] = {}
+    for taker, parts in found.items():
         for key in _keys(parts):
-            alike.setdefault(key, []).append(name)
+            alike.setdefault(key, []).append(taker)
     pairs = []
     for each in lost:
-        names = {name for key in _keys(each.parts) for name in alike.get(key, ())}
+        takers = {taker for key in _keys(each.parts) for taker in alike.get(key, ())}
         if each.among is not None:
-            names.intersection_update(each.among)
+            takers = {taker for taker in takers if taker.name in each.among}
         # The same one, whose cassette is called otherwise now: a parameter has another name.
-        same = {name for name in names if found[name][1] == each.parts}
-        if names:
-            pairs.append((each, sorted(same or names)))
-    asked = Counter(name for _, names in pairs for name in names)
-    return [_offer(each, names, found, asked) for each, names in pairs]
+        same = {taker for taker in takers if found[taker] == each.parts}
+        if takers:
+            pairs.append((each, sorted(same or takers, key=lambda taker: taker.name)))
+    asked = Counter(taker for _, takers in pairs for taker in takers)
+    return [_offer(each, takers, asked) for each, takers in pairs]
 
 
-def _offer(
-    lost: Lost, names: Sequence[str], found: Mapping[str, tuple[Path, Parts]], asked: Mapping[str, int]
-) -> Offer:
-    takers = tuple(Taker(name, found[name][0]) for name in names)
-    return Offer(lost.path, lost.former, takers, is_sure=len(names) == 1 and asked[names[0]] == 1)
+def _offer(lost: Lost, takers: Sequence[Taker], asked: Mapping[Taker, int]) -> Offer:
+    return Offer(lost.path, lost.former, tuple(takers), is_sure=len(takers) == 1 and asked[takers[0]] == 1)
 
 
 def parts_of_test(nodeid: str) -> Parts:
@@ -114,9 +114,18 @@ def parts_of_test(nodeid: str) -> Parts:
     return file, owner, name, bracket + parameters
 
 
-def parts_of_layer(path: str) -> Parts:
-    """Place, class, fixture and parameters of a layer, from its path below the cassette folder."""
+def parts_of_layer(path: str, ident: str) -> Parts:
+    """Place, class, fixture and parameters of a layer.
+
+    Args:
+        path: Its path below the cassette folder.
+        ident: What its head says, such as ``test_a.py::@device``.
+    """
     place, _, file = path.rpartition("/")
+    said = ident.rpartition("::")[2]
+    if _OPENED.match(said):
+        # A session that tests share goes with its file only: with other arguments it is another one.
+        return place, said, said, said
     found = _LAYER_NAME.fullmatch(file)
     if found is None:
         return place, "", file, ""

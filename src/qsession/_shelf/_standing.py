@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from pathlib import Path
 
 from qsession._naming import is_layer
@@ -11,7 +10,6 @@ from qsession._shelf._heads import Head, plain
 from qsession._shelf._offers import Lost, Offer, Parts, Taker, offers, parts_of_layer
 
 _SHARED = ("@emulator.yaml", "@ibm.yaml")
-_OPENED = re.compile(r"@module-\d+\.yaml")
 
 
 def is_shared(path: Path, folder: Path) -> bool:
@@ -60,8 +58,8 @@ def left_over(
 def renamed(
     heads: Mapping[Path, Head | None],
     folder: Path,
-    now: Mapping[Path, Collection[Taker]],
-    wide: Mapping[str, Collection[str]],
+    now: Mapping[Path, Collection[str]],
+    wide: Mapping[str, Mapping[str, str]],
     *,
     without: Collection[Path] = (),
 ) -> Sequence[Offer]:
@@ -71,42 +69,31 @@ def renamed(
         heads: All cassettes of the folder with their heads.
         folder: The cassette folder.
         now: Tests that cassettes belong to, or will once they were taken over.
-        wide: By test id, where the layers of its wide fixtures lie.
+        wide: By test id, its layers and what their heads would say.
         without: Cassettes that do not count, since they will go.
     """
     there = {plain(path) for path in heads}
     lost: list[Lost] = []
-    found: dict[str, tuple[Path, Parts]] = {}
-    for layer in _layers(heads, folder):
-        name = layer.relative_to(folder).as_posix()
-        users = [p for p, head in heads.items() if head and name in head.layers and p not in without]
-        tests = _tests_of([path for path in users if not is_layer(path)], now)
-        places = [{*wide.get(test.name, ()), *_opened(layer, old, test, folder)} for old, test in tests]
-        if not places or any(name in each for each in places):
+    found: dict[Taker, Parts] = {}
+    for layer, head in heads.items():
+        if head is None or not is_layer(layer) or is_shared(layer, folder):
             continue
-        free = {each for each in set.intersection(*places) if plain(folder / each) not in there}
-        lost.append(Lost(layer, name, parts_of_layer(name), free))
-        found |= {each: (folder / each, parts_of_layer(each)) for each in free}
+        name = layer.relative_to(folder).as_posix()
+        users = [path for path, each in heads.items() if each and name in each.layers and path not in without]
+        layers = [wide.get(test, {}) for test in _tests_of(users, now)]
+        if not layers or any(name in each for each in layers):
+            continue
+        free = {each for each in set.intersection(*map(set, layers)) if plain(folder / each) not in there}
+        lost.append(Lost(layer, name, parts_of_layer(name, head.test), free))
+        for each in free:
+            found[Taker(each, folder / each, layers[0][each])] = parts_of_layer(each, layers[0][each])
     return offers(lost, found)
 
 
-def _opened(layer: Path, old: Path, test: Taker, folder: Path) -> Sequence[str]:
-    """Where the session that the tests of a file share lies, once the file is called otherwise."""
-    new = test.path.parent
-    if old.parent != layer.parent or new == old.parent or not _OPENED.fullmatch(layer.name):
-        return ()
-    return [(new / layer.name).relative_to(folder).as_posix()]
-
-
-def _layers(heads: Collection[Path], folder: Path) -> Iterator[Path]:
-    return (path for path in heads if is_layer(path) and not is_shared(path, folder))
-
-
-def _tests_of(users: Sequence[Path], now: Mapping[Path, Collection[Taker]]) -> Sequence[tuple[Path, Taker]]:
-    """The tests of some cassettes; none if that of one is not known."""
-    if any(path not in now for path in users):
-        return []
-    return [(path, test) for path in users for test in now[path]]
+def _tests_of(users: Sequence[Path], now: Mapping[Path, Collection[str]]) -> Sequence[str]:
+    """The tests of those cassettes among some that are a test's; none if that of one is not known."""
+    own = [path for path in users if not is_layer(path)]
+    return [test for path in own for test in now[path]] if all(path in now for path in own) else []
 
 
 def _reached(known: Mapping[Path, Head], folder: Path, roots: Set[Path]) -> Set[Path]:

@@ -12,17 +12,23 @@ from qsession._naming import cassette_path
 from qsession._shelf import Collected, Found, look
 
 
+def ident_of(layer: str) -> str:
+    """What the head of the layer of a fixture says, from its path below the folder."""
+    place, _, name = layer.removesuffix(".yaml").rpartition("/")
+    return f"{place}.py::{name}" if place else f".::{name}"
+
+
 @dataclass(frozen=True, slots=True)
 class Folder:
     """A project whose tests are only names.
 
     Attributes:
         root: Folder of the configuration.
-        wide: By test id, where the layers of its wide fixtures lie.
+        wide: By test id, what the layers of its wide fixtures say in their heads, by their paths.
     """
 
     root: Path
-    wide: dict[str, Sequence[str]] = field(default_factory=dict)
+    wide: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def cassettes(self) -> Path:
@@ -40,14 +46,17 @@ class Folder:
         for test in tests:
             self.write(self.path(test), Provenance(target, 0, test=test, layers=tuple(layers)))
 
-    def layer(self, *names: str, layers: Sequence[str] = (), target: str = "emulator") -> None:
+    def layer(
+        self, *names: str, layers: Sequence[str] = (), target: str = "emulator", ident: str = ""
+    ) -> None:
         """Write layers, by their paths below the folder."""
         for name in names:
-            self.write(self.cassettes / name, Provenance(target, 0, layers=tuple(layers)))
+            head = Provenance(target, 0, test=ident or ident_of(name), layers=tuple(layers))
+            self.write(self.cassettes / name, head)
 
     def uses(self, layers: Sequence[str], *tests: str) -> None:
         """Where the layers of the wide fixtures of some tests lie, if they have some."""
-        self.wide.update(dict.fromkeys(tests, layers))
+        self.wide.update({test: {name: ident_of(name) for name in layers} for test in tests})
 
     def write(self, path: Path, head: Provenance) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -77,7 +77,8 @@ def test_renamed_fixture_is_offered_its_layer(folder):
     """All tests that build on it have another fixture of its place now."""
     folder.record(ONE, TWO, layers=[DEVICE])
     folder.layer(DEVICE)
-    folder.wide.update({ONE: ["test_a/@machine.yaml", "@service.yaml"], TWO: ["test_a/@machine.yaml"]})
+    folder.uses(["test_a/@machine.yaml", "@service.yaml"], ONE)
+    folder.uses(["test_a/@machine.yaml"], TWO)
     assert folder.offers(ONE, TWO) == {DEVICE: ["test_a/@machine.yaml"]}
     assert left(folder, ONE, TWO) == []
 
@@ -86,7 +87,8 @@ def test_fixture_that_is_still_used_keeps_its_layer(folder):
     """Another one came beside it, or took its place in one test of two."""
     folder.record(ONE, TWO, layers=[DEVICE])
     folder.layer(DEVICE)
-    folder.wide.update({ONE: ["test_a/@machine.yaml", DEVICE], TWO: ["test_a/@machine.yaml"]})
+    folder.uses(["test_a/@machine.yaml", DEVICE], ONE)
+    folder.uses(["test_a/@machine.yaml"], TWO)
     assert folder.offers(ONE, TWO) == {}
 
 
@@ -94,7 +96,7 @@ def test_several_fixtures_that_fit_are_all_offered(folder):
     """None is chosen."""
     folder.record(ONE, layers=[DEVICE])
     folder.layer(DEVICE)
-    folder.wide[ONE] = ["test_a/@a.yaml", "test_a/@b.yaml"]
+    folder.uses(["test_a/@a.yaml", "test_a/@b.yaml"], ONE)
     assert folder.offers(ONE) == {DEVICE: ["test_a/@a.yaml", "test_a/@b.yaml", "?"]}
 
 
@@ -102,9 +104,10 @@ def test_fixture_that_not_all_of_its_tests_have_is_not_offered(folder):
     """It would be the wrong one for the others."""
     folder.record(ONE, TWO, layers=[DEVICE])
     folder.layer(DEVICE)
-    folder.wide.update({ONE: ["test_a/@a.yaml", "test_a/@b.yaml"], TWO: ["test_a/@b.yaml"]})
+    folder.uses(["test_a/@a.yaml", "test_a/@b.yaml"], ONE)
+    folder.uses(["test_a/@b.yaml"], TWO)
     assert folder.offers(ONE, TWO) == {DEVICE: ["test_a/@b.yaml"]}
-    folder.wide[TWO] = ()
+    folder.uses((), TWO)
     assert folder.offers(ONE, TWO) == {}
 
 
@@ -112,9 +115,40 @@ def test_fixture_that_has_a_layer_is_not_offered_another(folder):
     """It was recorded after it had been renamed."""
     folder.record(ONE, layers=[DEVICE])
     folder.layer(DEVICE, "test_a/@machine.yaml")
-    folder.wide[ONE] = ["test_a/@machine.yaml"]
+    folder.uses(["test_a/@machine.yaml"], ONE)
     found = folder.look(ONE)
-    assert ([*found.offers], folder.names(found.layers)) == ([], ["test_a/@machine.yaml"])
+    assert [*found.offers, *found.layers] == []
+    folder.uses([], ONE)
+    assert folder.names(folder.look(ONE).layers) == ["test_a/@machine.yaml"]
+
+
+def test_session_with_other_arguments_is_another_one(folder):
+    """What was recorded of it was asked for with the old ones."""
+    folder.record(ONE, layers=["test_a/@module-1.yaml"])
+    folder.layer("test_a/@module-1.yaml", ident="test_a.py::@module(mode=dedicated)")
+    folder.wide[ONE] = {"test_a/@module-2.yaml": "test_a.py::@module(mode=dedicated, max_time=1h)"}
+    assert folder.offers(ONE) == {}
+
+
+def test_layer_of_tests_that_ask_for_nothing_themselves_stays(folder):
+    """They have no cassette to name it, and assert on what their class has got."""
+    folder.record(ONE)
+    folder.layer(DEVICE, "@emulator.yaml", "@ibm.yaml")
+    folder.uses([DEVICE], TWO)
+    assert left(folder, ONE, TWO) == []
+    folder.uses([], TWO)
+    assert left(folder, ONE, TWO) == [DEVICE]
+
+
+def test_layer_is_not_called_left_over_where_not_all_tests_were_collected(folder):
+    """A module that is skipped, or lies in another folder, may use it."""
+    folder.record(ONE, "test_b.py::test_1")
+    folder.layer("@device.yaml")
+    (folder.root / "test_b.py").touch()
+    assert (left(folder, ONE), folder.look(ONE).is_whole) == ([], False)
+    assert left(folder, ONE, "test_b.py::test_1") == ["@device.yaml"]
+    (folder.root / "test_b.py").unlink()
+    assert (left(folder, ONE), folder.look(ONE).is_whole) == (["@device.yaml"], True)
 
 
 def test_layer_of_a_test_that_was_not_collected_is_not_offered(folder):
@@ -122,7 +156,7 @@ def test_layer_of_a_test_that_was_not_collected_is_not_offered(folder):
     folder.record(ONE, "test_b.py::test_1", layers=["@device.yaml"])
     folder.layer("@device.yaml")
     (folder.root / "test_b.py").touch()
-    folder.wide[ONE] = ["@machine.yaml"]
+    folder.uses(["@machine.yaml"], ONE)
     assert folder.offers(ONE) == {}
 
 
@@ -152,9 +186,16 @@ def test_layer_of_tests_that_are_not_sure_is_not_offered(folder):
 def test_layers_of_a_renamed_file_go_with_its_tests(folder):
     """Fixtures of its module, and the session that its tests share; not what lies elsewhere."""
     folder.record(ONE, TWO, layers=["@session-1.yaml", DEVICE, "test_a/@module-1.yaml"])
-    folder.layer("@session-1.yaml", DEVICE, "test_a/@module-1.yaml")
+    folder.layer("@session-1.yaml", ident="@session(mode=batch)")
+    folder.layer("test_a/@module-1.yaml", ident="test_a.py::@module(mode=dedicated)")
+    folder.layer(DEVICE)
     tests = ["test_b.py::test_1", "test_b.py::test_2"]
     folder.uses(["test_b/@device.yaml"], *tests)
+    for test in tests:
+        folder.wide[test] |= {
+            "test_b/@module-1.yaml": "test_b.py::@module(mode=dedicated)",
+            "@session-1.yaml": "@session(mode=batch)",
+        }
     assert folder.offers(*tests) == {
         ONE: ["test_b.py::test_1"],
         TWO: ["test_b.py::test_2"],
@@ -171,5 +212,5 @@ def test_fixture_with_a_parameter_is_told_apart_by_it(folder):
     tests = [f"{ONE}[x.1]", f"{ONE}[y.2]"]
     for number, test in enumerate(tests):
         folder.record(test, layers=[old[number]])
-        folder.wide[test] = [new[number]]
+        folder.uses([new[number]], test)
     assert folder.offers(*tests) == {old[0]: [new[0]], old[1]: [new[1]]}

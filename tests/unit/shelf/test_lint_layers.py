@@ -53,27 +53,31 @@ def test_missing_layer_is_found_with_the_command_that_records_it(folder, lint):
 
 
 def test_missing_layer_of_a_layer_is_found(folder, lint):
-    """It has no test of its own to record."""
-    whole(folder, ONE, layers=["@outer.yaml"])
-    folder.layer("@outer.yaml", layers=["@inner.yaml"])
+    """It has no test of its own to record, but perhaps a file."""
+    whole(folder, ONE, layers=["@outer.yaml", "test_a/@wide.yaml"])
+    folder.layer("@outer.yaml", "test_a/@wide.yaml", layers=["@inner.yaml"])
     assert lint() == (
         1,
         "cassettes/@outer.yaml: missing-layer: it builds on cassettes/@inner.yaml, which is not there; "
         "pytest --qsession-record --qsession-target=emulator records it\n"
-        "2 cassettes, 0 bodies, 1 findings, 0 notices\n",
+        "cassettes/test_a/@wide.yaml: missing-layer: it builds on cassettes/@inner.yaml, which is not there; "
+        "pytest 'test_a.py' --qsession-record --qsession-target=emulator records it\n"
+        "3 cassettes, 0 bodies, 2 findings, 0 notices\n",
     )
 
 
-def test_layer_that_nobody_builds_on_is_found(folder, lint):
-    """As a body that nobody refers to."""
+def test_layer_that_no_cassette_names_is_a_notice(folder, lint):
+    """A test that asks for nothing itself has no cassette; whether there is one is not known without the tests."""
     whole(folder, ONE)
     folder.layer(DEVICE, "@emulator.yaml")
     folder.layer("@ibm.yaml", target="ibm")
+    text = (
+        "unnamed-layer: no cassette of this folder builds on it; qsession prune says whether a test uses it"
+    )
     assert lint() == (
-        1,
-        "cassettes/@ibm.yaml: orphan-layer: no cassette of this folder builds on it\n"
-        "cassettes/test_a/@device.yaml: orphan-layer: no cassette of this folder builds on it\n"
-        "4 cassettes, 0 bodies, 2 findings, 0 notices\n",
+        0,
+        f"cassettes/@ibm.yaml: {text}\ncassettes/test_a/@device.yaml: {text}\n"
+        "4 cassettes, 0 bodies, 0 findings, 2 notices\n",
     )
 
 
@@ -84,13 +88,14 @@ def test_part_of_the_folder_is_looked_at_with_the_layers_of_the_whole(folder, li
     assert lint("cassettes/test_a") == (0, "3 cassettes, 0 bodies, 0 findings, 0 notices\n")
 
 
-def test_no_layer_is_called_left_over_while_a_cassette_cannot_be_read(folder, lint):
+def test_no_layer_is_called_unnamed_while_a_cassette_cannot_be_read(folder, lint):
     """Nobody knows on what it builds."""
     folder.layer(DEVICE)
     (folder.cassettes / "broken.yaml").write_text("a: 1\n")
     status, said = lint("--json")
-    assert status == 1
-    assert [(each["kind"], each["path"]) for each in json.loads(said)["findings"]] == [
+    told = json.loads(said)
+    assert (status, told["notices"]) == (1, [])
+    assert [(each["kind"], each["path"]) for each in told["findings"]] == [
         ("unreadable", "cassettes/broken.yaml")
     ]
 

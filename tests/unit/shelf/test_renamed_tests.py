@@ -31,7 +31,7 @@ def test_test_that_differs_in_one_part_is_offered(folder, old, new):
     assert folder.offers(new) == {old: [new]}
     found = folder.look(new)
     assert [*found.orphans, *found.layers] == []
-    assert found.offers == [Offer(folder.path(old), old, (Taker(new, folder.path(new)),), is_sure=True)]
+    assert found.offers == [Offer(folder.path(old), old, (Taker(new, folder.path(new), new),), is_sure=True)]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_offers_are_as_if_each_pair_were_looked_at(tmp_path_factory, old, new):
     """Whoever differs in one part, and whoever is the same before them; sure only where nobody else is."""
     folder = tmp_path_factory.getbasetemp()
     lost = [Lost(folder / str(i), test, parts_of_test(test)) for i, test in enumerate(sorted(old))]
-    found = {test: (folder / "x", parts_of_test(test)) for test in new}
+    found = {Taker(test, folder / "x", test): parts_of_test(test) for test in new}
 
     def differ(one, other):
         return sum(a != b for a, b in zip(parts_of_test(one), parts_of_test(other), strict=True))

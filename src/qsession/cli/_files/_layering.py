@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qsession._model import Provenance, Recording
-from qsession._naming import is_layer, is_ours
+from qsession._naming import LAYER, is_layer, is_ours
 from qsession._shelf import Head, left_over, shared_name
 from qsession._store import display
 from qsession.cli._files._finding import Finding
 
 _TOLD = "backends.list"
+# A test that asks for nothing itself has no cassette, and may use it all the same.
+_UNNAMED = "no cassette of this folder builds on it; qsession prune says whether a test uses it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,6 @@ def findings(cassettes: Mapping[Path, Known | None], folder: Path) -> Iterator[F
     for path, head, name in _named(cassettes):
         if not (home / name).is_file():
             yield Finding(display(path), "missing-layer", _missing(home / name, head))
-    # Those of a part of the folder may be named in another part.
-    if home == folder:
-        heads = {path: _head(one) for path, one in cassettes.items()}
-        for path in left_over(heads, folder):
-            yield Finding(display(path), "orphan-layer", "no cassette of this folder builds on it")
 
 
 def notices(cassettes: Mapping[Path, Known | None], folder: Path) -> Iterator[Finding]:
@@ -72,6 +69,9 @@ def notices(cassettes: Mapping[Path, Known | None], folder: Path) -> Iterator[Fi
         asking = [path for path, one in cassettes.items() if one and _needs_shared(path, one, target)]
         if asking and not shared.is_file():
             yield Finding(display(shared), "no-shared-layer", _unshared(len(asking), target))
+    # Those of a part of the folder may be named in another part.
+    for path in left_over({p: _head(one) for p, one in cassettes.items()}, folder) if home == folder else ():
+        yield Finding(display(path), "unnamed-layer", _UNNAMED)
     for path, head, name in _named(cassettes):
         layer = cassettes.get(home / name)
         if layer and layer.head.target != head.target:
@@ -95,7 +95,10 @@ def _head(one: Known | None) -> Head | None:
 
 
 def _missing(layer: Path, head: Provenance) -> str:
-    test = f"'{head.test}' " if head.test else ""
+    file, _, rest = head.test.partition("::")
+    # That of a layer names a fixture, which is recorded with any test of its file.
+    named = head.test if not rest.startswith(LAYER) else file
+    test = f"'{named}' " if rest and named != "." else ""
     command = f"pytest {test}--qsession-record --qsession-target={head.target}"
     return f"it builds on {display(layer)}, which is not there; {command} records it"
 

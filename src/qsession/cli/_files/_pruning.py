@@ -101,14 +101,23 @@ def taken(left: Left, collected: Collected, cassette: Path, name: str) -> Offer:
     former = {offer.path: offer.former for offer in left.offers} | dict.fromkeys(left.orphans, "")
     if path not in former:
         raise _not_free(f"{cassette}: it is no cassette or layer that has lost its test or fixture")
-    targets: Mapping[str, Path] = collected.claimed
-    if is_layer(path):
-        targets = {each: collected.folder / each for each in {*_every_wide(collected)}}
-    if name not in targets:
+    taker = _wide_taker(collected, name) if is_layer(path) else _test_taker(collected, name)
+    if taker is None:
         raise _not_free(f"{name}: there is no such {'fixture' if is_layer(path) else 'test'}")
-    if targets[name].exists():
-        raise _not_free(f"{name}: it has {display(targets[name])}")
-    return Offer(path, former[path], (Taker(name, targets[name]),), is_sure=True)
+    if taker.path.exists():
+        raise _not_free(f"{name}: it has {display(taker.path)}")
+    return Offer(path, former[path], (taker,), is_sure=True)
+
+
+def _test_taker(collected: Collected, name: str) -> Taker | None:
+    path = collected.claimed.get(name)
+    return None if path is None else Taker(name, path, name)
+
+
+def _wide_taker(collected: Collected, name: str) -> Taker | None:
+    idents = (layers[name] for layers in collected.wide.values() if name in layers)
+    ident = next(idents, None)
+    return None if ident is None else Taker(name, collected.folder / name, ident)
 
 
 def move(offers: Sequence[Offer], collected: Collected) -> Sequence[Moved]:
@@ -153,8 +162,8 @@ def _labels(offers: Sequence[Offer], collected: Collected, layers: Mapping[str, 
     for path, head in heads.items():
         renames = {old: layers[old] for old in (head.layers if head else ()) if old in layers}
         if renames or path in takers:
-            taker = takers.get(path, Taker("", path))
-            found.append(Label(path, taker.path, taker.name, renames))
+            taker = takers.get(path, Taker("", path, ""))
+            found.append(Label(path, taker.path, taker.ident, renames))
     return sorted(found, key=lambda label: (not is_layer(label.path), label.path))
 
 
@@ -200,11 +209,6 @@ def _inside(found: Found, folder: Path) -> Found:
         [offer for offer in found.offers if offer.path.is_relative_to(folder)],
         [path for path in found.layers if path.is_relative_to(folder)],
     )
-
-
-def _every_wide(collected: Collected) -> Iterator[str]:
-    for paths in collected.wide.values():
-        yield from paths
 
 
 def _remove_empty(folder: Path, top: Path) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from qsession import _bounded_yaml, _cassette
-from qsession._naming import is_layer
 from qsession._store import display
 from qsession.cli._files._opening import open_cassette, read_text
 
@@ -20,14 +19,13 @@ class Label:
     Attributes:
         path: Where it lies.
         to: Where it will.
-        name: Whose it will be: a test id, or the path of a layer below the cassette folder; empty where
-            that does not change.
+        ident: What its head will say: a test id, or the name of a fixture; empty where that does not change.
         layers: Layers that it builds on and that are called otherwise now: new path by the old one.
     """
 
     path: Path
     to: Path
-    name: str = ""
+    ident: str = ""
     layers: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -51,8 +49,8 @@ def relabelled(label: Label, folder: Path) -> str:
     open_cassette(label.path, folder=folder, text=text)
     document: Any = _bounded_yaml.read(text)
     head = document["metadata"]["qsession"]
-    if label.name and not is_layer(label.path):
-        head["test"] = label.name
+    if label.ident and "test" in head:
+        head["test"] = label.ident
     if label.layers:
         head["layers"] = sorted({label.layers.get(each, each) for each in head["layers"]})
     return _cassette.resealed(_cassette.dump(document), where=where)[0]
