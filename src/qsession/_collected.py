@@ -96,24 +96,13 @@ class LeftOver:
         if target:
             write(self._collected, Path(target))
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         """A test without a recording: is there one that lost its test?"""
-        return (yield from self._offering(item))
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
-        """The same where that is noticed later."""
-        return (yield from self._offering(item))
-
-    def _offering(self, item: pytest.Item) -> Generator[None, object, object]:
-        try:
-            return (yield)
-        except CassetteError as missing:
-            # That of a fixture is raised for each of its tests.
-            if missing.code in _MISSING and not missing.fix.startswith(_PRUNE):
-                _offer(missing, item.nodeid, self._offers_to(item.nodeid, missing.code))
-            raise
+        missing = call.excinfo.value if call.excinfo is not None else None
+        # That of a fixture is raised for each of its tests.
+        if isinstance(missing, CassetteError) and missing.code in _MISSING and _PRUNE not in missing.fix:
+            _offer(missing, item.nodeid, self._offers_to(item.nodeid, missing.code))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:

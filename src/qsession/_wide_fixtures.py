@@ -102,12 +102,15 @@ class WideFixtures:
             By test id, what the head of each layer would say, by its path.
         """
         tests = [describe(item) for item in items]
-        paths = numbered(self._plan, tests)
+        paths = numbered(self._plan, [test for test in tests if test.scope != "function"])
+        known: dict[object, tuple[str, str]] = {}
         found: dict[str, Mapping[str, str]] = {}
         for item, test in zip(items, tests, strict=True):
-            layers = dict(_layer_of(each, item, self._plan.root) for each in used_by(item) if _may_ask(each))
-            if path := paths.get(ident := ident_of(self._plan, test)):
-                layers[Path(os.path.relpath(path, self._plan.folder)).as_posix()] = ident
+            used = [each for each in used_by(item) if _may_ask(each)]
+            layers = dict(_layer_of(each, item, self._plan.root, known) for each in used)
+            if test.scope != "function":
+                ident = ident_of(self._plan, test)
+                layers[Path(os.path.relpath(paths[ident], self._plan.folder)).as_posix()] = ident
             found[test.nodeid] = layers
         return found
 
@@ -219,8 +222,20 @@ def _may_ask(definition: pytest.FixtureDef[Any]) -> bool:
     return not is_of_a_tool or _XUNIT.match(definition.argname) is not None
 
 
-def _layer_of(definition: pytest.FixtureDef[Any], item: pytest.Item, root: Path) -> tuple[str, str]:
+def _layer_of(
+    definition: pytest.FixtureDef[Any], item: pytest.Item, root: Path, known: dict[object, tuple[str, str]]
+) -> tuple[str, str]:
     """Path and name of the layer of a fixture that a test uses, as `_describe` has them once it is set up."""
+    # Without parameters it is the same for all tests of a class and a file.
+    same = (definition, item.path, getattr(item, "cls", None))
+    if getattr(item, "callspec", None) is not None:
+        return _layer_in(definition, item, root)
+    if same not in known:
+        known[same] = _layer_in(definition, item, root)
+    return known[same]
+
+
+def _layer_in(definition: pytest.FixtureDef[Any], item: pytest.Item, root: Path) -> tuple[str, str]:
     place, owner = definition.baseid.partition("::")[0] or ".", ""
     if definition.scope in ("class", "module"):
         place = Path(os.path.relpath(item.path, root)).as_posix()

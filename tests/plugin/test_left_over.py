@@ -439,10 +439,12 @@ def test_answers_that_no_test_asked_for_are_counted(project):
 
 
 def of_the_service(project):
-    """Make the recording one of the service, as old as the emulator's moment."""
-    path = project.folder / "cassettes/test_it/test_usage.yaml"
-    text = path.read_text("utf-8").replace("target: emulator", "target: ibm")
-    path.write_text(_cassette.resealed(text, where="")[0], "utf-8")
+    """Make the recordings those of the service, as old as the emulator's moment."""
+    folder = project.folder / "cassettes"
+    (folder / "@emulator.yaml").rename(folder / "@ibm.yaml")
+    for path in (folder / "test_it/test_usage.yaml", folder / "@ibm.yaml"):
+        text = path.read_text("utf-8").replace("target: emulator", "target: ibm")
+        path.write_text(_cassette.resealed(text, where="")[0], "utf-8")
 
 
 def test_stale_recording_is_told_refused_or_ignored(project):
