@@ -129,6 +129,11 @@ class Plan:
         replays = self.mode == "replay" and not self.settings.resume
         return replays or self.settings.target == "emulator"
 
+    @property
+    def takes_all(self) -> bool:
+        """Whether every test is ours, so that one may ask for nothing."""
+        return self.options.get("all").value is not None
+
     def settings_of(self, test: Item, *, spent: float = 0.0) -> Settings:
         """What the run of a test is made of.
 
@@ -153,6 +158,7 @@ class Plan:
             backend=str(backend) if backend else None,
             budget=self.settings.budget - spent,
             allow_unused=bool(test.marks.get("allow_unused")),
+            may_be_empty=self.takes_all,
             scenario=scenario,
             polls=check_word("polls", Option(str(test.marks.get("polls", "default")), "marker")),
             beyond=check_word("beyond", Option(str(test.marks.get("beyond", "error")), "marker")),

@@ -308,6 +308,12 @@ class Recorder:
         )
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nobody has asked for anything."""
+        with self._lock:
+            return not self._interactions and not self._unmet
+
+    @property
     def crns(self) -> tuple[str, ...]:
         """The instances that were used, in the order of first use."""
         with self._lock:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qsession._discovery import Discovery
 from qsession._endpoints import Call
@@ -18,10 +19,12 @@ from qsession._lock import waited_for
 from qsession._meaning import Key, key_of
 from qsession._model import InstanceShape, Instant, Interaction, Provenance, Recording, Request
 from qsession._noted import Noted
-from qsession._redaction import Redactor
 from qsession._sharing import all_alike, common_key, is_common, same_answer, told_of_the_account
 from qsession._store import Store
 from qsession.errors import CassetteError
+
+if TYPE_CHECKING:
+    from qsession._redaction import Redactor
 
 _Name = tuple[str, str, tuple[tuple[str, str], ...], str]
 """A key with the alias of its instance in the place of a number, which is one recording's."""

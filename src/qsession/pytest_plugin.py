@@ -353,7 +353,13 @@ def _course(item: pytest.Item) -> _Course:
 
 def _is_ours(item: pytest.Item) -> bool:
     names = getattr(item, "fixturenames", ())
+    if getattr(item, "_fixtureinfo", None) is not None and _takes_all(item.config):
+        return True
     return item.get_closest_marker("qsession") is not None or bool(_OURS.intersection(names))
+
+
+def _takes_all(config: pytest.Config) -> bool:
+    return bool(config.getoption("qsession_all") or config.getini("qsession_all"))
 
 
 def _skip_parked(course: _Course, call: pytest.CallInfo[None]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from qsession import _explain, _meaning
 from qsession._clock import SHORTEST
@@ -29,7 +30,7 @@ from qsession._replay._before import past_of
 from qsession._replay._choice import Choice
 from qsession._replay._ended import LISTS, METRICS, TELL_OF_JOBS, is_final, out_of_step
 from qsession._replay._once import ONLY_ONCE, RESULTS, given_once
-from qsession._sharing import takes_no_time
+from qsession._sharing import is_common, takes_no_time
 from qsession._timeline import Timeline
 
 if TYPE_CHECKING:
@@ -52,6 +53,19 @@ class Reply:
 
     response: Response
     until: Instant
+
+
+class Layer(Protocol):
+    """What was recorded once for all tests of a folder."""
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        ...
+
+    def read(self, call: Call, request: Request) -> Interaction | None:
+        """What was recorded of a read."""
+        ...
 
 
 class _Glance(threading.local):
@@ -87,7 +101,7 @@ class Replay:
             the test did not move the clock there itself.
         moved_to: The last moment to which the test moved the clock.
         alone: Whether all requests come from one thread.
-        shared: Gives what was recorded once for all tests of a folder; None where there is no such layer.
+        shared: What was recorded once for all tests of a folder; None where there is no such layer.
         before: The recordings that this one builds on.
         modelled: How many answers came from the model.
     """
@@ -100,7 +114,7 @@ class Replay:
     beyond: bool = False
     moved_to: Callable[[], Instant] = lambda: 0
     alone: Callable[[], bool] = lambda: False
-    shared: Callable[[Call, Request], Interaction | None] | None = None
+    shared: Layer | None = None
     before: Sequence[Recording] = ()
     modelled: int = 0
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -235,8 +249,8 @@ class Replay:
             answer = self._past_the_end(call, key, read, request, at, unknown=state is None)
             if answer is not None:
                 return answer
-        if read is None and self.shared is not None and (known := self.shared(call, request)) is not None:
-            return Reply(known.response, at + known.took)
+        if read is None and self.shared is not None and is_common(call):
+            return self._in_common(self.shared, call, key, request, at)
         if read is None:
             raise _explain.no_read(key, self._every_key(), self.place)
         state = state or self._state(key, read, at)
@@ -250,6 +264,12 @@ class Replay:
         if call.endpoint.name in LIVING:
             self._here.look_at(read)
         return Reply(state.response, at + self._length(state))
+
+    def _in_common(self, layer: Layer, call: Call, key: _meaning.Key, request: Request, at: Instant) -> Reply:
+        known = layer.read(call, request)
+        if known is None:
+            raise _explain.not_in_common(key, layer.path.name, self.place, exists=layer.path.exists())
+        return Reply(known.response, at + known.took)
 
     def _out_of_step(self, key: _meaning.Key, read: Read, told: Interaction, at: Instant) -> str:
         """What is wrong with an answer that tells of jobs, or of a life, at this moment of it."""

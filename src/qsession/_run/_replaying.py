@@ -54,7 +54,7 @@ def replay_of(
         beyond=settings.beyond == "model",
         moved_to=lambda: _clock.moved_to(clock),
         alone=lambda: joined() == 1,
-        shared=ground.shared(origin).read if ground.shared is not None else None,
+        shared=ground.shared(origin) if ground.shared is not None else None,
         before=ground.recordings(),
     )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
 
 from qsession import _setup
 from qsession._clock import SystemClock
@@ -16,17 +17,19 @@ from qsession._shared import Shared
 from qsession._sharing import is_account
 from qsession._sources import Embedded, Service
 
+if TYPE_CHECKING:
+    from qsession.emulator import Emulator
+
 Send = Callable[[Request], Response]
 
 
 class Commons(Protocol):
-    """Answers what all tests read in common.
+    """Answers what all tests read in common."""
 
-    Attributes:
-        discovery: Answers what belongs to an account; None where a real one is used.
-    """
-
-    discovery: Discovery | None
+    @property
+    def discovery(self) -> Discovery | None:
+        """Answers what belongs to an account; None where a real one is used."""
+        ...
 
     def answer(self, call: Call, request: Request, send: Send) -> Response | None:
         """Answer one request; None for one that has no answer here."""
@@ -55,11 +58,15 @@ class ReplayedCommons:
     def __init__(self, layers: Sequence[Shared]) -> None:
         self._layers = layers
         known = next((told for layer in layers if (told := layer.provenance) is not None), None)
-        self.discovery: Discovery | None = Discovery(()) if known is None else Discovery.of(known)
+        self._discovery = Discovery(()) if known is None else Discovery.of(known)
+
+    @property
+    def discovery(self) -> Discovery:
+        """Answers what belongs to an account."""
+        return self._discovery
 
     def answer(self, call: Call, request: Request, send: Send) -> Response | None:
         """Answer from what was recorded."""
-        assert self.discovery is not None
         if is_account(call):
             return self.discovery.answer(call, SystemClock().now())
         found = (layer.read(call, request) for layer in self._layers)
@@ -67,7 +74,6 @@ class ReplayedCommons:
 
     def stand_in(self) -> tuple[str, str | None]:
         """An account that opens nothing."""
-        assert self.discovery is not None
         return STAND_IN_TOKEN, self.discovery.default_crn
 
     def wished(self, asked: Asked, is_met: bool) -> None:
@@ -91,26 +97,29 @@ class RecordedCommons:
         self, settings: Settings, shared: Shared | None, account: Account, *, missing_only: bool
     ) -> None:
         self._settings, self._shared, self._missing_only = settings, shared, missing_only
-        self.discovery: Discovery | None = None
-        self._embedded: Embedded | None = None
-        self._account: tuple[str, str | None] | None = None
-        self._seed: int | None = None
-        self._start: Instant = SystemClock().now()
-        if settings.target == "emulator":
-            self._emulate()
-        aliased = self.discovery is None
-        redactor = _setup.redactor(settings)
-        self._recorder = Recorder(self._start, redactor=redactor, account=account, aliased=aliased)
+        self._known = account
         self._is_new = False
 
-    def _emulate(self) -> None:
-        emulator = _setup.emulator(self._settings)
-        self._start, self._seed = _setup.EMULATED_START, emulator.seed
-        self._account = _setup.account_of(emulator)
-        if not emulator.has_own_account:
-            shapes = [InstanceShape(i.plan, i.pricing_type, i.region) for i in emulator.instances]
-            self.discovery = Discovery(shapes)
-        self._embedded = Embedded(emulator, self.discovery)
+    @cached_property
+    def _emulator(self) -> Emulator | None:
+        # Only when somebody asks: whoever does nothing with the service needs none.
+        return _setup.emulator(self._settings) if self._settings.target == "emulator" else None
+
+    @cached_property
+    def discovery(self) -> Discovery | None:
+        """Answers what belongs to an account; None where there is one."""
+        if self._emulator is None or self._emulator.has_own_account:
+            return None
+        return Discovery([InstanceShape(i.plan, i.pricing_type, i.region) for i in self._emulator.instances])
+
+    @cached_property
+    def _recorder(self) -> Recorder:
+        return Recorder(
+            self._now(),
+            redactor=_setup.redactor(self._settings),
+            account=self._known,
+            aliased=self.discovery is None,
+        )
 
     def answer(self, call: Call, request: Request, send: Send) -> Response | None:
         """Answer from the source, and take it down."""
@@ -119,20 +128,20 @@ class RecordedCommons:
             if known is not None:
                 return known.response
         began = self._now()
-        source = self._embedded or Service(send)
+        source = Service(send) if self._emulator is None else Embedded(self._emulator, self.discovery)
         answer = source.answer(self._recorder.outgoing(call, request), began)
         self._is_new = True
         return self._recorder.incoming(call, request, answer, began, self._now())
 
     def _now(self) -> Instant:
-        return self._start if self._embedded is not None else SystemClock().now()
+        return SystemClock().now() if self._emulator is None else _setup.EMULATED_START
 
     def stand_in(self) -> tuple[str, str | None]:
         """The account of the emulator; on the service none but a real one will do."""
         if self.discovery is not None:
             return STAND_IN_TOKEN, self.discovery.default_crn
-        if self._account is not None:
-            return self._account
+        if self._emulator is not None:
+            return _setup.account_of(self._emulator)
         raise _setup.no_account(self._settings)
 
     def wished(self, asked: Asked, is_met: bool) -> None:
@@ -144,5 +153,6 @@ class RecordedCommons:
         if not self._is_new or self._shared is None:
             return
         self._is_new = False
-        told = Provenance(self._settings.target, self._start, versions=_setup.versions(), seed=self._seed)
+        seed = None if self._emulator is None else self._emulator.seed
+        told = Provenance(self._settings.target, self._recorder.start, versions=_setup.versions(), seed=seed)
         self._recorder.finished(told, settle=self._shared.settle)

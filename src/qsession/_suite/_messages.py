@@ -5,7 +5,7 @@ from __future__ import annotations
 from qsession._endpoints import Call
 from qsession._store import display
 from qsession._suite._wide import Wide
-from qsession.errors import CassetteError, ReplayMismatch, UsageError
+from qsession.errors import CassetteError, UsageError
 
 
 def _asked(call: Call) -> str:
@@ -20,17 +20,6 @@ def no_layer(wide: Wide, call: Call) -> CassetteError:
         evidence=[_asked(call), f"it would be {display(wide.path)}"],
         fix=f"pytest '{wide.test}' --qsession-record --qsession-target=emulator (or ibm, for QPU time)",
         where=wide.test,
-    )
-
-
-def not_in_common(call: Call, who: str, layer: str, record: str) -> ReplayMismatch:
-    """A read that all tests have in common was not recorded."""
-    return ReplayMismatch(
-        "QS241",
-        f"What {who} reads was not recorded.",
-        evidence=[_asked(call), f"not in {layer}"],
-        fix=f"record a test that uses it: {record} --qsession-record --qsession-target=emulator (or ibm)",
-        where=who,
     )
 
 

@@ -6,17 +6,19 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
-from qsession import _setup
+from qsession import _explain, _setup
 from qsession._config import Settings
 from qsession._drawn import seeded
 from qsession._endpoints import Call
 from qsession._guard import once_imported
+from qsession._meaning import key_of
+from qsession._model import Place
 from qsession._noted import Noted
 from qsession._plan import Item, Plan
 from qsession._recording import Account
 from qsession._report import Summary
 from qsession._run import Ground, Run, active
-from qsession._shared import Shared, layer_path
+from qsession._shared import Shared
 from qsession._store import display
 from qsession._suite import _messages
 from qsession._suite._commons import Commons, RecordedCommons, ReplayedCommons
@@ -294,10 +296,11 @@ class Suite:
         )
 
     def _not_in_common(self, call: Call, who: str, test: str) -> QSessionError:
-        paths = [layer_path(self._plan.folder, target) for target in _TARGETS]
-        there = [display(path) for path in paths if path.exists()]
+        there = [layer.path for layer in self._layers.values() if layer.path.exists()]
+        path = there[0] if there else self._layers["emulator"].path
         command = "pytest" if test == "pytest" else f"pytest '{test}'"
-        return _messages.not_in_common(call, who, " or ".join(there) or display(paths[-1]), command)
+        place = Place(display(path), who, f"{command} --qsession-record --qsession-target={path.stem[1:]}")
+        return _explain.not_in_common(key_of(call, 0), path.name, place, exists=bool(there))
 
 
 def _pause(run: Run | None) -> None:
