@@ -6,7 +6,7 @@ Loaded where a project has to do with us, and nowhere else.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +15,7 @@ import pytest
 
 from qsession._plan import Item, Plan, parameters
 from qsession._shelf import Collected, Offer, look, write
-from qsession.errors import CassetteError
+from qsession.errors import QSessionError, ReplayMismatch
 
 
 def describe(item: pytest.Item) -> Item:
@@ -99,10 +99,10 @@ class LeftOver:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         """A test without a recording: is there one that lost its test?"""
-        missing = call.excinfo.value if call.excinfo is not None else None
+        refused = call.excinfo.value if call.excinfo is not None else None
         # That of a fixture is raised for each of its tests.
-        if isinstance(missing, CassetteError) and missing.code in _MISSING and _PRUNE not in missing.fix:
-            _offer(missing, item.nodeid, self._offers_to(item.nodeid, missing.code))
+        if isinstance(refused, QSessionError) and _PRUNE not in refused.fix:
+            _offer(refused, item.nodeid, self._offers_to(item.nodeid, refused))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -119,29 +119,39 @@ class LeftOver:
         if found.is_whole and exitstatus == pytest.ExitCode.OK and self._plan.mode == "replay":
             self._told["unread"] = [*self._layers.unread()]
 
-    def _offers_to(self, test: str, code: str) -> Sequence[Offer]:
-        if self._collected is None:
+    def _offers_to(self, test: str, refused: QSessionError) -> Sequence[Offer]:
+        names = self._names_of(test, refused)
+        if not names:
             return ()
-        if self._offers is None:
+        if self._offers is None and self._collected is not None:
             self._offers = look(self._collected).offers
-        names = {test} if code == _NO_CASSETTE else self._collected.wide.get(test, {}).keys()
-        return [each for each in self._offers if not names.isdisjoint(taker.name for taker in each.takers)]
+        return [o for o in self._offers or () if not names.isdisjoint(taker.name for taker in o.takers)]
+
+    def _names_of(self, test: str, refused: QSessionError) -> Set[str]:
+        """Whose recording is missing, that something was refused."""
+        if self._collected is None or self._plan.mode != "replay":
+            return set()
+        if refused.code == _NO_LAYER:
+            return self._collected.wide.get(test, {}).keys()
+        # Where every test is ours, one without a cassette replays one that is empty.
+        path = self._collected.claimed.get(test)
+        is_missing = isinstance(refused, ReplayMismatch) and path is not None and not path.exists()
+        return {test} if is_missing or refused.code == _NO_CASSETTE else set()
 
 
 _NO_CASSETTE, _NO_LAYER = "QS201", "QS240"
-_MISSING = (_NO_CASSETTE, _NO_LAYER)
 _PRUNE = "qsession prune"
 _MOST = 3
 
 
-def _offer(missing: CassetteError, test: str, offers: Sequence[Offer]) -> None:
+def _offer(refused: QSessionError, test: str, offers: Sequence[Offer]) -> None:
     """Add to the message of a test without a recording which recordings may be its own."""
     if not offers:
         return
     # Only here: it loads what reads cassettes.
     from qsession._store import display
 
-    what = "test" if missing.code == _NO_CASSETTE else "fixture"
+    what = "fixture" if refused.code == _NO_LAYER else "test"
     lost = [f"{display(o.path)} has lost its {what}: was {o.former} renamed?" for o in offers[:_MOST]]
     if len(offers) > _MOST:
         lost.append(f"{len(offers) - _MOST} more have, too: {_PRUNE} shows them")
@@ -154,12 +164,12 @@ def _offer(missing: CassetteError, test: str, offers: Sequence[Offer]) -> None:
     else:
         fix = f"{_PRUNE} --take {display(offers[0].path)} '{test}'"
     # The same error: others know it already, and show it once.
-    CassetteError.__init__(
-        missing,
-        missing.code,
-        missing.what,
-        evidence=[*missing.evidence, *lost],
+    QSessionError.__init__(
+        refused,
+        refused.code,
+        refused.what,
+        evidence=[*refused.evidence, *lost],
         fix=fix,
-        intended=f"record it: {missing.fix}",
-        where=missing.where,
+        intended=f"record it: {refused.fix}",
+        where=refused.where,
     )

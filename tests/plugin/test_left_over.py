@@ -438,6 +438,59 @@ def test_answers_that_no_test_asked_for_are_counted(project):
     assert not any("shared layer" in line for line in block(project.run("-k", "usage")))
 
 
+ALL = """
+from qiskit_ibm_runtime import QiskitRuntimeService
+
+def test_usage():
+    assert QiskitRuntimeService().usage()
+
+def test_plain():
+    assert True
+"""
+
+ALL_OFFERED = """The code under test reads something that was not recorded. Nothing was sent. [QS301]
+  asked: GET /instances/usage
+  nothing else was read in this recording
+  cassettes/test_it/test_usage.yaml has lost its test: was test_it.py::test_usage renamed?
+To fix: qsession prune --take cassettes/test_it/test_usage.yaml 'test_it.py::test_renamed'
+If this is intended: record it: pytest 'test_it.py::test_renamed' --qsession-record --qsession-target=ibm
+Where: cassettes/test_it/test_renamed.yaml, test_it.py::test_renamed"""
+
+
+def test_renamed_test_of_a_suite_that_is_all_ours_is_offered_its_cassette(project):
+    """Its plain tests have none and need none: whose it is must be said."""
+    project.write(ALL, ini="qsession_all = true")
+    project.record().assert_outcomes(passed=2)
+    project.write(ALL.replace("test_usage", "test_renamed"), ini="qsession_all = true")
+    result = project.run()
+    result.assert_outcomes(passed=1, failed=1)
+    assert message(result, "QS301") == ALL_OFFERED
+    assert block(result)[-2:] == [
+        "cassettes that renamed tests may have left: 1 (qsession prune --rename)",
+        "  test_it/test_usage.yaml: test_it.py::test_plain or test_it.py::test_renamed",
+    ]
+    assert prune(project, "--rename")[1]["moved"] == []
+    assert prune(project, "--take", "cassettes/test_it/test_usage.yaml", "test_it.py::test_renamed")[0] == 0
+    project.run().assert_outcomes(passed=2)
+
+
+def test_stale_layer_is_told(project):
+    """What a fixture recorded ages as what a test did."""
+    project.write(FIXTURES)
+    project.record().assert_outcomes(passed=3)
+    folder = project.folder / "cassettes"
+    (folder / "@emulator.yaml").rename(folder / "@ibm.yaml")
+    for path in folder.rglob("*.yaml"):
+        text = path.read_text("utf-8").replace("target: emulator", "target: ibm")
+        path.write_text(_cassette.resealed(text, where="")[0], "utf-8")
+    project.write(FIXTURES, ini="qsession_expire = 30d")
+    result = project.run()
+    result.assert_outcomes(passed=3)
+    assert any(
+        line.startswith("  cassettes/test_it/@device.yaml: recorded 2026-01-05") for line in block(result)
+    )
+
+
 def of_the_service(project):
     """Make the recordings those of the service, as old as the emulator's moment."""
     folder = project.folder / "cassettes"

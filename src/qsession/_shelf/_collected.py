@@ -19,6 +19,7 @@ class Collected:
         files: Test files that were collected whole.
         wide: By test id, what the layers of its wide fixtures and of the session that it shares would
             say in their heads, by their paths below the folder.
+        may_be_empty: Whether a test without a cassette may be one that asks the service for nothing.
     """
 
     folder: Path
@@ -26,6 +27,7 @@ class Collected:
     claimed: Mapping[str, Path]
     files: Collection[Path]
     wide: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    may_be_empty: bool = False
 
 
 def write(collected: Collected, target: Path) -> None:
@@ -36,6 +38,7 @@ def write(collected: Collected, target: Path) -> None:
         "claimed": {test: str(path) for test, path in collected.claimed.items()},
         "files": [str(path) for path in collected.files],
         "wide": {test: dict(layers) for test, layers in collected.wide.items()},
+        "may_be_empty": collected.may_be_empty,
     }
     target.write_text(json.dumps(told), "utf-8")
 
@@ -49,4 +52,5 @@ def read(source: Path) -> Collected:
         claimed={test: Path(path) for test, path in told["claimed"].items()},
         files=[Path(each) for each in told["files"]],
         wide=told["wide"],
+        may_be_empty=told["may_be_empty"],
     )

@@ -104,6 +104,7 @@ def _of_tests(lost: Mapping[Path, Head], paths: Sequence[Path], collected: Colle
             for test, path in collected.claimed.items()
             if plain(path) not in there
         },
+        may_need_none=collected.may_be_empty,
     )
 
 

@@ -78,12 +78,16 @@ class Lost:
     among: Collection[str] | None = None
 
 
-def offers(lost: Iterable[Lost], found: Mapping[Taker, Parts]) -> Sequence[Offer]:
+def offers(
+    lost: Iterable[Lost], found: Mapping[Taker, Parts], *, may_need_none: bool = False
+) -> Sequence[Offer]:
     """Who may take over what: whoever differs in one part.
 
     Args:
         lost: Cassettes without an owner.
         found: Owners without a cassette, and the parts of their names.
+        may_need_none: Whether an owner without a cassette may be one that needs none. Then only one of
+            the same name and parameters, in another file or class, is sure.
     """
     alike: dict[tuple[int, Parts], list[Taker]] = {}
     for taker, parts in found.items():
@@ -99,11 +103,14 @@ def offers(lost: Iterable[Lost], found: Mapping[Taker, Parts]) -> Sequence[Offer
         if takers:
             pairs.append((each, sorted(same or takers, key=lambda taker: taker.name)))
     asked = Counter(taker for _, takers in pairs for taker in takers)
-    return [_offer(each, takers, asked) for each, takers in pairs]
-
-
-def _offer(lost: Lost, takers: Sequence[Taker], asked: Mapping[Taker, int]) -> Offer:
-    return Offer(lost.path, lost.former, tuple(takers), is_sure=len(takers) == 1 and asked[takers[0]] == 1)
+    sure = {
+        lost.path
+        for lost, takers in pairs
+        if len(takers) == 1
+        and asked[takers[0]] == 1
+        and not (may_need_none and lost.parts[2:] != found[takers[0]][2:])
+    }
+    return [Offer(each.path, each.former, tuple(takers), each.path in sure) for each, takers in pairs]
 
 
 def parts_of_test(nodeid: str) -> Parts:

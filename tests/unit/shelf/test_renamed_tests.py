@@ -1,11 +1,13 @@
 """A cassette without a test, a test without a cassette: which belong together."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qsession._model import Provenance
-from qsession._shelf import Offer, Taker
+from qsession._shelf import Offer, Taker, look, read, write
 from qsession._shelf._offers import Lost, offers, parts_of_test
 
 A, B = "test_a.py::test_old", "test_a.py::test_new"
@@ -106,6 +108,30 @@ def test_recording_made_from_python_is_nobody_s(folder):
     folder.write(folder.cassettes / "test_a" / "test_old.yaml", Provenance("emulator", 0))
     found = folder.look(A)
     assert [*found.orphans, *found.offers] == []
+
+
+def test_what_a_collection_told_is_read_back(folder):
+    """By the command, which is another process."""
+    folder.uses(["@a.yaml"], A)
+    told = replace(folder.collected(A, B), may_be_empty=True)
+    write(told, folder.root / "told.json")
+    assert read(folder.root / "told.json") == told
+
+
+@pytest.mark.parametrize(
+    ("new", "sure"),
+    [
+        ("test_a.py::test_new", False),
+        ("test_a.py::test_old[1]", False),
+        ("test_b.py::test_old", True),
+        ("test_a.py::TestX::test_old", True),
+    ],
+)
+def test_test_that_may_ask_for_nothing_is_sure_only_under_its_old_name(folder, new, sure):
+    """Where every test is ours, one without a cassette says nothing by that."""
+    folder.record(A)
+    told = replace(folder.collected(new), may_be_empty=True)
+    assert [(each.takers[0].name, each.is_sure) for each in look(told).offers] == [(new, sure)]
 
 
 parts = st.sampled_from(["a", "b", "c"])
