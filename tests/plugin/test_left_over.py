@@ -450,7 +450,7 @@ def test_plain():
 
 ALL_OFFERED = """The code under test reads something that was not recorded. Nothing was sent. [QS301]
   asked: GET /instances/usage
-  nothing else was read in this recording
+  recorded: nothing like it
   cassettes/test_it/test_usage.yaml has lost its test: was test_it.py::test_usage renamed?
 To fix: qsession prune --take cassettes/test_it/test_usage.yaml 'test_it.py::test_renamed'
 If this is intended: record it: pytest 'test_it.py::test_renamed' --qsession-record --qsession-target=ibm
@@ -464,7 +464,8 @@ def test_renamed_test_of_a_suite_that_is_all_ours_is_offered_its_cassette(projec
     project.write(ALL.replace("test_usage", "test_renamed"), ini="qsession_all = true")
     result = project.run()
     result.assert_outcomes(passed=1, failed=1)
-    assert message(result, "QS301") == ALL_OFFERED
+    lines = (line.removeprefix("E       ") for line in result.outlines)
+    assert ALL_OFFERED in "\n".join(lines).replace("qsession.errors.ReplayMismatch: ", "")
     assert block(result)[-2:] == [
         "cassettes that renamed tests may have left: 1 (qsession prune --rename)",
         "  test_it/test_usage.yaml: test_it.py::test_plain or test_it.py::test_renamed",

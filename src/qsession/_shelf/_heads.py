@@ -15,6 +15,7 @@ from typing import TypeAlias
 _SKIPPED = frozenset({"bodies", ".qsession"})
 _PIECE = 4096
 _MOST = 2**24
+_QUOTED = re.compile(r"'(?:[^']|'')*'")
 _END = "\ninteractions:"
 _NAME = "qsession"
 _OURS = re.compile(r"^  qsession:$", re.MULTILINE)
@@ -53,14 +54,19 @@ def head_of(path: Path) -> Head | None:
     """
     try:
         text = _text_of(path)
-    except (OSError, UnicodeDecodeError):
+        return _head_in(text) if text else Head()
+    except (OSError, ValueError):
         return None
-    if not text:
-        return None if text is None else Head()
-    told = {name: _scalar(value) for name, value in _FIELD.findall(text)}
+
+
+def _head_in(text: str) -> Head:
+    fields = _FIELD.findall(text)
+    told = {name: _scalar(value) for name, value in fields}
     listed = _LAYERS.search(text)
-    if not _OURS.search(text) or "target" not in told or (listed is None and _NAMES_LAYERS.search(text)):
-        return None
+    if not _OURS.search(text) or "target" not in told or len(told) != len(fields):
+        raise ValueError("it is not written as we write it")
+    if listed is None and _NAMES_LAYERS.search(text):
+        raise ValueError("its layers are not written as we write them")
     layers = re.findall(r"^    - (.+)$", listed[1], re.MULTILINE) if listed else ()
     return Head(told.get("test", ""), told["target"], tuple(map(_scalar, layers)))
 
@@ -87,30 +93,29 @@ def plain(path: Path) -> str:
     return os.path.normcase(path.absolute()).casefold()
 
 
-def _text_of(path: Path) -> str | None:
-    """What stands before the interactions; empty for what is none of ours, None where nobody can tell."""
+def _text_of(path: Path) -> str:
+    """What stands before the interactions; empty for what is none of ours."""
     with path.open(encoding="utf-8") as file:
         text = file.read(_PIECE)
         head, end, _ = f"\n{text}".partition(_END)
         if not end or _NAME not in head:
             text += file.read(_MOST)
             head, end, _ = f"\n{text}".partition(_END)
-    if not end or len(text) > _MOST:
-        return None
-    if _NAME in head:
-        return head
-    return None if _NAME in text else ""
+    if not end or len(text) > _MOST or (_NAME in text and _NAME not in head):
+        raise ValueError("nobody can tell where its head is")
+    return head if _NAME in head else ""
 
 
 def _scalar(text: str) -> str:
-    if text.startswith("'"):
+    """A text as YAML writes it in one line."""
+    if _QUOTED.fullmatch(text):
         return text[1:-1].replace("''", "'")
-    if not text.startswith('"'):
+    if text[0] not in "'\"":
         return text
     # A name with controls in it: rare, and YAML has its own ways to spell them.
     import yaml
 
     try:
         return str(yaml.safe_load(text))
-    except yaml.YAMLError:
-        return text
+    except yaml.YAMLError as broken:
+        raise ValueError("its end is on another line") from broken

@@ -21,7 +21,11 @@ def test_head_is_what_the_cassette_says(tmp_path_factory, test, target, layers, 
         target, 0, test=test, layers=tuple(sorted(layers)), literal_ids=tuple(ids), unmet=("0" * 16,)
     )
     path.write_text(_cassette.encode(Recording(provenance, ()))[0], "utf-8")
-    assert head_of(path) == Head(test, target, tuple(sorted(layers)))
+    found = head_of(path)
+    # Of what YAML writes in several lines nothing is guessed.
+    assert found == Head(test, target, tuple(sorted(layers))) or (
+        found is None and "\n" in test + "".join(ids)
+    )
 
 
 def written(path, *, layers=("t/@b.yaml",), body=b"{}"):
