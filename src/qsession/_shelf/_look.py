@@ -44,7 +44,8 @@ def look(collected: Collected, *, read_head: ReadHead = head_of) -> Found:
     paths = list(cassettes(collected.folder))
     lost = _lost([path for path in paths if not is_layer(path)], collected, read_head)
     tests = _of_tests(lost, paths, collected)
-    orphans = [path for path in lost if path not in {offer.path for offer in tests}]
+    offered = {offer.path for offer in tests}
+    orphans = [path for path in lost if path not in offered]
     if not any(map(is_layer, paths)):
         return Found(orphans, tests)
     heads = {path: read_head(path) for path in paths}

@@ -233,6 +233,21 @@ def test_take_gives_a_cassette_that_was_not_offered(folder, prune):
     assert (status, list(contents(folder))) == (0, ["test_b/test_new.yaml"]), said
 
 
+def test_folder_that_is_reached_by_a_link_is_the_same(folder, prune):
+    """A temporary folder is one on some systems."""
+    folder.record(OLD, "test_c.py::test_gone")
+    (folder.root / "link").symlink_to(folder.cassettes)
+    status, said = prune(
+        ["test_b.py::test_new"], "link", "--take", "link/test_a/test_old.yaml", "test_b.py::test_new"
+    )
+    assert (status, said) == (
+        1,
+        "cassettes/test_a/test_old.yaml: moved to cassettes/test_b/test_new.yaml, for test_b.py::test_new\n"
+        "cassettes/test_c/test_gone.yaml: no test has it\n"
+        "nothing was deleted; --delete does\n",
+    )
+
+
 def test_take_gives_a_layer_to_one_of_several_fixtures(folder, prune):
     """The tests that build on it name it from now on."""
     folder.record(OLD, layers=[DEVICE])

@@ -97,9 +97,10 @@ def taken(left: Left, collected: Collected, cassette: Path, name: str) -> Offer:
     Raises:
         UsageError: If the one belongs to somebody, or the other has one (QS230).
     """
-    path = cassette.absolute()
     former = {offer.path: offer.former for offer in left.offers} | dict.fromkeys(left.orphans, "")
-    if path not in former:
+    # The folder may have been reached by a link.
+    path = next((each for each in former if each.resolve() == cassette.resolve()), None)
+    if path is None:
         raise _not_free(f"{cassette}: it is no cassette or layer that has lost its test or fixture")
     taker = _wide_taker(collected, name) if is_layer(path) else _test_taker(collected, name)
     if taker is None:
@@ -204,10 +205,15 @@ def _head(path: Path) -> Head | None:
 
 
 def _inside(found: Found, folder: Path) -> Found:
+    top = folder.resolve()
+
+    def inside(path: Path) -> bool:
+        return path.resolve().is_relative_to(top)
+
     return Found(
-        [path for path in found.orphans if path.is_relative_to(folder)],
-        [offer for offer in found.offers if offer.path.is_relative_to(folder)],
-        [path for path in found.layers if path.is_relative_to(folder)],
+        [path for path in found.orphans if inside(path)],
+        [offer for offer in found.offers if inside(offer.path)],
+        [path for path in found.layers if inside(path)],
     )
 
 
