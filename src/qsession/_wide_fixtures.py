@@ -248,7 +248,7 @@ def _layer_in(definition: pytest.FixtureDef[Any], item: pytest.Item, root: Path)
     if definition.scope == "class":
         owner = getattr(getattr(item, "cls", None), "__qualname__", "")
     parameters = _parameters(_reached(definition, item), definition, item)
-    path = layer_path(Path(), place, _name_of(definition), owner=owner, parameters=parameters)
+    path = layer_path(Path(), place, _name_of(definition, item), owner=owner, parameters=parameters)
     return path.as_posix(), f"{place}::{path.stem}"
 
 
