@@ -258,8 +258,8 @@ class Plan:
             tests: The tests that have one.
             files: Test files that were collected whole.
         """
-        claimed = [self._path(test) for test in tests if "scenario" not in test.marks]
-        return Collected(self.folder, self.root, claimed, files)
+        claimed = {test.nodeid: self._path(test) for test in tests if "scenario" not in test.marks}
+        return Collected(self.folder, self.root, claimed, files, may_be_empty=self.takes_all)
 
     def backend(self, test: Item, run: Run) -> str | None:
         """Name of the backend for the fixtures; None when nobody named one.
@@ -506,4 +506,9 @@ def _wrong_values(marks: Mapping[str, object]) -> Iterator[str]:
 
 def _is_cassette_name(name: str) -> bool:
     path = PurePath(name)
-    return path.suffix == ".yaml" and not path.is_absolute() and not {"..", "\0"} & {*path.parts, *name}
+    return (
+        path.suffix == ".yaml"
+        and not is_layer(path)
+        and not path.is_absolute()
+        and not {"..", "\0"} & {*path.parts, *name}
+    )

@@ -92,6 +92,32 @@ class WideFixtures:
         fixturedef.addfinalizer(partial(self._suite.tear_down, wide))
         return result
 
+    def layers_of(self, items: Sequence[pytest.Item]) -> Mapping[str, Mapping[str, str]]:
+        """Where the layers of tests lie, if they have some, below the folder of the cassettes.
+
+        Args:
+            items: Tests.
+
+        Returns:
+            By test id, what the head of each layer would say, by its path.
+        """
+        tests = [describe(item) for item in items]
+        paths = numbered(self._plan, [test for test in tests if test.scope != "function"])
+        known: dict[object, tuple[str, str]] = {}
+        found: dict[str, Mapping[str, str]] = {}
+        for item, test in zip(items, tests, strict=True):
+            used = [each for each in used_by(item) if _may_ask(each)]
+            layers = dict(_layer_of(each, item, self._plan.root, known) for each in used)
+            if test.scope != "function":
+                ident = ident_of(self._plan, test)
+                layers[Path(os.path.relpath(paths[ident], self._plan.folder)).as_posix()] = ident
+            found[test.nodeid] = layers
+        return found
+
+    def unread(self) -> Sequence[str]:
+        """What the shared layers of the folder have and nobody read in this process."""
+        return self._suite.unread()
+
     def run_of(self, item: pytest.Item) -> Run:
         """The run of a test.
 
@@ -199,6 +225,37 @@ def _place_of(
         return Path(os.path.relpath(node.path, root)).as_posix(), ""
     # Of a plugin, or of the conftest.py at the top, it is nobody's in particular.
     return definition.baseid.partition("::")[0] or ".", ""
+
+
+def _may_ask(definition: pytest.FixtureDef[Any]) -> bool:
+    """Whether a fixture may ask the service for something: none of pytest's own and of its plugins does."""
+    package = str(getattr(definition.func, "__module__", "")).partition(".")[0]
+    is_of_a_tool = package in {"_pytest", "xdist", "qsession"} or package.startswith("pytest_")
+    return not is_of_a_tool or _XUNIT.match(definition.argname) is not None
+
+
+def _layer_of(
+    definition: pytest.FixtureDef[Any], item: pytest.Item, root: Path, known: dict[object, tuple[str, str]]
+) -> tuple[str, str]:
+    """Path and name of the layer of a fixture that a test uses, as `_describe` has them once it is set up."""
+    # Without parameters it is the same for all tests of a class and a file.
+    same = (definition, item.path, getattr(item, "cls", None))
+    if getattr(item, "callspec", None) is not None:
+        return _layer_in(definition, item, root)
+    if same not in known:
+        known[same] = _layer_in(definition, item, root)
+    return known[same]
+
+
+def _layer_in(definition: pytest.FixtureDef[Any], item: pytest.Item, root: Path) -> tuple[str, str]:
+    place, owner = definition.baseid.partition("::")[0] or ".", ""
+    if definition.scope in ("class", "module"):
+        place = Path(os.path.relpath(item.path, root)).as_posix()
+    if definition.scope == "class":
+        owner = getattr(getattr(item, "cls", None), "__qualname__", "")
+    parameters = _parameters(_reached(definition, item), definition, item)
+    path = layer_path(Path(), place, _name_of(definition, item), owner=owner, parameters=parameters)
+    return path.as_posix(), f"{place}::{path.stem}"
 
 
 def _reached(definition: pytest.FixtureDef[Any], item: pytest.Item) -> Sequence[Any]:

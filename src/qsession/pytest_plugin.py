@@ -48,7 +48,7 @@ class _State:
         is_settled: Whether the garbage collector was told what stays.
         summaries: What the runs of ours did.
         unseen: What was refused and is no test's.
-        orphans: Cassettes that belong to no test.
+        left_over: What lies in the cassette folder and belongs to no test.
     """
 
     plan: Plan | None = None
@@ -58,7 +58,7 @@ class _State:
     is_settled: bool = False
     summaries: list[Summary] = field(default_factory=list)
     unseen: list[str] = field(default_factory=list)
-    orphans: list[str] = field(default_factory=list)
+    left_over: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -96,8 +96,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(_wide(config).stop)
         from qsession._collected import LeftOver
 
-        orphans = config.stash[_state_key].orphans
-        config.pluginmanager.register(LeftOver(_plan(config), _is_ours, orphans), "qsession-left-over")
+        left = config.stash[_state_key].left_over
+        config.pluginmanager.register(
+            LeftOver(_plan(config), _is_ours, _wide(config), left), "qsession-left-over"
+        )
         if (screen := _plan(config).settings.screen) is not None:
             from qsession._reports import install
 
@@ -190,7 +192,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         from qsession._report import lines
 
         terminalreporter.write_sep("=", "qsession")
-        for line in lines(state.summaries, mode=_plan(config).mode, orphans=state.orphans):
+        for line in lines(state.summaries, mode=_plan(config).mode, **state.left_over):
             terminalreporter.write_line(line)
     for told in state.unseen:
         terminalreporter.write_sep("=", "qsession: refused outside of the tests that are ours")
@@ -204,7 +206,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         state.unseen.append(state.strays.told())
     if output is not None:
         summaries = [asdict(summary) for summary in state.summaries]
-        output["qsession"] = {"summaries": summaries, "unseen": state.unseen, "orphans": state.orphans}
+        output["qsession"] = {"summaries": summaries, "unseen": state.unseen, "left_over": state.left_over}
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -224,10 +226,10 @@ def pytest_testnodedown(node: Any) -> None:
         return
     state.unseen += told["unseen"]
     if told["summaries"]:
-        from qsession._report import Summary
+        from qsession._report import Summary, together
 
         state.summaries += [Summary(**summary) for summary in told["summaries"]]
-        state.orphans = told["orphans"]  # every worker collects all tests
+        state.left_over = together(state.left_over, told["left_over"])
 
 
 @pytest.fixture
