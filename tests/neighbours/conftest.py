@@ -1,0 +1,37 @@
+"""A project of somebody else's in which tests of ours stand beside another plugin's."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "plugin"))
+
+from neighbour_suite import WARM, Suite
+
+
+@pytest.fixture(scope="session")
+def warm():
+    """All that loads late is loaded: pytester forgets what a run in this process imports first."""
+    exec(WARM, {})
+
+
+@pytest.fixture
+def suite(pytester, monkeypatch, warm):
+    """An empty project, on a machine without an account and without a network."""
+    for name in ("CI", "PYTEST_ADDOPTS", "QISKIT_IBM_TOKEN", "QISKIT_IBM_INSTANCE", "QISKIT_IBM_URL", "IAM_URL"):
+        monkeypatch.delenv(name, raising=False)
+    asked = []
+
+    def refuse(*args: object, **_more: object) -> None:
+        asked.append(args)
+        raise AssertionError(f"a connection was opened or a name looked up: {args!r}")
+
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    yield Suite(pytester)
+    assert asked == []
