@@ -69,7 +69,7 @@ def lines(summaries: Iterable[Summary], *, mode: str, orphans: Sequence[str] = (
     would = sum(run.qpu_seconds for run in runs)
     written = [run.written for run in runs if run.written]
     block = [
-        f"mode: {mode} ({targets}), tests: {len(runs)}, requests answered: {sum(r.answered for r in runs)}",
+        f"mode: {mode} ({targets}), tests: {_tests(runs)}, requests answered: {sum(r.answered for r in runs)}",
         f"live requests: {sum(run.live for run in runs)}",
         f"QPU seconds used: {used:.1f} (on the service these tests would use {would:.1f})",
         f"sessions opened: {sum(run.sessions for run in runs)}, cassettes written: {len(written)}",
@@ -92,6 +92,12 @@ def lines(summaries: Iterable[Summary], *, mode: str, orphans: Sequence[str] = (
         block.append(f"cassettes without a test: {len(orphans)} (qsession prune)")
         block += _named(orphans)
     return [escaped(line) for line in block]
+
+
+def _tests(runs: Sequence[Summary]) -> str:
+    """How many tests there were: a plugin may have repeated some that failed."""
+    tests = {run.test or str(number) for number, run in enumerate(runs)}
+    return str(len(tests)) if len(tests) == len(runs) else f"{len(tests)} in {len(runs)} runs"
 
 
 def _named(names: Sequence[str]) -> Sequence[str]:

@@ -275,6 +275,8 @@ class Run:
         )
 
     def _open(self) -> None:
+        # Against the service too, whose clock is the machine's: the replay of such a recording is refused.
+        self._undo.enter_context(_clock.no_travel())
         if self.mode != "replay":
             if self.target == "ibm":
                 _setup.refuse_ci(self._settings)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
@@ -174,6 +175,10 @@ def pytest_runtest_makereport(
         strays.forget()
     if report.when == "teardown":
         course.run = None  # pytest keeps its items to the end, and a run holds its recording
+        if "qsession._run" in sys.modules:
+            from qsession._neighbours import lift_limits
+
+            lift_limits(item.config)
     return report
 
 
@@ -226,6 +231,10 @@ def qsession_run(request: pytest.FixtureRequest) -> Iterator[Run]:
     state, course = item.config.stash[_state_key], _course(item)
     spent = sum(summary.spent for summary in state.summaries)
     run = Run(_plan(item.config).settings_of(describe(item), spent=spent))
+    if item.get_closest_marker("vcr"):
+        from qsession._neighbours import refuse_one_file
+
+        refuse_one_file(request, run.path)
     try:
         with run:
             course.run = run

@@ -22,7 +22,14 @@ def warm():
 @pytest.fixture
 def suite(pytester, monkeypatch, warm):
     """An empty project, on a machine without an account and without a network."""
-    for name in ("CI", "PYTEST_ADDOPTS", "QISKIT_IBM_TOKEN", "QISKIT_IBM_INSTANCE", "QISKIT_IBM_URL", "IAM_URL"):
+    for name in (
+        "CI",
+        "PYTEST_ADDOPTS",
+        "QISKIT_IBM_TOKEN",
+        "QISKIT_IBM_INSTANCE",
+        "QISKIT_IBM_URL",
+        "IAM_URL",
+    ):
         monkeypatch.delenv(name, raising=False)
     asked = []
 

@@ -64,8 +64,18 @@ class Suite(Project):
     def beside(self, plugin: str, *options: str, apart: bool = False) -> pytest.RunResult:
         """Run with our plugin and another's, which may be several parted by spaces."""
         without = [word for name in PLUGINS if name not in plugin.split() for word in ("-p", f"no:{name}")]
-        words = ("-p", "no:cacheprovider", *without, "-W", "error", "-W", "ignore::DeprecationWarning",
-                 "-W", "ignore::pytest.PytestAssertRewriteWarning", *options)
+        words = (
+            "-p",
+            "no:cacheprovider",
+            *without,
+            "-W",
+            "error",
+            "-W",
+            "ignore::DeprecationWarning",
+            "-W",
+            "ignore::pytest.PytestAssertRewriteWarning",
+            *options,
+        )
         if apart:
             return self.pytester.runpytest_subprocess(*words, timeout=120)
         return self.pytester.runpytest_inprocess(*words, no_reraise_ctrlc=True)

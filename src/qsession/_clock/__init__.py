@@ -6,7 +6,16 @@ from qsession._clock._members import SHORTEST
 from qsession._clock._moments import from_datetime, isoformat, read_length, spell, to_datetime
 from qsession._clock._real import Clock, SystemClock
 from qsession._clock._schedule import Schedule
-from qsession._clock._virtual import VirtualClock, begin, end, findings, leaping, moved_to, on_first_move
+from qsession._clock._virtual import (
+    VirtualClock,
+    begin,
+    end,
+    findings,
+    leaping,
+    moved_to,
+    no_travel,
+    on_first_move,
+)
 
 __all__ = [
     "SHORTEST",
@@ -21,6 +30,7 @@ __all__ = [
     "isoformat",
     "leaping",
     "moved_to",
+    "no_travel",
     "on_first_move",
     "read_length",
     "spell",
