@@ -19,6 +19,7 @@ from qsession._clock._schedule import Schedule
 from qsession._clock._threads import present, processes_at_work
 from qsession._model import SECOND
 
+__tracebackhide__ = True  # who is interrupted in a wait reads where it was begun
 _Loop: Any = base_events.BaseEventLoop
 _SelectorLoop: Any = selector_events.BaseSelectorEventLoop
 _original: dict[str, Callable[..., Any]] = {

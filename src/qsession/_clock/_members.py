@@ -14,6 +14,7 @@ from qsession.errors import ClockError
 if TYPE_CHECKING:
     from qsession._clock._schedule import Schedule
 
+__tracebackhide__ = True  # who is interrupted in a wait reads where it was begun
 State: TypeAlias = Literal["running", "waiting", "outside", "ended"]
 
 

@@ -30,6 +30,7 @@ from qsession.errors import ClockError
 Foresight: TypeAlias = Callable[[Instant], tuple[Instant | None, Micros]]
 """Tells the next known event after a moment, and how long the poll that sees it takes."""
 
+__tracebackhide__ = True  # who is interrupted in a wait reads where it was begun
 _PATIENCE = 0.01  # real seconds between two looks at threads that do not come back
 _STILL_LOOKS = 4
 _WITHOUT_END = 3600.0
