@@ -24,6 +24,8 @@ _ENVIRONMENT = (
 @pytest.fixture(scope="session")
 def warm():
     """All that loads late is loaded: pytester forgets what a run in this process imports first."""
+    import coverage.tracer  # noqa: F401
+
     exec(WARM, {})
 
 

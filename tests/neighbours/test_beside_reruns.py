@@ -55,7 +55,9 @@ def test_failed_recording_replaces_nothing(suite):
     suite.holds(THEIRS, OURS)
     suite.beside("rerunfailures", *EMULATOR, "--reruns=2")
     before = suite.bytes()
-    suite.holds(THEIRS, OURS.replace("assert len(tries)", "qsession_run.service().backends()\n    assert len(tries)"))
+    suite.holds(
+        THEIRS, OURS.replace("assert len(tries)", "qsession_run.service().backends()\n    assert len(tries)")
+    )
     suite.beside("rerunfailures", *EMULATOR, "--reruns=1").assert_outcomes(passed=2, failed=1)
     assert suite.bytes() == before
     aside = suite.files(".qsession/rejected")

@@ -69,7 +69,9 @@ def test_second():
 def test_fence_stands_after_every_test(suite, plugin):
     """Both plugins keep the functions of sockets from before us, and put them back: with them, ours."""
     mark = "@pytest.mark.block_network(allowed_hosts=['.*'])\n" if plugin == "recording" else ""
-    suite.holds(ASKS_IBM.replace("def test_", f"{mark}def test_").replace("import socket", "import socket, pytest"))
+    suite.holds(
+        ASKS_IBM.replace("def test_", f"{mark}def test_").replace("import socket", "import socket, pytest")
+    )
     result = suite.beside(plugin, *EMULATOR)
     result.assert_outcomes(passed=2, failed=2)
     assert message(result, "QS308") == (

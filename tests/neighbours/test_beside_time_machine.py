@@ -90,7 +90,9 @@ def test_run_inside_of_a_travel(suite):
 def test_travel_inside_of_a_run_against_the_service(suite):
     """There the clock is the machine's, and it would work: but no replay could follow, and it was paid for."""
     ours = OURS.replace("import time\n", "import time\nimport time_machine\n").replace(
-        "    assert QiskitRuntimeService().usage()\n\n", "    time_machine.travel('2030-01-01').start()\n\n", 1
+        "    assert QiskitRuntimeService().usage()\n\n",
+        "    time_machine.travel('2030-01-01').start()\n\n",
+        1,
     )
     suite.holds("def test_theirs(): pass", ours)
     result = suite.beside("time_machine", "--qsession-record", "--qsession-allow-ci", "-k", "not waits")

@@ -64,7 +64,7 @@ class _Stub:
         return _Answer(_to_vcr(answer), request.url)
 
     def _asked_of(self, theirs: Any) -> Any:
-        """The same request, of a stub of vcrpy's own; where that wants the network, so it does of the guard."""
+        """The same, of a stub of vcrpy's own; where that wants the network, it wants it of the guard."""
         args, kwargs = self._made_like
         seen, connection = self._vcr_request, theirs(*args, **kwargs)  # type: ignore[attr-defined]
         path = self._url(seen.uri)  # type: ignore[attr-defined]
