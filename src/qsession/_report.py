@@ -69,7 +69,8 @@ def lines(summaries: Iterable[Summary], *, mode: str, orphans: Sequence[str] = (
     would = sum(run.qpu_seconds for run in runs)
     written = [run.written for run in runs if run.written]
     block = [
-        f"mode: {mode} ({targets}), tests: {_tests(runs)}, requests answered: {sum(r.answered for r in runs)}",
+        f"mode: {mode} ({targets}), tests: {_tests(runs)}, "
+        f"requests answered: {sum(run.answered for run in runs)}",
         f"live requests: {sum(run.live for run in runs)}",
         f"QPU seconds used: {used:.1f} (on the service these tests would use {would:.1f})",
         f"sessions opened: {sum(run.sessions for run in runs)}, cassettes written: {len(written)}",

@@ -99,15 +99,15 @@ version: 1
 
 
 def test_all_plugins_at_once_in_any_order(suite):
-    """One suite, recorded once, replayed in three orders and by two workers."""
+    """One suite, recorded once, replayed in two orders and by two workers."""
     suite.holds(THEIRS, OURS, ini=INI)
     path = suite.folder / "cassettes/test_ours/test_two_cassettes.yaml"
     path.parent.mkdir(parents=True)
     path.write_text(CASSETTE)
     assert suite.beside(ALL, *EMULATOR, "--cov=test_ours").parseoutcomes() == {"passed": 11, "rerun": 2}
     before = suite.bytes("recordings")
-    for seed in (1, 2, 3):
-        result = suite.beside(ALL, f"--randomly-seed={seed}", "--cov=test_ours")
+    for seed in (1, 2):
+        result = suite.beside(ALL, f"--randomly-seed={seed}")
         assert result.parseoutcomes() == {"passed": 11, "rerun": 2}
         assert block(result)[:2] == [
             "mode: replay (recording), tests: 5 in 6 runs, requests answered: N",

@@ -12,7 +12,8 @@ from qiskit import QuantumCircuit
 from qiskit_ibm_runtime import QiskitRuntimeService, SamplerV2
 
 def now():
-    moments = {datetime.datetime.now(datetime.UTC).timestamp(), time.time(), time.time_ns() / 1e9}
+    told = datetime.datetime.now(datetime.UTC).timestamp(), time.time(), time.time_ns() / 1e9
+    moments = {round(moment, 6) for moment in told}
     assert len(moments) == 1
     return datetime.datetime.fromtimestamp(moments.pop(), datetime.UTC)
 
