@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from qsession import _explain, _meaning
@@ -38,6 +38,19 @@ def in_former_bytes(recording: Recording, former: Recording) -> Recording:
         else:
             interactions.append(_told_again(each, changed))
     return replace(recording, interactions=tuple(interactions))
+
+
+def course_of(recording: Recording) -> Sequence[tuple[object, ...]]:
+    """What was asked and how that went, in its order; nothing of times and results."""
+    return [_step(each) for each in recording.interactions]
+
+
+def _step(interaction: Interaction) -> tuple[object, ...]:
+    call = identify(interaction.request)
+    if call is None:
+        return (interaction.request.method, interaction.request.url)
+    asked = _meaning.read(call, interaction.request).digest
+    return _meaning.key_of(call, interaction.instance), asked, interaction.response.status
 
 
 def _meaning_of(interaction: Interaction) -> tuple[str, ...] | None:

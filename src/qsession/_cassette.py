@@ -22,6 +22,7 @@ from qsession import _bounded_yaml
 from qsession._clock import from_datetime, to_datetime
 from qsession._kept import Late, StoredRequest, StoredResponse, source_of, uncollected
 from qsession._model import InstanceShape, Interaction, Provenance, Recording
+from qsession._naming import is_layer_path
 from qsession._payload._decode import Unreadable
 from qsession._payload._harmless import check_answer
 from qsession.errors import CassetteError
@@ -276,11 +277,17 @@ def _head(provenance: Provenance) -> dict[str, Any]:
         head["paused_us"] = provenance.paused
     head["qpu_seconds"] = provenance.qpu_seconds
     head["contracts"] = []
-    head["instances"] = [asdict(shape) for shape in provenance.instances]
+    head["instances"] = [_shape(shape) for shape in provenance.instances]
     head["literal_ids"] = list(provenance.literal_ids)
     if provenance.unmet:
         head["unmet"] = list(provenance.unmet)
+    if provenance.layers:
+        head["layers"] = sorted({_layer(path) for path in provenance.layers})
     return head
+
+
+def _shape(shape: InstanceShape) -> dict[str, Any]:
+    return {name: value for name, value in asdict(shape).items() if name != "alias" or value}
 
 
 def _provenance(head: Mapping[str, Any]) -> Provenance:
@@ -295,9 +302,17 @@ def _provenance(head: Mapping[str, Any]) -> Provenance:
         instances=tuple(InstanceShape(**shape) for shape in head["instances"]),
         literal_ids=tuple(str(item) for item in head["literal_ids"]),
         unmet=tuple(str(item) for item in head.get("unmet", ())),
+        layers=tuple(_layer(path) for path in head.get("layers", ())),
         paused=int(head.get("paused_us", 0)),
         **optional,
     )
+
+
+def _layer(path: object) -> str:
+    # It is opened, and it may come from anybody.
+    if not isinstance(path, str) or not is_layer_path(path):
+        raise ValueError(f"{str(path)[:80]!r} is no path of a layer below the cassette folder")
+    return path
 
 
 def _digest(entry: Mapping[str, Any]) -> str:

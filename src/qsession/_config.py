@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -52,8 +52,11 @@ class Settings:
         budget: QPU seconds that may be used on the service.
         allow_ci: Whether the service may be reached where ``CI`` is set.
         allow_unused: Whether recorded writes may be left out.
+        layer: Says whether this process is the first that has recorded what a fixture does; None for a test.
+        may_be_empty: Whether a test that has no cassette may be one that asks for nothing.
         allowed_hosts: Hosts besides this machine that a replay may reach.
         emulator: An emulator to use instead of a fresh one.
+        template: An emulator of which each run has a fork, instead of a fresh one.
         scenario: Name of the scenario that answers, or empty.
         polls: ``leap`` where every wait between two polls may leap, ``exact`` where none
             may; by default those of the client itself do.
@@ -81,8 +84,11 @@ class Settings:
     budget: float = BUDGET_SECONDS
     allow_ci: bool = False
     allow_unused: bool = False
+    layer: Callable[[], bool] | None = None
+    may_be_empty: bool = False
     allowed_hosts: frozenset[str] = frozenset()
     emulator: Emulator | None = None
+    template: Emulator | None = field(default=None, repr=False)
     scenario: str = ""
     polls: Polls = "default"
     beyond: BeyondMode = "error"
@@ -262,6 +268,17 @@ def nothing_recorded() -> UsageError:
         "QS165",
         "In the mode live nothing is recorded, so there is nothing to resume and nothing to park.",
         fix="leave out --qsession-resume and --qsession-park, or record: --qsession-record",
+    )
+
+
+def not_emulated(option: Option) -> UsageError:
+    """Who names an emulator wants no answer from the service, and no bill."""
+    return UsageError(
+        "QS143",
+        "An emulator was named, but this run goes to the service. Nothing was sent.",
+        evidence=[f"--qsession-emulator={option.value}, and the target is 'ibm'"],
+        fix="--qsession-target=emulator",
+        intended="leave out --qsession-emulator; as an ini key it is for runs on the emulator only",
     )
 
 

@@ -100,6 +100,21 @@ def no_read(key: _meaning.Key, others: Iterable[_meaning.Key], place: Place) -> 
     return _mismatch("QS301", what, [f"asked: {key}", *_nearest(key, others)], place)
 
 
+def not_in_common(key: _meaning.Key, layer: str, place: Place, *, exists: bool) -> ReplayMismatch:
+    """A read that all tests have in common, which none of them made when they were recorded.
+
+    Args:
+        key: What is asked.
+        layer: Name of the file that would tell.
+        place: Where the replay stands.
+        exists: Whether the file is there.
+    """
+    words = f"it is not in {layer}" if exists else f"{layer} is missing"
+    what = "A backend is looked at that no recording of this folder looked at. Nothing was sent."
+    evidence = [f"asked: {key}", f"{words}: what all tests read in common"]
+    return _mismatch("QS241", what, evidence, place)
+
+
 def no_moment(key: _meaning.Key, write: Interaction, place: Place, *, sent: bool) -> ReplayMismatch:
     """A read on the other side of a write than all its recorded answers."""
     return no_state(key, _side(write, sent=sent), place)

@@ -11,7 +11,7 @@ import hashlib
 import re
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from qsession._model import Request, Response
@@ -20,19 +20,38 @@ _XID_ALPHABET = "0123456789abcdefghijklmnopqrstuv"
 
 
 class Ids:
-    """Two-way translation between the service's ids and pseudonyms. Thread-safe."""
+    """Two-way translation between the service's ids and pseudonyms. Thread-safe.
 
-    def __init__(self) -> None:
+    Args:
+        after: Those of the recordings that this one builds on.
+    """
+
+    def __init__(self, after: Iterable[Ids] = ()) -> None:
         self._lock = threading.Lock()
         self._real: dict[str, str] = {}
         self._pseudonym: dict[str, str] = {}
         self._occurrences: Counter[tuple[str, str]] = Counter()
         self._literal: dict[str, None] = {}
+        self._own: list[str] = []
+        for each in after:
+            self.adopt(each)
 
     @property
     def literal(self) -> tuple[str, ...]:
         """Ids that first occurred in a request, in the order of sight."""
         return tuple(self._literal)
+
+    def adopt(self, other: Ids) -> None:
+        """Know what another recording has made, and count on from there."""
+        with self._lock:
+            self._real.update(other._real)
+            self._pseudonym.update(other._pseudonym)
+            # The larger count: two may build on the same third.
+            self._occurrences |= other._occurrences
+
+    def own(self) -> tuple[str, ...]:
+        """Pseudonyms of what was made in this recording."""
+        return tuple(self._own)
 
     def created(self, kind: str, real: str, meaning: str) -> str:
         """Give a new session or job its pseudonym.
@@ -50,6 +69,7 @@ class Ids:
             pseudonym = _pseudonym(kind, meaning, self._occurrences[kind, meaning])
             self._real[pseudonym] = real
             self._pseudonym[real] = pseudonym
+            self._own.append(pseudonym)
             return pseudonym
 
     def mentioned(self, ids: Mapping[str, str]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -49,6 +50,16 @@ class Lock:
                     return
             self.release()
 
+    def wait(self) -> None:
+        """Take the lock, once whoever has it gives it back."""
+        # Whoever drops it deletes its file, and those who waited for that begin again.
+        for _ in range(_TRIES**2):
+            with suppress(OSError):
+                ignored_by_git(self._folder)
+                if self._try(waits=True):
+                    return
+            self.release()
+
     def release(self) -> None:
         """Give the lock back; nothing happens where it is not held."""
         if self._file >= 0:
@@ -67,9 +78,9 @@ class Lock:
                     self._folder.parent.rmdir()
         self.release()
 
-    def _try(self) -> bool:
+    def _try(self, *, waits: bool = False) -> bool:
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        if not _lock(self._file):
+        if not _lock(self._file, waits=waits):
             holder = os.pread(self._file, 32, 0) if hasattr(os, "pread") else b""
             self.release()
             raise _held(self._cassette, holder.decode("ascii", "replace").strip())
@@ -79,6 +90,25 @@ class Lock:
         os.ftruncate(self._file, 0)
         os.write(self._file, f"{os.getpid()}\n".encode())
         return True
+
+
+@contextmanager
+def waited_for(folder: Path, path: Path) -> Iterator[None]:
+    """Hold the lock of a file for the moment that a change takes; who else has it is waited for.
+
+    Args:
+        folder: Where locks lie; made if need be.
+        path: The file.
+
+    Yields:
+        Nothing. Where the folder cannot be written there is no lock.
+    """
+    lock = Lock(folder, path)
+    try:
+        lock.wait()
+        yield
+    finally:
+        lock.drop()
 
 
 def _is_at(file: int, path: Path) -> bool:
@@ -91,11 +121,12 @@ def _is_at(file: int, path: Path) -> bool:
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(file: int) -> bool:
+    def _lock(file: int, *, waits: bool) -> bool:
         try:
             # Past the number that says who holds it, which others may read.
             os.lseek(file, 64, os.SEEK_SET)
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+            # Ten seconds at most: no change takes that long.
+            msvcrt.locking(file, msvcrt.LK_LOCK if waits else msvcrt.LK_NBLCK, 1)
             os.lseek(file, 0, os.SEEK_SET)
         except OSError:
             return False
@@ -103,9 +134,9 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _lock(file: int) -> bool:
+    def _lock(file: int, *, waits: bool) -> bool:
         try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(file, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
         except (BlockingIOError, PermissionError):
             return False
         return True

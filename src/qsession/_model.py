@@ -126,12 +126,15 @@ class InstanceShape:
         region: ``us-east`` or ``eu-de``.
         used: Whether more was asked of it than which backends it has. The client
             asks every instance of an account for those before it chooses one.
+        alias: Which instance it is, over all recordings of a folder; tells nothing else. Empty
+            where whatever the caller named was taken for it.
     """
 
     plan: str = "premium"
     pricing: str = "paid"
     region: str = "us-east"
     used: bool = True
+    alias: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +183,8 @@ class Provenance:
             no part of the times of its interactions.
         random_seed: Where ``random`` and ``numpy.random`` began; None where nobody said.
         unmet: Digests of what services were asked to be that no instance of the account was.
+        layers: Recordings of wide fixtures that it builds on: their paths below the cassette
+            folder, with ``/``, in the order of their names.
     """
 
     target: str
@@ -197,6 +202,7 @@ class Provenance:
     paused: Micros = 0
     random_seed: int | None = None
     unmet: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _LONGEST = 120
+_SUFFIX = ".yaml"
 RESERVED = frozenset(
     ["con", "prn", "aux", "nul", *(f"com{i}" for i in range(1, 10)), *(f"lpt{i}" for i in range(1, 10))]
 )
 """Names that Windows keeps for itself, whatever follows behind a point."""
+
+FORBIDDEN = frozenset('<>:"|?*\\')
+"""Characters that Windows does not take in a name."""
+
+LAYER = "@"
+"""What the name of a layer begins with, and that of no test's cassette."""
 
 _KEY = 44
 _TOKEN = re.compile(
@@ -60,8 +67,59 @@ def cassette_path(
         A path whose parts are at most 120 characters, differ also where case does
         not count, and are free of what file systems reserve.
     """
-    parts = [_plain(part) for part in Path(test_file).with_suffix("").parts if part not in ("..", "/")]
-    return folder.joinpath(*parts, _file_name(test_name, sorted(parameters)) + ".yaml")
+    return folder.joinpath(
+        *_place(Path(test_file).with_suffix("")), _file_name(test_name, sorted(parameters)) + _SUFFIX
+    )
+
+
+def layer_path(
+    folder: Path,
+    place: str,
+    fixture: str,
+    *,
+    owner: str = "",
+    parameters: Sequence[tuple[str, str]] = (),
+) -> Path:
+    """Where the layer of a wide fixture lies.
+
+    Args:
+        folder: The cassette folder.
+        place: Path of the test file (scopes class and module), or of the folder that the fixture is
+            defined for (package, session), relative to the root, with ``/``.
+        fixture: Name of the fixture.
+        owner: Qualified name of the class, for a fixture of its scope.
+        parameters: Name and text of each parameter of the fixture, in any order.
+
+    Returns:
+        A path like those of `cassette_path`, whose name begins with ``@``.
+    """
+    name = f"{owner}.{fixture}" if owner else fixture
+    file = LAYER + _file_name(name, sorted(parameters), longest=_LONGEST - len(LAYER)) + _SUFFIX
+    return folder.joinpath(*_place(Path(place.removesuffix(".py"))), file)
+
+
+def _place(path: Path) -> Sequence[str]:
+    return [_plain(part) for part in path.parts if part not in ("..", "/")]
+
+
+def is_layer(path: Path) -> bool:
+    """Whether a cassette is that of a fixture, not of a test.
+
+    Args:
+        path: A file.
+    """
+    return path.name.startswith(LAYER)
+
+
+def is_layer_path(text: str) -> bool:
+    """Whether a text is a path that a layer may have below the cassette folder.
+
+    Args:
+        text: Anything; what a cassette of somebody else's says, too.
+    """
+    parts = text.split("/")
+    is_inside = not {"", ".", ".."}.intersection(parts) and not FORBIDDEN.intersection(text)
+    return is_inside and text.isprintable() and parts[-1].startswith(LAYER) and text.endswith(_SUFFIX)
 
 
 def looks_secret(text: str) -> bool:
@@ -109,8 +167,8 @@ def relative(scratch: Path, cassette: Path) -> str:
         return cassette.absolute().as_posix()
 
 
-def _file_name(name: str, parameters: Sequence[tuple[str, str]]) -> str:
-    longest = _LONGEST - len(".yaml")
+def _file_name(name: str, parameters: Sequence[tuple[str, str]], *, longest: int = _LONGEST) -> str:
+    longest -= len(_SUFFIX)
     plain = _plain(name)
     if not parameters and plain == name == name.lower() and len(plain) <= longest:
         return plain

@@ -18,6 +18,10 @@ CASSETTES = "cassettes"
 OPTIONS: Mapping[str, tuple[str, str]] = {
     "mode": ("MODE", f"{', '.join(MODES)}: replay is the default; missing records what has no cassette"),
     "target": ("TARGET", "where the modes that do not replay go: ibm (default) or emulator"),
+    "emulator": (
+        "CONFIG",
+        "what the target emulator is like: a configuration that ships by its name, or a YAML file",
+    ),
     "backend": ("NAME", "backend for the fixtures"),
     "instance": ("NAME", "instance name or CRN, passed on to the client"),
     "account": ("NAME", "saved account, passed on to the client"),
@@ -37,12 +41,14 @@ FLAGS: Mapping[str, str] = {
     "record": "short for --qsession-mode=record",
     "resume": "go on with recordings that were cut off or parked; other tests as the mode says",
     "allow_ci": "reach the service although CI is set",
+    "all": "treat every collected test as one of ours, its fixtures of every scope included",
 }
 """Help of each option that is set or not, by stem."""
 
 INI: Mapping[str, tuple[str | None, object, str]] = {
     **{stem: (None, None, text) for stem, (_, text) in OPTIONS.items()},
     "allow_ci": ("bool", False, FLAGS["allow_ci"]),
+    "all": ("bool", False, FLAGS["all"]),
     "allowed_hosts": ("args", [], "hosts besides this machine that a replay may reach"),
     "redact": ("linelist", [], "what to keep out of recordings"),
     "expire": (None, None, "when a recording is stale: a number of days (90d), or never"),
@@ -51,7 +57,7 @@ INI: Mapping[str, tuple[str | None, object, str]] = {
 """Type, default and help of each key of the configuration file, by stem."""
 
 MARKER = (
-    "qsession(*, backend, max_time, mode, cassette, scenario, polls, beyond, allow_unused): "
+    "qsession(*, backend, max_time, mode, cassette, scenario, match, polls, beyond, allow_unused, scope): "
     "run this test against a recording, a scenario, the emulator or the service"
 )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -18,13 +20,15 @@ from qsession._config import (
     check_park,
     check_word,
     did_you_mean,
+    not_emulated,
     nothing_recorded,
     nothing_to_resume,
     wrong_match,
 )
 from qsession._model import Micros
-from qsession._naming import cassette_path, journal_path, looks_secret
+from qsession._naming import cassette_path, is_layer, journal_path, looks_secret
 from qsession._options import BUDGET_SECONDS, CASSETTES, Told
+from qsession._payload import stable_seed
 from qsession._shelf import Collected
 from qsession._staleness import expiry
 from qsession.errors import UsageError
@@ -32,10 +36,24 @@ from qsession.errors import UsageError
 if TYPE_CHECKING:
     from qsession._redaction import Screen
     from qsession._run import Run
+    from qsession.emulator import Emulator
 
+_SEED = re.compile(r"^    random_seed: (\d+)$", re.MULTILINE)
+_HEAD = 4096
 DEFAULT_BACKEND = "ibm_fez"
 
-_MARKS = ("backend", "max_time", "mode", "cassette", "scenario", "match", "polls", "beyond", "allow_unused")
+_MARKS = (
+    "backend",
+    "max_time",
+    "mode",
+    "cassette",
+    "scenario",
+    "match",
+    "polls",
+    "beyond",
+    "allow_unused",
+    "scope",
+)
 _KINDS: Sequence[tuple[str, type | tuple[type, ...], str]] = (
     ("backend", str, "the name of a backend"),
     ("max_time", (int, str, type(None)), "seconds, or a text such as '2h 30m'"),
@@ -43,8 +61,13 @@ _KINDS: Sequence[tuple[str, type | tuple[type, ...], str]] = (
     ("scenario", str, "the name of a scenario, such as 'pending_for_hours'"),
     ("allow_unused", bool, "True or False"),
 )
-_WORDS = {"mode": ("dedicated", "batch"), "polls": ("leap", "exact"), "beyond": ("error", "model")}
-_LATER_MARKS = ("faults", "scope")
+_WORDS = {
+    "mode": ("dedicated", "batch"),
+    "polls": ("leap", "exact"),
+    "beyond": ("error", "model"),
+    "scope": ("function", "module", "session"),
+}
+_LATER_MARKS = ("faults",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +94,11 @@ class Item:
     def session_mode(self) -> str:
         """``dedicated`` or ``batch``."""
         return str(self.marks.get("mode", "dedicated"))
+
+    @property
+    def scope(self) -> str:
+        """Of the session that the fixtures give: ``function``, ``module`` or ``session``."""
+        return str(self.marks.get("scope", "function"))
 
     @property
     def max_time(self) -> int | str | None:
@@ -101,6 +129,11 @@ class Plan:
         replays = self.mode == "replay" and not self.settings.resume
         return replays or self.settings.target == "emulator"
 
+    @property
+    def takes_all(self) -> bool:
+        """Whether every test is ours, so that one may ask for nothing."""
+        return self.options.get("all").value is not None
+
     def settings_of(self, test: Item, *, spent: float = 0.0) -> Settings:
         """What the run of a test is made of.
 
@@ -125,12 +158,69 @@ class Plan:
             backend=str(backend) if backend else None,
             budget=self.settings.budget - spent,
             allow_unused=bool(test.marks.get("allow_unused")),
+            may_be_empty=self.takes_all,
             scenario=scenario,
             polls=check_word("polls", Option(str(test.marks.get("polls", "default")), "marker")),
             beyond=check_word("beyond", Option(str(test.marks.get("beyond", "error")), "marker")),
             match=check_match(test.marks.get("match", "meaning")),
             record_command=f"pytest '{test.nodeid}' --qsession-record --qsession-target={{target}}",
         )
+
+    def covers(self, tests: Sequence[Item]) -> bool:
+        """Whether tests are recorded anew, and every cassette of the folder is one of theirs.
+
+        Args:
+            tests: The tests.
+        """
+        if self.mode != "record":
+            return False
+        claimed = {os.path.normcase(self._path(test)).casefold() for test in tests}
+        below = (path for path in self.folder.rglob("*.yaml") if not is_layer(path))
+        return all(os.path.normcase(path).casefold() in claimed for path in below)
+
+    def folder_of(self, test: Item) -> Path:
+        """Where the cassettes of a test file lie, whatever cassette a test names itself."""
+        return self._path(replace(test, marks={})).parent
+
+    def records(self, test: Item) -> bool:
+        """Whether a test is recorded."""
+        return "scenario" not in test.marks and self._mode(self._path(test)) == "record"
+
+    def settings_of_layer(
+        self, path: Path, ident: str, test: str, *, records: bool, first: Callable[[], bool]
+    ) -> Settings:
+        """What the run of a fixture is made of.
+
+        Args:
+            path: Its cassette.
+            ident: Its name, in the place of a test's.
+            test: A test that uses it.
+            records: Whether it is recorded.
+            first: Whether this process is the first to record it, once it has done so.
+        """
+        mode: Mode = "live" if self.mode == "live" else "record" if records else "replay"
+        return replace(
+            self.settings,
+            mode=mode,
+            path=None if mode == "live" else path,
+            test=ident,
+            resume=False,
+            park=None,
+            layer=first,
+            record_command=f"pytest '{test}' --qsession-record --qsession-target={{target}}",
+        )
+
+    def seed_of_layer(self, path: Path, ident: str, *, records: bool) -> int | None:
+        """Where random numbers begin in a fixture; None if nobody knows.
+
+        Args:
+            path: Its cassette.
+            ident: Its name.
+            records: Whether it is recorded.
+        """
+        if not records:
+            return _seed_in(path)
+        return stable_seed(ident) if self.settings.target == "emulator" else secrets.randbits(32)
 
     def check_cassettes(self, tests: Sequence[Item]) -> None:
         """Where something is recorded, each test has a cassette of its own.
@@ -158,7 +248,7 @@ class Plan:
             files: Test files that were collected whole.
         """
         claimed = [self._path(test) for test in tests if "scenario" not in test.marks]
-        return Collected(self._folder, self.root, claimed, files)
+        return Collected(self.folder, self.root, claimed, files)
 
     def backend(self, test: Item, run: Run) -> str | None:
         """Name of the backend for the fixtures; None when nobody named one.
@@ -166,12 +256,14 @@ class Plan:
         In a replay the recording knows it, whatever this machine's options say.
         """
         marked = str(test.marks.get("backend") or "")
-        name = run.backend_name(marked or self._named(run.target))
+        name = run.backend_name(marked or self._named(run))
         return marked or name or None
 
-    def _named(self, target: str) -> str:
+    def _named(self, run: Run) -> str:
         named = self.options.get("backend").value or os.environ.get("QISKIT_IBM_QPU")
-        return named or ("" if target == "ibm" else DEFAULT_BACKEND)
+        template = None if run.mode == "scenario" else self.settings.template
+        first = template.backends[0] if template is not None else DEFAULT_BACKEND
+        return named or ("" if run.target == "ibm" else first)
 
     def _mode(self, path: Path) -> Mode:
         if self.mode == "live":
@@ -182,14 +274,15 @@ class Plan:
         return "replay" if replays else "record"
 
     @property
-    def _folder(self) -> Path:
+    def folder(self) -> Path:
+        """The folder of the cassettes."""
         return self.settings.folder or self.root
 
     def _path(self, test: Item) -> Path:
         if name := test.marks.get("cassette"):
-            return self._folder / str(name)
+            return self.folder / str(name)
         file = Path(os.path.relpath(test.file, self.root)).as_posix()
-        return cassette_path(self._folder, file, test.name, test.parameters)
+        return cassette_path(self.folder, file, test.name, test.parameters)
 
 
 def plan(told: Told, *, workers: int = 1) -> Plan:
@@ -200,8 +293,8 @@ def plan(told: Told, *, workers: int = 1) -> Plan:
         workers: Processes that share the budget; none knows what the others spend.
 
     Raises:
-        UsageError: If a value is wrong (QS101, QS102, QS105, QS167, QS170, QS178, QS179) or two
-            contradict (QS108, QS165).
+        UsageError: If a value is wrong (QS101, QS102, QS105, QS121, QS140 to QS142, QS167, QS170,
+            QS178, QS179) or two contradict (QS108, QS143, QS165).
     """
     options = Options((("command line", told.command_line), ("ini", told.ini)))
     mode, target = _mode_of(options, told), check_word("target", options.get("target", "ibm"))
@@ -216,6 +309,7 @@ def plan(told: Told, *, workers: int = 1) -> Plan:
         instance=options.get("instance").value,
         budget=check_budget(options.get("budget", str(BUDGET_SECONDS))) / workers,
         allow_ci=options.get("allow_ci").value is not None,
+        template=_template(options, told.root, target, replays=mode == "replay" and not resume),
         allowed_hosts=frozenset(host.lower() for host in _listed(told.ini.get("allowed_hosts"))),
         resume=resume,
         park=_park(options, mode, target, resume=resume),
@@ -252,6 +346,32 @@ def _park(options: Options, mode: str, target: str, *, resume: bool) -> Micros |
         raise nothing_to_resume()
     # The ini file speaks of runs against the service.
     return None if target == "emulator" else park
+
+
+def _seed_in(path: Path) -> int | None:
+    """What the head of a cassette says, without opening it."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            found = _SEED.search(file.read(_HEAD))
+    except (OSError, UnicodeDecodeError):
+        return None
+    return int(found[1]) if found else None
+
+
+def _template(options: Options, root: Path, target: str, *, replays: bool) -> Emulator | None:
+    """The emulator that was named, where this run goes to one; refuses who insists where it does not."""
+    asked = options.get("emulator")
+    if asked.value is None or replays:
+        return None
+    if target == "ibm":
+        # The ini file speaks of runs on the emulator.
+        if asked.origin == "command line":
+            raise not_emulated(asked)
+        return None
+    # Only here: a replay has no use for it.
+    from qsession._setup import template
+
+    return template(asked, root)
 
 
 def _listed(value: object) -> tuple[str, ...]:

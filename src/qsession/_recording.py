@@ -6,13 +6,13 @@ The recorder stands between the client and a source. Nothing is written here.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from qsession import _meaning, _usage
 from qsession._bodies import read_object
-from qsession._discovery import digest_of, region_of
+from qsession._discovery import alias_of, digest_of, region_of
 from qsession._endpoints import BY_NAME, Call, identify
 from qsession._ids import Ids
 from qsession._model import (
@@ -30,6 +30,9 @@ from qsession.errors import CassetteError
 
 if TYPE_CHECKING:
     from qsession._redaction import Finding, Redactor
+
+Settle: TypeAlias = "Callable[[Recording, Redactor], Sequence[Interaction]]"
+"""Takes over what is recorded elsewhere, and says what of a recording stays its own."""
 
 CREATES = {"sessions.create": "session", "jobs.create": "job"}
 """The calls that make something, and what."""
@@ -63,6 +66,41 @@ class Notes(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class Account:
+    """What is known of the instances of an account."""
+
+    _shapes: dict[str, InstanceShape] = field(default_factory=dict)
+    _plans: dict[str, str] = field(default_factory=dict)
+
+    def shape(self, crn: str) -> InstanceShape:
+        """What a recording keeps of an instance."""
+        return self._shapes.get(crn, _unknown(crn))
+
+    def learn(self, call: Call, response: Response) -> None:
+        """Look at what the calls of discovery tell."""
+        if call.endpoint.name == "search.resources":
+            self._learn_search(response)
+        elif call.endpoint.name == "catalog.entry":
+            self._learn_plan(call.ids["plan"], response)
+
+    def _learn_search(self, response: Response) -> None:
+        items = _field(response.body, "items")
+        for item in items if isinstance(items, list) else ():
+            crn = str(item.get("crn", ""))
+            self._shapes.setdefault(crn, _unknown(crn))
+            self._plans[crn] = str(item.get("service_plan_unique_id", ""))
+
+    def _learn_plan(self, plan_id: str, response: Response) -> None:
+        name = _field(response.body, "overview_ui", "en", "display_name")
+        pricing = _field(response.body, "metadata", "pricing", "type")
+        for crn in (crn for crn, known in self._plans.items() if known == plan_id):
+            shape = self._shapes[crn]
+            plan = name.lower() if isinstance(name, str) else shape.plan
+            price = pricing.lower() if isinstance(pricing, str) else shape.pricing
+            self._shapes[crn] = replace(shape, plan=plan, pricing=price)
+
+
 class Recorder:
     """Collects the exchanges of one run. Safe for concurrent use.
 
@@ -71,6 +109,11 @@ class Recorder:
         redactor: Keeps secrets out of it; a new one when None.
         proves: Whether it will be written: what cost QPU time is then refused before
             it is sent, if the recording could not be written with it.
+        aliased: Whether instances are known again in other recordings; else whatever the
+            caller names may be taken for one.
+        account: What is known of the account; what a service of another recording learned is
+            nobody else's to ask again.
+        after: Ids of the recordings that this one builds on.
 
     Attributes:
         ids: Real ids and pseudonyms.
@@ -79,25 +122,33 @@ class Recorder:
         paused: How long the recording stood still between two runs: no part of its times.
     """
 
-    def __init__(self, start: Instant, *, redactor: Redactor | None = None, proves: bool = False) -> None:
+    def __init__(
+        self,
+        start: Instant,
+        *,
+        redactor: Redactor | None = None,
+        proves: bool = False,
+        aliased: bool = False,
+        account: Account | None = None,
+        after: Iterable[Ids] = (),
+    ) -> None:
         # Only here: a replay has no use for it.
         from qsession._redaction import Redactor
 
         self._start = start
         self.notes: Notes | None = None
         self.paused: Micros = 0
-        self._proves = proves
+        self._proves, self._aliased = proves, aliased
         self._findings: dict[Finding, None] = {}
         self._paid = False
         self._lock = threading.Lock()
         self._interactions: list[Interaction] = []
         self._latest: dict[_meaning.Key, int] = {}
-        self._shapes: dict[str, InstanceShape] = {}
-        self._plans: dict[str, str] = {}
+        self._account = account or Account()
         self._used: list[str] = []
         self._met: set[str] = set()
         self._unmet: set[str] = set()
-        self.ids = Ids()
+        self.ids = Ids(after)
         self.redactor = redactor or Redactor()
 
     def outgoing(self, call: Call, request: Request) -> Request:
@@ -191,7 +242,7 @@ class Recorder:
             The response as the code under test may see it.
         """
         self.redactor.learn_response(call, response)
-        self._learn_discovery(call, response)
+        self._account.learn(call, response)
         instance = self._learn_instances(call, request)
         self._name_created(call, request, response)
         seen = self.ids.incoming(response)
@@ -222,22 +273,25 @@ class Recorder:
         if findings:
             raise _not_to_be_written(findings)
 
-    def finished(self, provenance: Provenance) -> Recording:
+    def finished(self, provenance: Provenance, *, settle: Settle | None = None) -> Recording:
         """The recording as it stands.
 
         Args:
             provenance: What the run knows; what the exchanges tell is filled in.
+            settle: Takes over what is recorded elsewhere, and says what stays. What the recording
+                tells of itself then follows from what stayed, so that it is chance in nothing.
         """
         with self._lock:
             interactions = tuple(sorted(self._interactions, key=_place))
+            shapes = tuple(self._shaped(crn) for crn in self._used)
         # What was learned late may stand in what was cleaned early.
         interactions = tuple(map(self.redactor.clean, interactions))
-        busy = {i.instance for i in interactions if _chooses(i.endpoint)}
-        shapes = tuple(
-            replace(self._shapes.get(crn, _unknown(crn)), used=index in busy)
-            for index, crn in enumerate(self._used)
-        )
         known = self.redactor.clean_provenance(provenance)
+        if settle is not None:
+            stays = settle(Recording(replace(known, instances=shapes), interactions), self.redactor)
+            interactions, shapes = _renumbered(stays, shapes)
+        busy = {i.instance for i in interactions if _chooses(i.endpoint)}
+        shapes = tuple(replace(shape, used=index in busy) for index, shape in enumerate(shapes))
         return Recording(
             replace(
                 known,
@@ -254,10 +308,20 @@ class Recorder:
         )
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nobody has asked for anything."""
+        with self._lock:
+            return not self._interactions and not self._unmet
+
+    @property
     def crns(self) -> tuple[str, ...]:
         """The instances that were used, in the order of first use."""
         with self._lock:
             return tuple(self._used)
+
+    def _shaped(self, crn: str) -> InstanceShape:
+        shape = self._account.shape(crn)
+        return replace(shape, alias=alias_of(crn)) if self._aliased else shape
 
     def qpu_seconds(self) -> float:
         """QPU time so far, as far as the answers tell, in seconds."""
@@ -291,12 +355,6 @@ class Recorder:
                     self.notes.made(kind, real, meaning)
                 self.ids.created(kind, real, meaning)
 
-    def _learn_discovery(self, call: Call, response: Response) -> None:
-        if call.endpoint.name == "search.resources":
-            self._learn_search(response)
-        elif call.endpoint.name == "catalog.entry":
-            self._learn_plan(call.ids["plan"], response)
-
     def _learn_instances(self, call: Call, request: Request) -> int:
         crn = request.headers.get("service-crn", "")
         if not crn or call.endpoint.family != "runtime":
@@ -308,22 +366,6 @@ class Recorder:
                 if self.notes is not None:
                     self.notes.instance(len(self._used) - 1, crn)
             return self._used.index(crn)
-
-    def _learn_search(self, response: Response) -> None:
-        items = _field(response.body, "items")
-        for item in items if isinstance(items, list) else ():
-            crn = str(item.get("crn", ""))
-            self._shapes.setdefault(crn, _unknown(crn))
-            self._plans[crn] = str(item.get("service_plan_unique_id", ""))
-
-    def _learn_plan(self, plan_id: str, response: Response) -> None:
-        name = _field(response.body, "overview_ui", "en", "display_name")
-        pricing = _field(response.body, "metadata", "pricing", "type")
-        for crn in (crn for crn, known in self._plans.items() if known == plan_id):
-            shape = self._shapes[crn]
-            plan = name.lower() if isinstance(name, str) else shape.plan
-            price = pricing.lower() if isinstance(pricing, str) else shape.pricing
-            self._shapes[crn] = replace(shape, plan=plan, pricing=price)
 
 
 def _not_to_be_written(findings: Sequence[Finding]) -> CassetteError:
@@ -348,6 +390,23 @@ def _place(interaction: Interaction) -> tuple[object, ...]:
     # On the virtual clock threads do things at one moment: their order in the file is fixed all the same.
     request, response = interaction.request, interaction.response
     return (interaction.at, interaction.endpoint, request.url, request.body, response.body)
+
+
+def _renumbered(
+    interactions: Sequence[Interaction], shapes: Sequence[InstanceShape]
+) -> tuple[tuple[Interaction, ...], tuple[InstanceShape, ...]]:
+    """Instances in the order of first use by what there is."""
+    order = list(dict.fromkeys(each.instance for each in interactions if _is_of_one(each.endpoint)))
+    numbered = (
+        replace(each, instance=order.index(each.instance)) if each.instance in order else each
+        for each in interactions
+    )
+    return tuple(numbered), tuple(shapes[index] for index in order if index < len(shapes))
+
+
+def _is_of_one(endpoint: str) -> bool:
+    known = BY_NAME.get(endpoint)
+    return known is None or known.family == "runtime"
 
 
 def _unknown(crn: str) -> InstanceShape:

@@ -31,6 +31,8 @@ class Summary:
         leaps: Waits between two polls that were left out.
         modelled: Answers that a model gave, past the end of the recording.
         stale: The cassette and why it counts as stale, or empty.
+        is_layer: Whether it was the run of a fixture, or of a session that tests share.
+        is_other: Whether another worker recorded something else of the same fixture, which was kept.
     """
 
     mode: str
@@ -50,6 +52,8 @@ class Summary:
     leaps: int = 0
     modelled: int = 0
     stale: str = ""
+    is_layer: bool = False
+    is_other: bool = False
 
 
 _MOST_NAMES = 10
@@ -89,6 +93,9 @@ def lines(summaries: Iterable[Summary], *, mode: str, orphans: Sequence[str] = (
     if stale := {run.stale for run in runs if run.stale}:
         block.append(f"stale cassettes: {len(stale)}")
         block += _named(sorted(stale))
+    if others := {run.test for run in runs if run.is_other}:
+        block.append(f"recorded differently by two workers, the first is kept: {len(others)} [QS244]")
+        block += _named(sorted(others))
     if orphans:
         block.append(f"cassettes without a test: {len(orphans)} (qsession prune)")
         block += _named(orphans)
@@ -97,8 +104,9 @@ def lines(summaries: Iterable[Summary], *, mode: str, orphans: Sequence[str] = (
 
 def _tests(runs: Sequence[Summary]) -> str:
     """How many tests there were: a plugin may have repeated some that failed."""
-    tests = {run.test or str(number) for number, run in enumerate(runs)}
-    return str(len(tests)) if len(tests) == len(runs) else f"{len(tests)} in {len(runs)} runs"
+    theirs = [run for run in runs if not run.is_layer]
+    tests = {run.test or str(number) for number, run in enumerate(theirs)}
+    return str(len(tests)) if len(tests) == len(theirs) else f"{len(tests)} in {len(theirs)} runs"
 
 
 def _named(names: Sequence[str]) -> Sequence[str]:

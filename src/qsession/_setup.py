@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qsession import _wire
 from qsession._clock import SystemClock
-from qsession._config import Settings
+from qsession._config import Option, Settings
 from qsession._discovery import STAND_IN_TOKEN
 from qsession._model import SECOND, Instant, Place
 from qsession._store import Store, display
@@ -24,14 +27,17 @@ EMULATED_START: Instant = 1_767_614_400 * SECOND
 """When runs on the emulator begin, 2026-01-05 12:00 UTC: two recordings are the same to the byte."""
 
 
-def emulator(settings: Settings) -> Emulator:
+def emulator(settings: Settings, before: Sequence[Emulator] = ()) -> Emulator:
     """The emulator of a run: the one that was given, or a fresh one.
+
+    Args:
+        settings: What the run is made of.
+        before: Those of the runs that it builds on, as they were left.
 
     Raises:
         UsageError: If the extra ``emulator`` is not installed (QS120), or there is no
             scenario of this name (QS125).
     """
-    from qsession.emulator import Emulator
     from qsession.emulator._programs import missing_extra
 
     if find_spec("qiskit_aer") is None:
@@ -43,7 +49,48 @@ def emulator(settings: Settings) -> Emulator:
         return scenario(settings.scenario, where=settings.test).emulator()
     if settings.emulator is not None:
         return settings.emulator
+    own = (settings.template or _root())._fork(settings.test)
+    for each in before:
+        own._adopt(each)
+    return own
+
+
+@lru_cache(maxsize=1)
+def _root() -> Emulator:
+    """What all emulators of this process begin as, so that one can adopt what was made in another."""
+    from qsession.emulator import Emulator
+
     return Emulator()
+
+
+def template(option: Option, root: Path) -> Emulator:
+    """The emulator of a configuration, of which each run of this process has a fork.
+
+    Args:
+        option: Name of a configuration that comes along, or path of a YAML file.
+        root: What the path is relative to.
+
+    Raises:
+        UsageError: QS141 where there is neither, QS142 where a field is wrong, QS140 for a past job
+            of nobody, QS121 for a backend without a snapshot; each says who named it.
+    """
+    from qsession.emulator import Emulator
+    from qsession.emulator._configuration import load
+
+    ini = option.origin == "ini"
+    told = "qsession_emulator = {}" if ini else "--qsession-emulator={}"
+    try:
+        return Emulator(**load(str(option.value), folder=root, told=told))
+    except UsageError as wrong:
+        named = f"named by {told.format(option.value)}"
+        raise UsageError(
+            wrong.code,
+            wrong.what,
+            evidence=[*wrong.evidence, named],
+            fix=wrong.fix,
+            intended=wrong.intended,
+            where=wrong.where,
+        ) from None
 
 
 def account_of(emulator: Emulator) -> tuple[str, str | None]:

@@ -44,6 +44,7 @@ _READERS = (
     "_kept",
     "_meaning",
     "_model",
+    "_naming",
     "_payload",
     "_store",
 )

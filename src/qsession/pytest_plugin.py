@@ -11,14 +11,14 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from qsession._options import FLAGS, INI, MARKER, OPTIONS, Told
-from qsession.errors import BudgetError, Parked, QSessionError, ReplayMismatch, UsageError
+from qsession.errors import Parked, QSessionError, UsageError
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from qsession._report import Summary
     from qsession._run import Run
     from qsession._tally import Tally
+    from qsession._wide_fixtures import WideFixtures
     from qsession.session import Batch, Session
 
 _OURS = frozenset(
@@ -43,6 +44,7 @@ class _State:
     Attributes:
         plan: Its options, once they were read.
         strays: What was refused outside of runs, where that is watched.
+        wide: What lets fixtures of wide scope have runs, where a project has to do with us.
         is_on: Whether a run of ours is on.
         is_settled: Whether the garbage collector was told what stays.
         summaries: What the runs of ours did.
@@ -52,6 +54,7 @@ class _State:
 
     plan: Plan | None = None
     strays: Tally | None = None
+    wide: WideFixtures | None = None
     is_on: bool = False
     is_settled: bool = False
     summaries: list[Summary] = field(default_factory=list)
@@ -90,6 +93,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if _told(config).concerns_us() or "QSESSION_COLLECTED" in os.environ:
         # Before the test modules are imported: one could make a service at once.
         _guard_the_service(config)
+        _wide(config).watch_imports()
+        config.add_cleanup(_wide(config).stop)
         from qsession._collected import LeftOver
 
         orphans = config.stash[_state_key].orphans
@@ -115,6 +120,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     except UsageError as wrong:
         raise pytest.UsageError(str(wrong)) from None
     _guard_the_service(config)
+    _wide(config)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -223,14 +229,11 @@ def pytest_testnodedown(node: Any) -> None:
 @pytest.fixture
 def qsession_run(request: pytest.FixtureRequest) -> Iterator[Run]:
     """The run of this test: its requests, its cassette, its QPU seconds."""
-    from qsession._collected import describe
     from qsession._report import Summary
-    from qsession._run import Run
 
     item = request.node
-    state, course = item.config.stash[_state_key], _course(item)
-    spent = sum(summary.spent for summary in state.summaries)
-    run = Run(_plan(item.config).settings_of(describe(item), spent=spent))
+    state, course, wide = item.config.stash[_state_key], _course(item), _wide(item.config)
+    run = wide.run_of(item, spent=sum(summary.spent for summary in state.summaries))
     if item.get_closest_marker("vcr"):
         from qsession._neighbours import refuse_one_file
 
@@ -243,15 +246,17 @@ def qsession_run(request: pytest.FixtureRequest) -> Iterator[Run]:
             _tell_outcome(run, course)
     finally:
         state.is_on = False
+        wide.is_over(run, item)
         _settle(item.config)
         begun = course.run is not None
         state.summaries.append(run.summary() if begun else Summary(run.mode, run.target, test=item.nodeid))
 
 
 @pytest.fixture
-def qsession_service(qsession_run: Run) -> QiskitRuntimeService:
+def qsession_service(request: pytest.FixtureRequest, qsession_run: Run) -> QiskitRuntimeService:
     """A real ``QiskitRuntimeService`` inside the run of this test."""
-    return qsession_run.service()
+    shared = _wide(request.config).shared(request.node)
+    return qsession_run.service() if shared is None else shared.service
 
 
 @pytest.fixture
@@ -259,38 +264,28 @@ def qsession_backend(
     request: pytest.FixtureRequest, qsession_run: Run, qsession_service: QiskitRuntimeService
 ) -> IBMBackend:
     """The configured backend: marker, option, ini, ``QISKIT_IBM_QPU``, else ``ibm_fez`` on the emulator."""
-    from qiskit.providers.exceptions import QiskitBackendNotFoundError
-
     from qsession._collected import describe
-    from qsession._plan import no_backend, unknown_backend
+    from qsession._suite import backend_for
 
-    test = describe(request.node)
-    name = _plan(request.config).backend(test, qsession_run)
-    if name is None:
-        raise no_backend([b.name for b in qsession_service.backends()], test.nodeid)
-
-    try:
-        return qsession_service.backend(name)
-    except QiskitBackendNotFoundError:
-        names = [] if qsession_run.mode == "replay" else [b.name for b in qsession_service.backends()]
-        raise unknown_backend(name, names, test.nodeid, qsession_run.mode) from None
+    shared = _wide(request.config).shared(request.node)
+    if shared is not None:
+        return shared.backend
+    return backend_for(_plan(request.config), describe(request.node), qsession_run, qsession_service)
 
 
 @pytest.fixture
 def qsession(request: pytest.FixtureRequest, qsession_backend: IBMBackend) -> Iterator[Session | Batch]:
     """An open session on the configured backend; a batch with ``mode="batch"``."""
     from qsession._collected import describe
-    from qsession.session import open_session
+    from qsession._suite import close, session_for
 
-    item = describe(request.node)
-    session = open_session(
-        qsession_backend, mode=item.session_mode, max_time=item.max_time, where=item.nodeid
-    )
+    shared = _wide(request.config).shared(request.node)
+    if shared is not None:
+        yield shared.session
+        return
+    session = session_for(describe(request.node), qsession_backend)
     yield session
-    if not session.ended:
-        # What is refused here the run raises at its end, once, unless the test failed already.
-        with suppress(ReplayMismatch, BudgetError, Parked):
-            session.close()
+    close(session)
 
 
 @pytest.fixture
@@ -332,6 +327,25 @@ def _plan(config: pytest.Config) -> Plan:
     return state.plan
 
 
+def _wide(config: pytest.Config) -> WideFixtures:
+    state = config.stash[_state_key]
+    if state.wide is None:
+        from qsession._wide_fixtures import WideFixtures
+
+        tell = state.strays.add if state.strays is not None else _untold
+        workers: dict[str, str] = getattr(config, "workerinput", {})
+        state.wide = WideFixtures(
+            _plan(config), _is_ours, tell, state.summaries, run_id=workers.get("testrunuid", "")
+        )
+        config.pluginmanager.register(state.wide, "qsession-wide-fixtures")
+    return state.wide
+
+
+def _untold(_refusal: QSessionError) -> None:
+    # Against the service nothing is watched outside of runs: it is raised, as everywhere.
+    return
+
+
 def _told(config: pytest.Config) -> Told:
     return Told(
         {stem: config.getoption(f"qsession_{stem}") for stem in (*OPTIONS, *FLAGS)},
@@ -346,7 +360,13 @@ def _course(item: pytest.Item) -> _Course:
 
 def _is_ours(item: pytest.Item) -> bool:
     names = getattr(item, "fixturenames", ())
+    if getattr(item, "_fixtureinfo", None) is not None and _takes_all(item.config):
+        return True
     return item.get_closest_marker("qsession") is not None or bool(_OURS.intersection(names))
+
+
+def _takes_all(config: pytest.Config) -> bool:
+    return bool(config.getoption("qsession_all") or config.getini("qsession_all"))
 
 
 def _skip_parked(course: _Course, call: pytest.CallInfo[None]) -> None:

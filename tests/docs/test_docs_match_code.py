@@ -225,7 +225,7 @@ def test_every_field_on_the_page_can_be_written():
     )  # fmt: skip
     provenance = Provenance(
         "emulator", 0, "test", "ibm_fez", "2025-02-26", "2026-04-15", {"qiskit": "2"}, 0, 1, 1.0,
-        (InstanceShape(),), ("id",), paused=1, random_seed=1, unmet=("0" * 16,),
+        (InstanceShape(),), ("id",), paused=1, random_seed=1, unmet=("0" * 16,), layers=("@wide.yaml",),
     )  # fmt: skip
     written, _ = _cassette.encode(Recording(provenance, (interaction,)))
     assert paths(yaml.safe_load(written)) == documented()

@@ -65,6 +65,7 @@ provenances = st.builds(
     qpu_seconds=st.floats(0, 1e6),
     instances=st.lists(st.builds(InstanceShape), max_size=2).map(tuple),
     literal_ids=st.lists(texts, max_size=2).map(tuple),
+    layers=st.sets(st.sampled_from(["@a.yaml", "t/@b.yaml", "t/@C.d.yaml"])).map(sorted).map(tuple),
 )
 recordings = st.builds(Recording, provenances, st.lists(interactions(), max_size=4).map(tuple))
 
@@ -89,6 +90,36 @@ def test_decode_of_encode_is_the_same_recording(recording):
 def test_encode_twice_gives_the_same_bytes(recording):
     """A recording that did not change makes no difference in version control."""
     assert _cassette.encode(recording) == _cassette.encode(recording)
+
+
+def test_encode_names_layers_once_in_their_order_and_says_nothing_of_none():
+    """Who builds on what makes no noise in version control."""
+    head = Provenance("emulator", 0, layers=("t/@b.yaml", "@a.yaml", "t/@b.yaml"))
+    written = yaml.safe_load(_cassette.encode(Recording(head, ()))[0])["metadata"]["qsession"]
+    assert written["layers"] == ["@a.yaml", "t/@b.yaml"]
+    assert "layers" not in yaml.safe_load(_cassette.encode(small())[0])["metadata"]["qsession"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../@a.yaml", "t/../../@a.yaml", "/@a.yaml", "t//@a.yaml", "a.yaml", "t/@a.txt", "C:/@a.yaml",
+     "t\\@a.yaml", "./@a.yaml", "@a\nb.yaml", "@a.yaml/b.yaml", "", 7, None, ["@a.yaml"]],
+)  # fmt: skip
+def test_decode_layer_that_leads_elsewhere_is_refused(path):
+    """It is opened, and a cassette may come from anybody."""
+    text = _cassette.encode(Recording(Provenance("emulator", 0, layers=("@a.yaml",)), ()))[0]
+    document = yaml.safe_load(text)
+    document["metadata"]["qsession"]["layers"] = [path]
+    text, _ = _cassette.resealed(_cassette.dump(document), where="some.yaml")
+    with pytest.raises(CassetteError) as caught:
+        decode(text)
+    told = f"{str(path)[:80]!r} is no path of a layer below the cassette folder"
+    assert str(caught.value) == (
+        "The file is not a cassette that qsession wrote. It was left as it is. [QS202]\n"
+        f"  a field is missing or of the wrong type: {ValueError(told)!r}\n"
+        f"To fix: {RESTORE}\n"
+        "Where: some.yaml, line 4"
+    )
 
 
 def test_encode_is_loaded_by_stock_vcrpy(tmp_path):

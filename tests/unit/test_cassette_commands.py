@@ -117,6 +117,16 @@ def test_show_and_errors_escape_what_a_terminal_would_obey(tmp_path, run):
     assert "\x1b" not in run("show", path)[1]
 
 
+def test_show_names_the_layers_of_a_recording(tmp_path, run):
+    """Who reviews it sees what else belongs to it."""
+    head = Provenance("emulator", 0, layers=("test_a/@device.yaml", "test_a/@TestX.wide.yaml"))
+    path = Store(tmp_path, tmp_path).save(tmp_path / "a.yaml", Recording(head, ()), Redactor())
+    assert (
+        "layers:                test_a/@TestX.wide.yaml, test_a/@device.yaml"
+        in run("show", path)[1].splitlines()
+    )
+
+
 def test_diff_of_the_same_says_so(folder, run):
     """Moments and ids do not count."""
     copy = folder / "other.yaml"

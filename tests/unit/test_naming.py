@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qsession._naming import ATTRIBUTES, cassette_path, is_ours, looks_secret
+from qsession._naming import (
+    ATTRIBUTES,
+    cassette_path,
+    is_layer,
+    is_layer_path,
+    is_ours,
+    layer_path,
+    looks_secret,
+)
 
 names = st.text(string.ascii_letters + string.digits + "_./: []äß*?", min_size=1, max_size=200)
 params = st.lists(st.tuples(st.sampled_from("abc"), names), max_size=3, unique_by=lambda pair: pair[0])
@@ -54,6 +62,45 @@ def test_cassette_path_is_readable(name, parameters, expected):
     assert (
         cassette_path(Path("c"), "tests/test_a.py", name, parameters).as_posix().startswith(f"c/{expected}")
     )
+
+
+@given(
+    st.lists(
+        st.tuples(names, params, st.just("") | names),
+        min_size=2,
+        max_size=6,
+        unique_by=lambda t: (f"{t[2]}.{t[0]}" if t[2] else t[0], tuple(sorted(t[1]))),
+    )
+)
+def test_layer_path_never_collides_even_without_case(fixtures):
+    """Two fixtures share no file, and none with a test; each is one that a cassette may name."""
+    folder = Path("c")
+    paths = [layer_path(folder, "t/a.py", name, owner=owner, parameters=p) for name, p, owner in fixtures]
+    assert len({str(path).lower() for path in paths}) == len(paths)
+    assert all(len(part) <= 120 for path in paths for part in path.parts)
+    assert all(is_layer(path) and is_layer_path(path.relative_to(folder).as_posix()) for path in paths)
+
+
+@pytest.mark.parametrize(
+    ("place", "owner", "expected"),
+    [
+        ("tests/test_a.py", "", "c/tests/test_a/@device.yaml"),
+        ("tests", "", "c/tests/@device.yaml"),
+        ("v1.2", "", "c/v1.2/@device.yaml"),
+        (".", "", "c/@device.yaml"),
+        ("", "", "c/@device.yaml"),
+        ("tests/test_a.py", "TestX", "c/tests/test_a/@TestX.device-59af2cb7.yaml"),
+    ],
+)
+def test_layer_path_is_readable(place, owner, expected):
+    """A person finds the layer of a fixture, beside the cassettes of its tests."""
+    assert layer_path(Path("c"), place, "device", owner=owner).as_posix() == expected
+
+
+@given(names, params)
+def test_cassette_of_a_test_is_never_called_like_a_layer(name, parameters):
+    """Whatever the test is called."""
+    assert not is_layer(cassette_path(Path("c"), "t.py", f"@{name}", parameters))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from qsession._endpoints import Call, identify
 from qsession._model import SECOND, Instant, Micros, Request, Response
 from qsession._recording import Recorder
 from qsession._replay import Replay, Reply
+from qsession._sharing import takes_no_time
 from qsession._sources import Embedded, Service
 from qsession.errors import ReplayMismatch
 
@@ -56,7 +57,11 @@ class Replayed:
     _grants: list[tuple[Call, Request]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.schedule.foresight = self._foresee
+        self.follow(self.schedule)
+
+    def follow(self, schedule: Schedule) -> None:
+        """Answer on a schedule from now on."""
+        self.schedule, schedule.foresight = schedule, self._foresee
 
     def answer(self, call: Call, request: Request, send: Callable[[Request], Response]) -> Response:
         """Answer as of this moment."""
@@ -108,15 +113,21 @@ class Emulated:
         embedded: The emulator.
         recorder: Takes down what is said.
         schedule: The time of the run.
+        is_layered: Whether what tests read in common is recorded elsewhere, and so moves no clock.
     """
 
     embedded: Embedded
     recorder: Recorder
     schedule: Schedule
+    is_layered: bool = False
     _token_ends: Instant = 0
 
     def __post_init__(self) -> None:
-        self.schedule.foresight = self._foresee
+        self.follow(self.schedule)
+
+    def follow(self, schedule: Schedule) -> None:
+        """Answer on a schedule from now on."""
+        self.schedule, schedule.foresight = schedule, self._foresee
 
     def answer(self, call: Call, request: Request, send: Callable[[Request], Response]) -> Response:
         """Answer as of this moment; what the emulator computes takes no virtual time."""
@@ -124,10 +135,11 @@ class Emulated:
         outgoing = self.recorder.outgoing(call, request)
         with self.schedule.held():  # the simulator has threads of its own
             sent = self.embedded.answer(outgoing, began)
-        self.schedule.wait(SHORTEST)
+        length = 0 if self.is_layered and takes_no_time(call) else SHORTEST
+        self.schedule.wait(length)
         member.polled_at = began if call.endpoint.name in _POLLS else None
         self._token_ends = _token_ends(call, began) or self._token_ends
-        return self.recorder.incoming(call, request, sent, began, began + SHORTEST)
+        return self.recorder.incoming(call, request, sent, began, began + length)
 
     def _foresee(self, now: Instant) -> tuple[Instant | None, Micros]:
         return _earlier(self.embedded.emulator.next_change(now), self._token_ends, now), SHORTEST

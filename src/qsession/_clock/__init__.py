@@ -15,6 +15,7 @@ from qsession._clock._virtual import (
     moved_to,
     no_travel,
     on_first_move,
+    schedule_of,
 )
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "no_travel",
     "on_first_move",
     "read_length",
+    "schedule_of",
     "spell",
     "to_datetime",
 ]

@@ -199,6 +199,11 @@ def moved_to(clock: VirtualClock) -> Instant:
     return clock._moved_to
 
 
+def schedule_of(clock: VirtualClock) -> Schedule | None:
+    """What its time follows, or did last; None before it was first on."""
+    return clock._schedule
+
+
 @contextmanager
 def leaping(timeout: float | None) -> Iterator[None]:
     """Waits of the calling thread may go on to the next known event.

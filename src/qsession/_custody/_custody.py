@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qsession import _setup
-from qsession._again import in_former_bytes
+from qsession._again import course_of, in_former_bytes
 from qsession._config import Settings, nothing_to_resume
 from qsession._custody import _quarantine
 from qsession._custody._names import check_name
 from qsession._custody._rejected import keep
+from qsession._ids import Ids
 from qsession._journal import Journal, Past, discard, new_head, other_test, read, withheld
-from qsession._lock import Lock
-from qsession._model import Instant, Provenance
+from qsession._lock import Lock, waited_for
+from qsession._model import Instant, Provenance, Recording
 from qsession._naming import journal_path, relative
-from qsession._recording import Recorder
+from qsession._recording import Account, Recorder, Settle
 from qsession._store import display
 from qsession.errors import CassetteError, Parked, UsageError
 
 if TYPE_CHECKING:
     from qsession._answers import Served
     from qsession._money import MoneyGuard
+    from qsession._redaction import Redactor
 
 
 @dataclass(slots=True)
@@ -37,6 +40,7 @@ class Custody:
         parked: Why the run was left until later, or None.
         waits: Whether a journal of the service was left as it is: the run is one on the emulator, and
             what was submitted there was not for nothing.
+        is_other: Whether another worker recorded the same fixture, and it did something else there.
     """
 
     settings: Settings
@@ -44,6 +48,7 @@ class Custody:
     journal: Journal | None = None
     parked: Parked | None = None
     waits: bool = False
+    is_other: bool = False
     _lock: Lock | None = None
 
     def take(self) -> None:
@@ -56,7 +61,9 @@ class Custody:
                 journal cannot be gone on with (QS211, QS216, QS218).
         """
         settings = self.settings
-        if settings.path is None or settings.mode != "record":
+        if settings.path is None or settings.mode != "record" or settings.layer is not None:
+            # What a fixture does cannot be gone on with: its sessions end with its process. And each worker
+            # has its own: the first to end is kept.
             return
         if settings.target == "emulator" and (settings.resume or settings.park is not None):
             raise nothing_to_resume(settings.test)
@@ -73,17 +80,30 @@ class Custody:
         elif parked := _parked(settings):
             raise _is_parked(parked, settings)
 
-    def recorder(self, started: Instant) -> Recorder:
+    def recorder(
+        self,
+        started: Instant,
+        *,
+        account: Account | None = None,
+        after: Iterable[Ids] = (),
+        aliased: bool = False,
+    ) -> Recorder:
         """The recorder of the run, told what was recorded before.
 
         Args:
             started: When the run begins.
+            account: What is known of the account.
+            after: Ids of the recordings that this one builds on.
+            aliased: Whether instances are known again in other recordings.
         """
         settings, past = self.settings, self.past
         recorder = Recorder(
             past.head.recorded_at if past else started,
             redactor=_setup.redactor(settings),
             proves=settings.mode == "record",
+            aliased=aliased,
+            account=account,
+            after=after,
         )
         if settings.target == "emulator" or self._lock is None or settings.path is None:
             return recorder
@@ -136,13 +156,21 @@ class Custody:
             self.journal.told(name, value)
         return value
 
-    def finish(self, recorder: Recorder, provenance: Provenance, *, failed: str | None) -> str:
+    def finish(
+        self,
+        recorder: Recorder,
+        provenance: Provenance,
+        *,
+        failed: str | None,
+        settle: Settle | None = None,
+    ) -> str:
         """Make a recording a cassette, or keep it aside.
 
         Args:
             recorder: From `recorder`.
             provenance: What the run knows.
             failed: Why it must not become a cassette; None if it may.
+            settle: Takes over what is recorded elsewhere. What is kept aside holds everything itself.
 
         Returns:
             The cassette that was written, or an empty text. Unless it was, the journal
@@ -153,13 +181,15 @@ class Custody:
             UsageError: If a credential stands in the name of the test (QS620).
         """
         settings = self.settings
-        if settings.path is None or self._lock is None or self.parked is not None:
+        if settings.path is None or settings.mode != "record" or self.parked is not None:
             return ""
         if settings.target == "emulator":
             # What the test itself brought along is known by now; elsewhere it may have been paid for.
             check_name(settings)
-        recording, store = recorder.finished(provenance), _setup.store(settings)
-        redactor = recorder.redactor
+        if settings.may_be_empty and recorder.is_empty and not settings.path.exists():
+            return ""
+        redactor, store = recorder.redactor, _setup.store(settings)
+        recording = recorder.finished(provenance, settle=settle if failed is None else None)
         if failed is None:
             with suppress(CassetteError):
                 recording = in_former_bytes(recording, store.load(settings.path))
@@ -170,10 +200,24 @@ class Custody:
             if recording.interactions:
                 keep(store, settings.path, recording, redactor, test=settings.test, failed=failed)
             return ""
+        if settings.layer is not None:
+            return self._finish_layer(settings.path, settings.layer, recording, redactor)
         store.save(settings.path, recording, redactor)
         if self.journal is not None:
             self.journal.remove()
         return display(settings.path)
+
+    def _finish_layer(
+        self, path: Path, is_first: Callable[[], bool], recording: Recording, redactor: Redactor
+    ) -> str:
+        """Of several workers that recorded a fixture, the first to end is kept."""
+        store = _setup.store(self.settings)
+        with waited_for(self.settings.scratch / "locks", path):
+            if is_first():
+                store.save(path, recording, redactor)
+                return display(path)
+            self.is_other = course_of(recording) != course_of(store.load(path))
+        return ""
 
     def release(self) -> None:
         """The run is over: let others record."""

@@ -175,5 +175,5 @@ def _head(provenance: Provenance) -> dict[str, object]:
 
 def _provenance(head: Mapping[str, Any]) -> Provenance:
     shapes = tuple(InstanceShape(**shape) for shape in head["instances"])
-    lists = {name: tuple(head[name]) for name in ("literal_ids", "unmet")}
+    lists = {name: tuple(head[name]) for name in ("literal_ids", "unmet", "layers")}
     return Provenance(**{**head, "instances": shapes, **lists})

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from qsession import _explain, _meaning
 from qsession._clock import SHORTEST
@@ -25,9 +26,11 @@ from qsession._model import (
     Response,
 )
 from qsession._order import Order, Read, Write
+from qsession._replay._before import past_of
 from qsession._replay._choice import Choice
 from qsession._replay._ended import LISTS, METRICS, TELL_OF_JOBS, is_final, out_of_step
 from qsession._replay._once import ONLY_ONCE, RESULTS, given_once
+from qsession._sharing import is_common, takes_no_time
 from qsession._timeline import Timeline
 
 if TYPE_CHECKING:
@@ -50,6 +53,19 @@ class Reply:
 
     response: Response
     until: Instant
+
+
+class Layer(Protocol):
+    """What was recorded once for all tests of a folder."""
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        ...
+
+    def read(self, call: Call, request: Request) -> Interaction | None:
+        """What was recorded of a read."""
+        ...
 
 
 class _Glance(threading.local):
@@ -85,6 +101,8 @@ class Replay:
             the test did not move the clock there itself.
         moved_to: The last moment to which the test moved the clock.
         alone: Whether all requests come from one thread.
+        shared: What was recorded once for all tests of a folder; None where there is no such layer.
+        before: The recordings that this one builds on.
         modelled: How many answers came from the model.
     """
 
@@ -96,6 +114,8 @@ class Replay:
     beyond: bool = False
     moved_to: Callable[[], Instant] = lambda: 0
     alone: Callable[[], bool] = lambda: False
+    shared: Layer | None = None
+    before: Sequence[Recording] = ()
     modelled: int = 0
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _choice: Choice = field(init=False)
@@ -167,7 +187,7 @@ class Replay:
         here.asked = True
         with self._lock:
             changes = [self._change(read, at) for read in here.looked_at]
-        cost = SHORTEST if here.last is None else _length(here.last.timeline.shown)
+        cost = SHORTEST if here.last is None else self._length(here.last.timeline.shown)
         return min((change for change in changes if change is not None), default=None), cost
 
     def change_of(self, call: Call, request: Request, at: Instant) -> Instant | None:
@@ -210,13 +230,13 @@ class Replay:
         if read is not None:
             recorded = self._state(key, read, at)
             if recorded.response.status >= 400:
-                return Reply(recorded.response, at + _length(recorded))
+                return Reply(recorded.response, at + self._length(recorded))
         # Of a single instance only a test knows why it asks.
         is_new = read is None and call.endpoint.name == "resources.get"
         answer = None if is_new else self.discovery.answer(call, at)
         if answer is None:
             raise _explain.no_read(key, self._every_key(), self.place)
-        return Reply(answer, at + SHORTEST)
+        return Reply(answer, at if self.shared is not None else at + SHORTEST)
 
     def _read(self, call: Call, key: _meaning.Key, request: Request, at: Instant) -> Reply:
         read = self._choice.read(call, key, at)
@@ -229,6 +249,8 @@ class Replay:
             answer = self._past_the_end(call, key, read, request, at, unknown=state is None)
             if answer is not None:
                 return answer
+        if read is None and self.shared is not None and is_common(call):
+            return self._in_common(self.shared, call, key, request, at)
         if read is None:
             raise _explain.no_read(key, self._every_key(), self.place)
         state = state or self._state(key, read, at)
@@ -241,7 +263,13 @@ class Replay:
             raise _explain.no_state(key, words, self.place)
         if call.endpoint.name in LIVING:
             self._here.look_at(read)
-        return Reply(state.response, at + _length(state))
+        return Reply(state.response, at + self._length(state))
+
+    def _in_common(self, layer: Layer, call: Call, key: _meaning.Key, request: Request, at: Instant) -> Reply:
+        known = layer.read(call, request)
+        if known is None:
+            raise _explain.not_in_common(key, layer.path.name, self.place, exists=layer.path.exists())
+        return Reply(known.response, at + known.took)
 
     def _out_of_step(self, key: _meaning.Key, read: Read, told: Interaction, at: Instant) -> str:
         """What is wrong with an answer that tells of jobs, or of a life, at this moment of it."""
@@ -318,7 +346,8 @@ class Replay:
         """What happened in this replay: nothing that follows from a write which was not sent."""
         unsent = {id(write.interaction): write.at for write in self._order.every() if not write.sent}
         first = min(unsent.values(), default=self._end + 1)
-        return tuple(i for i in self.recording.interactions if id(i) not in unsent and i.at <= first)
+        own = (i for i in self.recording.interactions if id(i) not in unsent and i.at <= first)
+        return (*past_of(self.before, self.recording.provenance), *own)
 
     def _change(self, read: Read, at: Instant) -> Instant | None:
         known = self._order.known(read)
@@ -380,7 +409,7 @@ class Replay:
     def _send(self, write: Write, at: Instant) -> Reply:
         start = self.recording.provenance.recorded_at
         self._order.send(write, at - start)
-        return Reply(write.interaction.response, start + write.sent_at + _length(write.interaction))
+        return Reply(write.interaction.response, start + write.sent_at + self._length(write.interaction))
 
     def _write_past_the_end(self, call: Call, request: Request, at: Instant) -> Reply | None:
         now = self._recorded(at, None)
@@ -389,6 +418,7 @@ class Replay:
         answer = self._modelled(call, request, now)
         return None if answer is None else Reply(answer, at + SHORTEST)
 
-
-def _length(interaction: Interaction) -> Micros:
-    return max(SHORTEST, interaction.took)
+    def _length(self, interaction: Interaction) -> Micros:
+        call = identify(interaction.request) if self.shared is not None else None
+        is_free = call is not None and takes_no_time(call)
+        return interaction.took if is_free else max(SHORTEST, interaction.took)

@@ -8,7 +8,8 @@ done here). What goes on counts up to the moment (inferred).
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from qsession._model import Instant
 from qsession.emulator import _charges
@@ -23,12 +24,27 @@ class Ceilings:
 
     Args:
         world: What is watched, and where sessions are ended.
+        seen: How far each instance was watched by whom this one goes on for.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *, seen: Mapping[str, Instant] | None = None) -> None:
         self._world = world
         self._lock = threading.Lock()
-        self._seen: dict[str, Instant] = {}
+        self._seen = dict(seen or {})
+
+    @contextmanager
+    def held(self) -> Iterator[Mapping[str, Instant]]:
+        """How far each instance was watched, and no further for the length of a block."""
+        with self._lock:
+            yield dict(self._seen)
+
+    def look_again(self) -> None:
+        """End sessions at the last look where what came to the world since has used up a limit."""
+        with self._lock:
+            for instance in self._limited():
+                since = self._seen.get(instance.crn)
+                if since is not None and _charges.is_used_up(self._world, instance, since):
+                    self._world.state.end_sessions(instance.crn, since)
 
     def keep(self, at: Instant, *, acts: bool = False) -> None:
         """End the sessions of every instance that reached its limit since the last look.

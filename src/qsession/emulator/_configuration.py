@@ -36,17 +36,21 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(Path(file.name).stem for file in folder.iterdir() if file.name.endswith(".yaml")))
 
 
-def load(source: str | Path) -> dict[str, Any]:
+def load(
+    source: str | Path, *, folder: Path | None = None, told: str = "Emulator.from_config({!r})"
+) -> dict[str, Any]:
     """Arguments for an emulator.
 
     Args:
         source: The name of a configuration that comes with the package, or the path of a
             YAML file of the form that ``schemas/emulator-configuration.schema.json`` describes.
+        folder: What that path is relative to; None for the working folder.
+        told: How whoever names a configuration does so, for the message; ``{}`` stands for the name.
 
     Raises:
         UsageError: QS141 where there is neither, QS142 where a field is wrong.
     """
-    text, where = _read(source)
+    text, where = _read(source, folder or Path(), told)
     document = checked(text, where)
     arguments: dict[str, Any] = {name: document[name] for name in _AS_THEY_ARE if name in document}
     if "backends" in document:
@@ -61,24 +65,24 @@ def load(source: str | Path) -> dict[str, Any]:
     return arguments
 
 
-def _read(source: str | Path) -> tuple[str, str]:
+def _read(source: str | Path, folder: Path, told: str) -> tuple[str, str]:
     if str(source) in names():
         shipped = resources.files("qsession.emulator") / "configurations" / f"{source}.yaml"
         return shipped.read_text("utf-8"), f"{source} (comes with qsession)"
     try:
-        return Path(source).read_text("utf-8"), str(source)
+        return (folder / source).read_text("utf-8"), str(source)
     except (OSError, ValueError) as problem:
-        raise _unreadable(str(source), problem) from problem
+        raise _unreadable(str(source), problem, told) from problem
 
 
-def _unreadable(source: str, problem: Exception) -> UsageError:
+def _unreadable(source: str, problem: Exception, told: str) -> UsageError:
     near = difflib.get_close_matches(source, names(), n=1)
     meant = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names())}"
     return UsageError(
         "QS141",
         "There is no configuration of this name, and no file that can be read.",
         evidence=[f"{source!r}; {meant}", str(problem)],
-        fix=f"Emulator.from_config({(near or names())[0]!r})",
+        fix=told.format((near or names())[0]),
         intended="a file of your own: give its path",
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hmac
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -119,6 +120,7 @@ class Emulator:
             unread_results=unread_results,
         )
         self._ceilings = Ceilings(self._world)
+        self._root = object()
 
     @classmethod
     def from_config(
@@ -149,6 +151,37 @@ class Emulator:
         if seed is not None:
             arguments["seed"] = seed
         return cls(**arguments, strict=strict, api_key=api_key)
+
+    def _fork(self, name: str) -> Self:
+        """An emulator that begins as this one is now; from then on neither sees what the other does.
+
+        The account, its tokens, devices and rules are the same. Ids of what is made in the fork derive
+        from its name too, draws only from what is asked of it and how often. A job that both know and
+        that is not simulated yet is simulated once for both, unless it runs at different times.
+
+        Args:
+            name: Its name; forks of the same name give the same ids.
+        """
+        forked = copy.copy(self)
+        with self._history.held() as forked._history, self._ceilings.held() as seen:
+            state, directory = self._world.state.fork(name), Directory(self.instances)
+        forked._world = replace(self._world, state=state, directory=directory)
+        forked._ceilings = Ceilings(forked._world, seen=seen)
+        return forked
+
+    def _adopt(self, other: Emulator) -> None:
+        """Take over all sessions and jobs of a fork, or of another fork of the same emulator.
+
+        Later changes of the other are not seen here. What both know stays as it is here, but for a
+        session to which only the other did something.
+
+        Raises:
+            ValueError: If it does not stem from the same emulator.
+        """
+        if other._root is not self._root:
+            raise ValueError("the other emulator is no fork of this one, nor of one that this is a fork of")
+        self._world.state.adopt(other._world.state)
+        self._ceilings.look_again()
 
     @property
     def instances(self) -> tuple[Instance, ...]:

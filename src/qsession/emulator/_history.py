@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -66,6 +67,12 @@ class History:
             for job in self._untold:
                 _remember(world, job, at)
             self._untold = ()
+
+    @contextmanager
+    def held(self) -> Iterator[History]:
+        """A copy that has told as much as this one, which tells nothing for the length of a block."""
+        with self._lock:
+            yield History(self._untold)
 
 
 def _remember(world: World, job: PastJob, at: Instant) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from qsession._lifecycle import Life
 from qsession._model import Instant
@@ -58,13 +59,24 @@ class Caps:
     a_minute: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """What the runs of a job came to, by start and end, in all lines that know the job.
+
+    As a rule there is one. In two lines a job may start at two moments, which its results tell.
+    """
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    outcomes: dict[tuple[Instant, Instant], Outcome] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class Job:
     """One job. Its plan and tags change under the state's lock only.
 
     A deleted one is kept for what it used. The order of those that were there at the start
     is below 1. Its home is the session whose QPU it holds, which is the one that it was posted
-    to unless it is a dry run.
+    to unless it is a dry run, or the line has another past of that session.
     """
 
     plan: JobPlan
@@ -78,12 +90,17 @@ class Job:
     outcome: Outcome | None = None
     handed_out: bool = False
     deleted: bool = False
-    running: threading.Lock = field(default_factory=threading.Lock)
+    runs: Runs = field(default_factory=Runs)
 
     @property
     def estimate(self) -> float:
         """Seconds that it is expected to take: 2, and 0.35 ms for each execution (documented)."""
         return round(2 + 0.00035 * self.work.executions, 5)
+
+    def copied(self) -> Job:
+        """The same job for another line; what is not simulated yet is so once for both."""
+        # Reads the work before the outcome, which whoever runs it now sets before it lets go of the work.
+        return replace(self)
 
 
 @dataclass(slots=True)
@@ -120,6 +137,16 @@ class Session:
         """The moment for a new event: threads may bring theirs slightly out of order."""
         self.latest = max(self.latest, at, self.born.created_at)
         return self.latest
+
+    def copied(self, jobs: Mapping[str, Job]) -> Session:
+        """The same session for another line.
+
+        Args:
+            jobs: The jobs of that line by id, this session's among them.
+        """
+        own = [jobs[job.plan.job] for job in self.jobs]
+        # A story is told under the lock of one line.
+        return replace(self, controls=list(self.controls), jobs=own, _story=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,16 @@
 
 Holds no clock and knows no HTTP. The lock is held to look and to note, never while a
 job is simulated.
+
+A state can fork. A state and its forks are lines: what they know in common is copied, and
+what is made in one is not known to the others.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -16,7 +19,7 @@ from qsession import _lifecycle
 from qsession._lifecycle import Life, Limits, Mode, Rules
 from qsession._model import SECOND, Instant, Micros
 from qsession._refusals import Refused
-from qsession.emulator import _course, _programs
+from qsession.emulator import _course, _merging, _programs
 from qsession.emulator._course import Control, JobPlan, Wish
 from qsession.emulator._programs import Outcome, Work
 from qsession.emulator._records import Caps, Job, Session, Submission, View
@@ -39,25 +42,60 @@ class State:
         pace: How long jobs wait and run.
         rules: What is not known of the life of sessions.
         usage_after: How long after its end a job's usage is still pending.
+        line: Name of this line; None for the first, whose ids do not have one in them.
     """
 
-    def __init__(self, seed: int, *, pace: Pace, rules: Rules, usage_after: Micros = 0) -> None:
+    def __init__(
+        self, seed: int, *, pace: Pace, rules: Rules, usage_after: Micros = 0, line: str | None = None
+    ) -> None:
         self.rules = rules
         self.pace = pace
         self.usage_after = usage_after
         self._seed = seed
+        self._named = (seed,) if line is None else (seed, "line", line)
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
         self._jobs: dict[str, Job] = {}
         self._seen: Counter[str] = Counter()
         self._orders = 0
 
+    def fork(self, line: str) -> State:
+        """A line that begins as this one is now.
+
+        Only its own name enters its ids, and only what was asked in it the draws of its jobs. So what is
+        asked of it is answered alike, whichever of its ancestors did what, and in which order.
+
+        Args:
+            line: Its name.
+        """
+        forked = State(self._seed, pace=self.pace, rules=self.rules, usage_after=self.usage_after, line=line)
+        with self._lock:
+            forked._orders = self._orders
+            forked._jobs = {ident: job.copied() for ident, job in self._jobs.items()}
+            forked._sessions = {ident: s.copied(forked._jobs) for ident, s in self._sessions.items()}
+        return forked
+
+    def adopt(self, other: State) -> None:
+        """Take over the sessions and jobs of another line that this one does not know.
+
+        What both know stays as it is here, but for a session to which only the other line did
+        something. A job that the other line sent to any other session of both takes the course that it
+        has there. Past jobs are each line's own to tell.
+
+        Args:
+            other: The other line, which stays as it is.
+        """
+        theirs = other.fork("")  # a copy, so that two lines can adopt each other
+        with self._lock:
+            self._orders = max(self._orders, theirs._orders)
+            _merging.merge(self._sessions, self._jobs, theirs._sessions, theirs._jobs)
+
     def open_session(self, crn: str, backend: str, mode: Mode, limits: Limits, at: Instant) -> Session:
         """Create a session or batch; its id derives from what was asked and how often."""
         key = f"session|{crn}|{backend}|{mode}|{limits}"
         born = _lifecycle.begin(mode, at, limits=limits, rules=self.rules)
         with self._lock:
-            ident = derived_uuid(self._seed, key, self._again(key))
+            ident, _ = self._unused(derived_uuid, key, self._sessions)
             session = Session(ident, crn, backend, born)
             self._sessions[ident] = session
         return session
@@ -167,8 +205,7 @@ class State:
                 session = None
             self._check_caps(crn, caps, at)
             at = session.note(at) if session else at
-            again = self._again(key)
-            ident = derived_xid(self._seed, key, again)
+            ident, again = self._unused(derived_xid, key, self._jobs)
             plan = JobPlan(ident, at, *self.pace(session.born.limits if session else None))
             if session is not None:
                 plan = replace(plan, turn=session.turn())
@@ -219,7 +256,8 @@ class State:
             mine = [job for job in self._jobs.values() if job.crn == crn and deleted >= job.deleted]
             return sorted(
                 (self._view(job, at) for job in mine),
-                key=lambda view: (view.job.plan.created, view.job.order),
+                # Two lines count alike.
+                key=lambda view: (view.job.plan.created, view.job.order, view.job.plan.job),
             )
 
     def sessions(self, crn: str, at: Instant) -> list[tuple[Session, Life]]:
@@ -299,22 +337,32 @@ class State:
             fate = self._sessions[job.home].story.fate(job.plan.job, at)
         return View(job, fate, job.tags, fate.ended is not None and at >= fate.ended + self.usage_after)
 
-    def _again(self, key: str) -> int:
-        self._seen[key] += 1
-        return self._seen[key]
+    def _unused(self, derived: Callable[..., str], key: str, known: Container[str]) -> tuple[str, int]:
+        """An id of this line, and how often the same was asked of it.
+
+        An ancestor of the same name may have given the id away.
+        """
+        while True:
+            self._seen[key] += 1
+            ident = derived(*self._named, key, self._seen[key])
+            if ident not in known:
+                return ident, self._seen[key]
 
 
 def outcome(view: View) -> Outcome | None:
     """What the run of a job came to; None for one that has not run to its end.
 
-    The first to ask has it simulated, others wait for that.
+    The first to ask has it simulated, others wait for that, in other lines too.
     """
     job, fate = view.job, view.fate
     if fate.phase != "Ended" or fate.started is None or fate.ended is None:
         return None
-    with job.running:
+    span = fate.started, fate.ended
+    with job.runs.lock:
         if job.outcome is None:
-            job.outcome = _programs.run(job.work, job.seed, fate.started, fate.ended)
-            # The circuits are not needed again.
+            if span not in job.runs.outcomes:
+                job.runs.outcomes[span] = _programs.run(job.work, job.seed, *span)
+            job.outcome = job.runs.outcomes[span]
+            # The circuits are not needed again in this line.
             job.work = replace(job.work, body=None)
         return job.outcome

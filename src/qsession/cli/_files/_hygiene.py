@@ -11,14 +11,13 @@ from qsession import _cassette
 from qsession._endpoints import identify
 from qsession._kept import references
 from qsession._model import Interaction, Recording
-from qsession._naming import ATTRIBUTES, RESERVED, attributes
+from qsession._naming import ATTRIBUTES, FORBIDDEN, RESERVED, attributes
 from qsession._redaction import Redactor
 from qsession._store import body_names, display, read_packed
 from qsession.cli._files._opening import all_files, open_cassette
 from qsession.errors import CassetteError, QSessionError
 
 _LONGEST = 255
-_FORBIDDEN = frozenset('<>:"|?*\\')
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +192,7 @@ def _names(files: Iterable[Path], folder: Path) -> Iterator[Finding]:
 def _problem(part: str) -> str:
     if part.split(".", maxsplit=1)[0].lower() in RESERVED:
         return "is reserved on Windows"
-    if found := sorted(_FORBIDDEN & set(part)):
+    if found := sorted(FORBIDDEN & set(part)):
         return f"holds {' '.join(found)}, which Windows does not take in a name"
     if part.endswith((".", " ")):
         return "ends with a point or blank, which Windows takes away"

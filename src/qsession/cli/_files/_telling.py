@@ -162,6 +162,7 @@ def head_of(provenance: Provenance, *, moments: bool = True) -> Sequence[tuple[s
         ("API version", provenance.api_version),
         ("versions", versions),
         ("instances", shapes),
+        ("layers", ", ".join(provenance.layers)),
         ("ids of the test's own", ", ".join(provenance.literal_ids)),
         *((name, str(number)) for name, number in numbers.items() if number is not None),
         ("QPU seconds", f"{provenance.qpu_seconds:g}"),

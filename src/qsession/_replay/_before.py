@@ -1,0 +1,29 @@
+"""What came before a recording: those of the fixtures that it builds on, on its own time line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from qsession._model import InstanceShape, Interaction, Provenance, Recording
+
+
+def past_of(before: Sequence[Recording], own: Provenance) -> Iterator[Interaction]:
+    """The exchanges of earlier recordings, in their order, as if they were this one's.
+
+    Args:
+        before: The recordings.
+        own: Of the one that builds on them; what came before it has negative times.
+    """
+    numbers = {shape.alias: number for number, shape in enumerate(own.instances)}
+    found = []
+    for recording in before:
+        later = recording.provenance.recorded_at - own.recorded_at
+        for each in recording.interactions:
+            number = numbers.get(_alias(recording.provenance.instances, each.instance), each.instance)
+            found.append(replace(each, at=each.at + later, last=each.last + later, instance=number))
+    yield from sorted(found, key=lambda each: each.at)
+
+
+def _alias(shapes: Sequence[InstanceShape], number: int) -> str:
+    return shapes[number].alias if number < len(shapes) else ""

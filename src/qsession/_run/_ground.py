@@ -1,0 +1,60 @@
+"""What a run stands on in a run of pytest: what tests have in common, and the fixtures that it builds on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qsession._model import Instant, Recording
+
+if TYPE_CHECKING:
+    from qsession._endpoints import Call
+    from qsession._ids import Ids
+    from qsession._recording import Account
+    from qsession._run._run import Run
+    from qsession._shared import Shared
+    from qsession.emulator import Emulator
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a run stands on.
+
+    Attributes:
+        shared: Gives the layer of the folder, by target; None where a recording holds everything itself.
+        account: What is known of the account in this process.
+        after: The runs of wide fixtures that it builds on: they are paused.
+        name: Its own name among the layers, if it is one: its path below the folder of the cassettes.
+        check: Refuses a request that its recording must not depend on.
+        random_seed: Where whoever asks for it has let random numbers begin; None if nobody has.
+    """
+
+    shared: Callable[[str], Shared] | None = None
+    account: Account | None = None
+    after: tuple[Run, ...] = ()
+    name: str = ""
+    check: Callable[[Call], None] | None = None
+    random_seed: int | None = None
+
+    @property
+    def starts(self) -> Instant:
+        """When the last of what it builds on was left."""
+        return max((run.moment for run in self.after), default=0)
+
+    @property
+    def layers(self) -> Iterable[str]:
+        """Names of the layers that it builds on."""
+        return (run.name for run in self.after)
+
+    def ids(self) -> Sequence[Ids]:
+        """What was made before."""
+        return [run.ids for run in self.after if run.ids is not None]
+
+    def emulators(self) -> Sequence[Emulator]:
+        """Where it was made."""
+        return [run.emulator for run in self.after if run.emulator is not None]
+
+    def recordings(self) -> Sequence[Recording]:
+        """What was recorded before."""
+        return [recording for run in self.after if (recording := run.recorded()) is not None]

@@ -1,0 +1,61 @@
+"""What tests read in common: an account and its backends, the same for whoever asks, whenever.
+
+The client keeps much of it (a service its instances, a backend its configuration and properties), so which
+test asks is chance: it depends on the order, on the selection, on the workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qsession._endpoints import Call, identify
+from qsession._meaning import MOMENTS, Key, key_of
+from qsession._model import Interaction
+
+_COMMON = frozenset({"backends.list", "backends.configuration", "backends.properties"})
+_REFUSED = 400
+
+
+def is_common(call: Call) -> bool:
+    """Whether a call reads what is the same for all tests.
+
+    Args:
+        call: The request, understood.
+    """
+    # The properties of another moment are one test's.
+    moments = (name.endswith(MOMENTS) for name, _ in call.query)
+    return call.endpoint.name in _COMMON and not any(moments)
+
+
+def is_account(call: Call) -> bool:
+    """Whether a call finds an account: tokens, instances, plans."""
+    return call.endpoint.family != "runtime"
+
+
+def takes_no_time(call: Call) -> bool:
+    """Whether an answer moves no clock that is virtual, as it is chance who asks."""
+    return is_account(call) or is_common(call)
+
+
+def common_key(interaction: Interaction) -> Key | None:
+    """The name of what an exchange reads in common; None for any other."""
+    call = identify(interaction.request)
+    if call is None or not is_common(call) or interaction.response.status >= _REFUSED:
+        return None
+    return key_of(call, interaction.instance)
+
+
+def told_of_the_account(interaction: Interaction) -> bool:
+    """Whether an exchange told what an account is, and no more."""
+    call = identify(interaction.request)
+    return call is not None and is_account(call) and interaction.response.status < _REFUSED
+
+
+def same_answer(one: Interaction, other: Interaction) -> bool:
+    """Whether two exchanges had the same answer."""
+    return (one.response.status, one.response.body) == (other.response.status, other.response.body)
+
+
+def all_alike(interactions: Sequence[Interaction]) -> bool:
+    """Whether all exchanges had the same answer."""
+    return all(same_answer(interactions[0], each) for each in interactions[1:])

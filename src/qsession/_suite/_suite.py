@@ -1,0 +1,308 @@
+"""The runs of one run of pytest: which is on, and what each stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+
+from qsession import _explain, _setup
+from qsession._config import Settings
+from qsession._drawn import seeded
+from qsession._endpoints import Call
+from qsession._guard import once_imported
+from qsession._meaning import key_of
+from qsession._model import Place
+from qsession._noted import Noted
+from qsession._plan import Item, Plan
+from qsession._recording import Account
+from qsession._report import Summary
+from qsession._run import Ground, Run, active
+from qsession._shared import Shared
+from qsession._store import display
+from qsession._suite import _messages
+from qsession._suite._commons import Commons, RecordedCommons, ReplayedCommons
+from qsession._suite._scene import Scene
+from qsession._suite._wide import Wide
+from qsession._traceback import asking
+from qsession.errors import QSessionError
+
+_TARGETS = ("ibm", "emulator")
+_IMPORT = "a module that is imported"
+
+
+class Suite:
+    """What the runs of one run of pytest have in common. One thread at a time.
+
+    Args:
+        plan: Its options.
+        tell: Takes up what was refused outside of the runs of tests.
+        noted: What the processes of this run of pytest have done so far.
+        summaries: Takes up what the runs of fixtures did.
+    """
+
+    def __init__(
+        self, plan: Plan, tell: Callable[[QSessionError], None], noted: Noted, summaries: list[Summary]
+    ) -> None:
+        self._plan, self._tell, self._noted = plan, tell, noted
+        self._account = Account()
+        self._alive: list[Wide] = []
+        self._made: dict[str, str] = {}
+        self._commons: Commons | None = None
+        self._teardowns: dict[int, ExitStack] = {}
+        self._summaries = summaries
+        store = _setup.store(replace(plan.settings, path=plan.folder / "any"))
+        self._layers = {
+            target: Shared(
+                store,
+                target,
+                begins=_setup.EMULATED_START if target == "emulator" else None,
+            )
+            for target in _TARGETS
+        }
+
+    def renew(self) -> None:
+        """The whole folder is recorded anew, and so is what all tests read."""
+        for layer in self._layers.values():
+            layer.renewed = self._noted
+
+    def run_of(self, test: Item, uses: Collection[object], *, spent: float = 0.0) -> Run:
+        """The run of a test.
+
+        Args:
+            test: The test.
+            uses: Keys of the wide fixtures that it uses.
+            spent: QPU seconds that the tests before it used.
+        """
+        settings = self._plan.settings_of(test, spent=spent)
+        after = [wide for wide in self._alive if wide.key in uses or wide.is_dynamic]
+        if any(wide.run is not None for wide in after):
+            # What a test left in the queue would end with the session of its fixture.
+            settings = replace(settings, park=None)
+        return Run(settings, self._ground(settings, after))
+
+    def is_over(self, run: Run, test: str) -> None:
+        """A test's run has ended.
+
+        Args:
+            run: The run.
+            test: The test.
+        """
+        if run.ids is not None and self._alive:
+            self._made.update(dict.fromkeys(run.ids.own(), test))
+
+    def _ground(self, settings: Settings, after: Collection[Wide], *, wide: Wide | None = None) -> Ground:
+        is_kept = settings.mode in ("record", "replay")
+        return Ground(
+            shared=self._layers.__getitem__ if is_kept else None,
+            account=self._account,
+            after=tuple(each.run for each in after if each.run is not None),
+            name=wide.name if wide is not None else "",
+            check=(lambda call: self._check(call, wide)) if wide is not None else None,
+            random_seed=self._seed_of(wide) if wide is not None else None,
+        )
+
+    # Fixtures of wide scope.
+
+    @contextmanager
+    def setting_up(self, wide: Wide) -> Iterator[None]:
+        """Be there for a fixture while it is set up.
+
+        Args:
+            wide: The fixture.
+
+        Yields:
+            Nothing.
+        """
+        outer = active()
+        if outer is not None:
+            wide.is_dynamic = True
+            outer.pause()
+        try:
+            with ExitStack() as undo:
+                if (seed := self._seed_of(wide)) is not None:
+                    undo.enter_context(seeded(seed))
+                undo.enter_context(self._scene(wide).on())
+                yield
+                if wide.run is not None:
+                    wide.run.check()
+        except BaseException as error:
+            if wide.run is not None:
+                wide.run.fail(f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            _pause(wide.run)
+            if outer is not None:
+                outer.go_on(after=wide.run)
+
+    def tear_down(self, wide: Wide) -> None:
+        """Be there for a fixture from here on: it is about to be torn down.
+
+        Args:
+            wide: The fixture.
+        """
+        undo = self._teardowns[id(wide)] = ExitStack()
+        outer = active()
+        if outer is not None:
+            outer.pause()
+            undo.callback(outer.go_on)
+        if wide.run is not None:
+            wide.run.go_on()
+        else:
+            undo.enter_context(self._scene(wide).on())
+
+    def end(self, wide: Wide) -> None:
+        """A fixture was torn down, or could not be set up.
+
+        Args:
+            wide: The fixture.
+        """
+        with self._teardowns.pop(id(wide), None) or ExitStack():
+            if wide in self._alive:
+                self._alive.remove(wide)
+            run = wide.run
+            if run is None:
+                return
+            try:
+                run.__exit__(None, None, None)
+            finally:
+                self._summaries.append(run.summary())
+
+    def _scene(self, wide: Wide) -> Scene:
+        return Scene(
+            self._in_common(),
+            open_run=lambda call: self._begin(wide, call),
+            nothing_common=lambda call: self._not_in_common(call, wide.title, wide.test),
+            nothing_more=lambda call: _messages.no_layer(wide, call),
+            tell=self._tell,
+            sharing=self._keeps_off,
+        )
+
+    def _begin(self, wide: Wide, call: Call) -> Run:
+        """It asks for more than what all tests read: from here on it has a run."""
+        settings = self._plan.settings_of_layer(
+            wide.path, wide.ident, wide.test, records=wide.records, first=lambda: self._noted.first(wide.name)
+        )
+        if settings.mode == "replay" and not wide.path.exists():
+            raise _messages.no_layer(wide, call)
+        run = Run(settings, self._ground(settings, wide.builds_on, wide=wide))
+        run.__enter__()
+        wide.run = run
+        self._alive.append(wide)
+        return run
+
+    def alive(self, keys: Collection[object]) -> tuple[Wide, ...]:
+        """Those of some wide fixtures that have a run."""
+        return tuple(wide for wide in self._alive if wide.key in keys)
+
+    def _seed_of(self, wide: Wide) -> int | None:
+        """Where random numbers begin in a fixture, whether it asks the service for something or not."""
+        if self._plan.mode == "live":
+            return None
+        if wide.seed is None:
+            wide.seed = self._plan.seed_of_layer(wide.path, wide.ident, records=wide.records)
+        return wide.seed
+
+    def _check(self, call: Call, wide: Wide) -> None:
+        for thing in call.ids.values():
+            if (test := self._made.get(thing)) is not None:
+                raise _messages.of_a_test(call, wide, thing, test)
+
+    # Sessions that tests share.
+
+    def share(self, test: Item, wide: Wide, open_session: Callable[[Run], tuple[object, ...]]) -> None:
+        """Open a session that several tests share.
+
+        Args:
+            test: The first of them.
+            wide: Stands for it.
+            open_session: Opens it in its run, and gives what is to be kept of that.
+        """
+        settings = self._plan.settings_of_layer(
+            wide.path, wide.ident, wide.test, records=wide.records, first=lambda: self._noted.first(wide.name)
+        )
+        run = wide.run = Run(settings, self._ground(settings, (), wide=wide))
+        try:
+            run.__enter__()
+            self._alive.append(wide)
+            wide.value = open_session(run)
+            run.check()
+        except BaseException as error:
+            run.fail(f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            _pause(run)
+
+    def unshare(self, wide: Wide, close: Callable[[], None]) -> None:
+        """Close it.
+
+        Args:
+            wide: Stands for it.
+            close: Closes it, unless a test did.
+        """
+        self.tear_down(wide)
+        try:
+            close()
+        finally:
+            self.end(wide)
+
+    # Imports, and what is read in common.
+
+    @contextmanager
+    def importing(self) -> Iterator[None]:
+        """Be there while test modules are imported, once one of them imports the client.
+
+        Yields:
+            Nothing.
+        """
+        with once_imported("qiskit_ibm_runtime", lambda _client: self._imports().on()):
+            yield
+
+    def _imports(self) -> Scene:
+        return Scene(
+            self._in_common(),
+            open_run=None,
+            nothing_common=lambda call: self._not_in_common(call, _IMPORT, "pytest"),
+            nothing_more=lambda call: _messages.at_import(call, asking()),
+            tell=self._tell,
+            sharing=self._keeps_off,
+        )
+
+    def unread(self) -> tuple[str, ...]:
+        """Keys of the layers that nobody read in this process."""
+        return tuple(
+            f"{layer.path.name}: {key}"
+            for layer in self._layers.values()
+            for key in layer.contents()
+            if key not in layer.read_here
+        )
+
+    @property
+    def _keeps_off(self) -> bool:
+        return self._plan.keeps_off_the_service
+
+    def _in_common(self) -> Commons:
+        if self._commons is None:
+            self._commons = self._new_commons()
+        return self._commons
+
+    def _new_commons(self) -> Commons:
+        plan = self._plan
+        if plan.mode == "replay" and not plan.settings.resume:
+            return ReplayedCommons(list(self._layers.values()))
+        shared = None if plan.mode == "live" else self._layers[plan.settings.target]
+        return RecordedCommons(
+            plan.settings, shared, self._account, missing_only=plan.mode in ("missing", "replay")
+        )
+
+    def _not_in_common(self, call: Call, who: str, test: str) -> QSessionError:
+        there = [layer.path for layer in self._layers.values() if layer.path.exists()]
+        path = there[0] if there else self._layers["emulator"].path
+        command = "pytest" if test == "pytest" else f"pytest '{test}'"
+        place = Place(display(path), who, f"{command} --qsession-record --qsession-target={path.stem[1:]}")
+        return _explain.not_in_common(key_of(call, 0), path.name, place, exists=bool(there))
+
+
+def _pause(run: Run | None) -> None:
+    if run is not None and active() is run:
+        run.pause()
