@@ -51,9 +51,6 @@ SEEN = theirs_look.SEEN
 
 def test_before():
     SEEN.append(theirs_look.look())
-
-def test_zz_after():
-    pass
 """
 AFTER = """
 import random, numpy
@@ -71,7 +68,7 @@ def test_after():
 def test_same_objects_before_and_after_tests_of_ours(suite, mode):
     """Clock, sockets, environment, the client, urllib3, random numbers: identical, not only equal."""
     suite.holds(
-        THEIRS.replace("def test_zz_after():\n    pass\n", ""), OURS, theirs_look=LOOK + "\nSEEN = []\n"
+        THEIRS, OURS, theirs_look=LOOK + "\nSEEN = []\n"
     )
     suite.pytester.makepyfile(test_zlast=AFTER)
     suite.beside("", *EMULATOR)
@@ -110,3 +107,26 @@ def test_objects_that_differ_from_a_run_without_us(suite, monkeypatch):
     assert given.keys() <= environment.keys()
     changed = {name for name, value in environment.items() if given.get(name) != value}
     assert changed == {"QSESSION_CHILD_ROOT", "PYTHONPATH"}
+
+
+WIDE = """
+import pytest
+from qiskit_ibm_runtime import QiskitRuntimeService
+
+@pytest.fixture(scope="session", autouse=True)
+def service():
+    service = QiskitRuntimeService()
+    assert service.usage()
+    yield service
+    assert service.usage()
+"""
+
+
+def test_same_objects_while_a_wide_fixture_of_ours_waits_for_its_end(suite):
+    """Its run is paused: between its setup and its teardown theirs find nothing of it."""
+    suite.holds(THEIRS, OURS, theirs_look=LOOK + "\nSEEN = []\n", conftest=WIDE)
+    suite.pytester.makepyfile(test_zlast=AFTER)
+    order = ("test_theirs.py", "test_ours.py", "test_zlast.py")
+    for mode in (EMULATOR, ()):
+        suite.beside("", *mode, *order).assert_outcomes(passed=4)
+    assert suite.cassettes() != []
