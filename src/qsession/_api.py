@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 
 from qsession._config import (
@@ -15,7 +16,8 @@ from qsession._config import (
     check_word,
 )
 from qsession._options import BUDGET_SECONDS
-from qsession._run import Run
+from qsession._run import Ground, Run
+from qsession._shared import found_above
 from qsession.emulator import Emulator
 
 
@@ -141,7 +143,9 @@ def replay(
         redact=_checked(redact),
         record_command=f"qsession.record({os.fspath(path)!r}, target='{{target}}')",
     )
-    return Run(settings)
+    # Recorded by pytest, it does not hold what all tests of its folder read.
+    shared = partial(found_above, Path(path).absolute(), scratch=settings.scratch.absolute())
+    return Run(settings, Ground(shared=shared))
 
 
 def _checked(redact: Sequence[str]) -> tuple[str, ...]:

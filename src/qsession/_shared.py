@@ -19,7 +19,7 @@ from qsession._lock import waited_for
 from qsession._meaning import Key, key_of
 from qsession._model import InstanceShape, Instant, Interaction, Provenance, Recording, Request
 from qsession._noted import Noted
-from qsession._sharing import all_alike, common_key, is_common, same_answer, told_of_the_account
+from qsession._sharing import all_alike, common_key, is_common, same_answer, tells_of_an_account
 from qsession._store import Store
 from qsession.errors import CassetteError
 
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 _Name = tuple[str, str, tuple[tuple[str, str], ...], str]
 """A key with the alias of its instance in the place of a number, which is one recording's."""
+
+_ACCOUNT = "account"
+"""In the place of an alias, for what belongs to no instance."""
+
+_HIGHEST = 12  # folders that are searched upwards for a layer
 
 
 def layer_path(folder: Path, target: str) -> Path:
@@ -38,6 +43,20 @@ def layer_path(folder: Path, target: str) -> Path:
         target: ``ibm`` or ``emulator``: what one says is nothing to recordings of the other.
     """
     return folder / f"@{target}.yaml"
+
+
+def found_above(path: Path, target: str, scratch: Path) -> Shared | None:
+    """The layer of the folder that a cassette lies in, or of one above it; None where there is none.
+
+    Args:
+        path: The cassette.
+        target: What it is made against.
+        scratch: The folder of notes.
+    """
+    for folder in list(path.absolute().parents)[:_HIGHEST]:
+        if layer_path(folder, target).exists():
+            return Shared(Store(folder, scratch), target)
+    return None
 
 
 @dataclass(slots=True)
@@ -93,11 +112,15 @@ class Shared:
             self.read_here.add(str(key))
         return found
 
+    def recorded(self) -> Sequence[Interaction]:
+        """All exchanges in it."""
+        return self.store.load(self.path).interactions if self.path.exists() else ()
+
     def contents(self) -> Sequence[str]:
         """What is in it, in words."""
         with self._lock:
             self._look()
-            return [str(key) for key in self._table]
+            return [str(key) for key, each in self._table.items() if not tells_of_an_account(each)]
 
     def settle(self, recording: Recording, redactor: Redactor) -> Sequence[Interaction]:
         """Take over what a recording read in common.
@@ -113,15 +136,15 @@ class Shared:
             CassetteError: If the layer cannot be read, or not be written.
         """
         common = _in_common(recording.interactions)
-        taken = {id(each) for each in recording.interactions if told_of_the_account(each)}
         if not common:
-            return _without(recording, taken)
+            return recording.interactions
+        taken = set[int]()
         with waited_for(self.store.scratch / "locks", self.path):
             known, former = self._known()
             table = dict(known)
             for key, answers in common.items():
-                name = _named(key, recording.provenance.instances)
-                if self._takes(table, name, answers):
+                name = _named(key, answers[0], recording.provenance.instances)
+                if self._takes(table, name, answers) or name[0][-1] == _ACCOUNT:
                     taken.update(map(id, answers))
             if table != known:
                 layer = _layer(table, recording.provenance, former, self.begins)
@@ -153,7 +176,7 @@ class Shared:
         shapes, table = recording.provenance.instances, {}
         for each in recording.interactions:
             if (key := common_key(each)) is not None:
-                name, shape = _named(key, shapes)
+                name, shape = _named(key, each, shapes)
                 table[name] = each, shape
         return table, recording.provenance
 
@@ -188,7 +211,11 @@ def _without(recording: Recording, taken: set[int]) -> Sequence[Interaction]:
     return tuple(each for each in recording.interactions if id(each) not in taken)
 
 
-def _named(key: Key, shapes: Sequence[InstanceShape]) -> tuple[_Name, InstanceShape]:
+def _named(
+    key: Key, interaction: Interaction, shapes: Sequence[InstanceShape]
+) -> tuple[_Name, InstanceShape]:
+    if tells_of_an_account(interaction):
+        return (key.method, key.path, key.query, _ACCOUNT), InstanceShape()
     shape = shapes[key.instance] if key.instance < len(shapes) else InstanceShape()
     return (key.method, key.path, key.query, shape.alias), shape
 
@@ -204,10 +231,10 @@ def _layer(
     begins: Instant | None,
 ) -> Recording:
     """A recording of all that is read in common, the same for the same content."""
-    shapes = {shape.alias: replace(shape, used=True) for _, shape in table.values()}
+    shapes = {name[3]: replace(shape, used=True) for name, (_, shape) in table.items() if name[3] != _ACCOUNT}
     aliases = sorted(shapes)
     interactions = [
-        replace(each, instance=aliases.index(name[3]))
+        replace(each, instance=aliases.index(name[3]) if name[3] in shapes else 0)
         for name, (each, _) in sorted(table.items(), key=lambda entry: entry[0])
     ]
     known = former or told

@@ -141,7 +141,7 @@ class WideFixtures:
     def _describe(self, definition: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> Wide:
         item: pytest.Item = request._pyfuncitem
         place, owner = _place_of(definition, request, self._plan.root)
-        name = _name_of(definition)
+        name = _name_of(definition, item)
         reached = _reached(definition, item)
         path = layer_path(
             self._plan.folder, place, name, owner=owner, parameters=_parameters(reached, definition, item)
@@ -170,9 +170,15 @@ def used_by(item: pytest.Item) -> Sequence[Any]:
     return [each for each in found if each.scope != "function"]
 
 
-def _name_of(definition: pytest.FixtureDef[Any]) -> str:
+def _name_of(definition: pytest.FixtureDef[Any], item: pytest.Item) -> str:
     found = _XUNIT.match(definition.argname)
-    return found[1] if found else definition.argname
+    if found:
+        return found[1]
+    info = getattr(item, "_fixtureinfo", None)
+    chain = [] if info is None else info.name2fixturedefs.get(definition.argname, ())
+    # One that is overridden and used by what overrides it: both may belong to the same module.
+    behind = len(chain) - 1 - chain.index(definition) if definition in chain else 0
+    return definition.argname + "~" * behind
 
 
 def _place_of(

@@ -23,16 +23,35 @@ __all__ = ["Batch", "Session"]
 
 class _KnowsItsEnd(_Session):  # type: ignore[misc]
     ended = False
+    is_shared = False
 
     def close(self) -> None:
-        """Stop accepting jobs; those submitted run to their end."""
-        self.ended = True
+        """Stop accepting jobs; those submitted run to their end.
+
+        Raises:
+            UsageError: If other tests share it (QS245).
+        """
+        self._end()
         super().close()
 
     def cancel(self) -> None:
-        """End at once; queued jobs do not run."""
-        self.ended = True
+        """End at once; queued jobs do not run.
+
+        Raises:
+            UsageError: If other tests share it (QS245).
+        """
+        self._end()
         super().cancel()
+
+    def _end(self) -> None:
+        if self.is_shared:
+            raise UsageError(
+                "QS245",
+                "This would end a session that other tests share. Nothing was sent.",
+                fix="leave that to the fixture; it ends the session after the last of them",
+                intended='scope="function" in @pytest.mark.qsession(...) gives a test a session of its own',
+            )
+        self.ended = True
 
 
 # The client's from_id decides by the name of the class: they must stay as they are.

@@ -140,8 +140,8 @@ class Recorded(ABC):
         """Make the recording a cassette, or keep it aside."""
         if self.recorder is None:
             return ""
-        shared = self._ground.shared
-        settle = shared(self._settings.target).settle if shared is not None else None
+        shared = self._ground.layer(self._settings.target)
+        settle = shared.settle if shared is not None else None
         return self.custody.finish(self.recorder, self.provenance(), failed=failed, settle=settle)
 
     def release(self) -> None:

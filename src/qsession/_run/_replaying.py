@@ -54,7 +54,7 @@ def replay_of(
         beyond=settings.beyond == "model",
         moved_to=lambda: _clock.moved_to(clock),
         alone=lambda: joined() == 1,
-        shared=ground.shared(origin) if ground.shared is not None else None,
+        shared=ground.layer(origin),
         before=ground.recordings(),
     )
 
@@ -126,8 +126,9 @@ class Replaying:
 
     def _account(self, own: Provenance) -> Provenance:
         # Who only reads what all tests read has no instance of its own.
-        layer = self._ground.shared(own.target).provenance if self._ground.shared is not None else None
-        return own if own.instances or layer is None else replace(own, instances=layer.instances)
+        layer = None if own.instances else self._ground.layer(own.target)
+        known = None if layer is None else layer.provenance
+        return own if known is None else replace(own, instances=known.instances)
 
     def begin(self) -> None:
         """Nothing but time begins."""

@@ -58,6 +58,8 @@ def backend_for(plan: Plan, test: Item, run: Run, service: QiskitRuntimeService)
     try:
         return service.backend(name)
     except QiskitBackendNotFoundError:
+        # The client finds none either where its question had no answer.
+        run.check()
         names = [] if run.mode == "replay" else [each.name for each in service.backends()]
         raise unknown_backend(name, names, test.nodeid, run.mode) from None
 
@@ -74,6 +76,7 @@ def session_for(test: Item, backend: IBMBackend) -> Session | Batch:
 
 def close(session: Session | Batch) -> None:
     """Close it, unless somebody did."""
+    session.is_shared = False
     if not session.ended:
         # What is refused here the run raises at its end, once, unless the test failed already.
         with suppress(ReplayMismatch, BudgetError, Parked):
@@ -90,7 +93,9 @@ def opened(plan: Plan, test: Item, run: Run) -> Opened:
     """
     service = run.service()
     backend = backend_for(plan, test, run, service)
-    return Opened(service, backend, session_for(test, backend))
+    session = session_for(test, backend)
+    session.is_shared = True
+    return Opened(service, backend, session)
 
 
 def ident_of(plan: Plan, test: Item) -> str:

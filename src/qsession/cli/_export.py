@@ -28,10 +28,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         UsageError: If the cassette cannot be read (QS175), or the output would replace it (QS176).
-        CassetteError: If the cassette cannot be trusted, or the output not be written (QS208).
+        CassetteError: If the cassette or what it builds on cannot be trusted or is missing (QS246),
+            or the output not be written (QS208).
     """
-    from qsession.cli._files._opening import open_cassette
     from qsession.cli._files._plain import plain
+    from qsession.cli._files._whole import whole
 
     output: Path | None = arguments.output
     if output is not None and output.resolve() == arguments.cassette.resolve():
@@ -41,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
             evidence=[str(output)],
             fix="name another file with --output",
         )
-    text = plain(open_cassette(arguments.cassette))
+    text = plain(whole(arguments.cassette))
     if output is None:
         # As it is: what is written is a file's content and not for a terminal.
         sys.stdout.buffer.write(text.encode())

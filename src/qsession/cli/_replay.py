@@ -102,6 +102,7 @@ def _opened(arguments: argparse.Namespace) -> Replay:
     from qsession._discovery import Discovery
     from qsession._model import Asked, Place
     from qsession._replay import Replay
+    from qsession._shared import found_above
     from qsession._store import Store, display
 
     path: Path = arguments.cassette.absolute()
@@ -113,7 +114,8 @@ def _opened(arguments: argparse.Namespace) -> Replay:
     test = recording.provenance.test
     record = f"pytest '{test}' --qsession-record --qsession-target={recording.provenance.target}"
     place = Place(display(path), test, record if test else "record the cassette anew, as it was made")
-    return Replay(recording, discovery, place, allow_unused=arguments.allow_unused)
+    shared = found_above(path, recording.provenance.target, Path(".qsession").absolute())
+    return Replay(recording, discovery, place, allow_unused=arguments.allow_unused, shared=shared)
 
 
 def _server(
