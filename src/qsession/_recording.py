@@ -113,7 +113,7 @@ class Recorder:
             caller names may be taken for one.
         account: What is known of the account; what a service of another recording learned is
             nobody else's to ask again.
-        after: Ids of the recordings that this one builds on.
+        ids: Real ids and pseudonyms of what was made before; none when None.
 
     Attributes:
         ids: Real ids and pseudonyms.
@@ -130,7 +130,7 @@ class Recorder:
         proves: bool = False,
         aliased: bool = False,
         account: Account | None = None,
-        after: Iterable[Ids] = (),
+        ids: Ids | None = None,
     ) -> None:
         # Only here: a replay has no use for it.
         from qsession._redaction import Redactor
@@ -148,7 +148,7 @@ class Recorder:
         self._used: list[str] = []
         self._met: set[str] = set()
         self._unmet: set[str] = set()
-        self.ids = Ids(after)
+        self.ids = ids or Ids()
         self.redactor = redactor or Redactor()
 
     def outgoing(self, call: Call, request: Request) -> Request:

@@ -99,6 +99,7 @@ class WideFixtures:
             item: The test.
             spent: QPU seconds that the tests before it used.
         """
+        self._plan.check_marker(describe(item))  # before a session is opened because of it
         keys: list[object] = [*used_by(item)]
         if (wide := self._share(item)) is not None:
             keys.append(wide.key)
@@ -141,7 +142,7 @@ class WideFixtures:
     def _describe(self, definition: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> Wide:
         item: pytest.Item = request._pyfuncitem
         place, owner = _place_of(definition, request, self._plan.root)
-        name = _name_of(definition, item)
+        name = _name_of(definition, request)
         reached = _reached(definition, item)
         path = layer_path(
             self._plan.folder, place, name, owner=owner, parameters=_parameters(reached, definition, item)
@@ -170,15 +171,21 @@ def used_by(item: pytest.Item) -> Sequence[Any]:
     return [each for each in found if each.scope != "function"]
 
 
-def _name_of(definition: pytest.FixtureDef[Any], item: pytest.Item) -> str:
+def _name_of(definition: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> str:
     found = _XUNIT.match(definition.argname)
     if found:
         return found[1]
-    info = getattr(item, "_fixtureinfo", None)
-    chain = [] if info is None else info.name2fixturedefs.get(definition.argname, ())
-    # One that is overridden and used by what overrides it: both may belong to the same module.
-    behind = len(chain) - 1 - chain.index(definition) if definition in chain else 0
-    return definition.argname + "~" * behind
+    # One that is overridden and used by what overrides it: both may lie in one place. It is called the same
+    # whichever test asks for it, so what a class overrides does not count for its module.
+    is_near = definition.scope in ("class", "module")
+    node = request.node if is_near else request._pyfuncitem
+    chain = request.session._fixturemanager.getfixturedefs(definition.argname, node) or ()
+    rivals = [each for each in chain if each.scope == definition.scope]
+    if not is_near:
+        rivals = [each for each in rivals if each.baseid == definition.baseid]
+    if definition not in rivals:
+        return f"{definition.argname}~{definition.baseid.rpartition('::')[2]}"
+    return definition.argname + "~" * (len(rivals) - 1 - rivals.index(definition))
 
 
 def _place_of(

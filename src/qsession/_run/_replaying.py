@@ -118,11 +118,19 @@ class Replaying:
         except CassetteError as missing:
             if missing.code != "QS201" or not settings.may_be_empty:
                 raise
-            # It asked for nothing when the others were recorded.
-            return Recording(Provenance(settings.target, _setup.EMULATED_START), ())
+            return Recording(self._of_others(), ())
         where = display(settings.path)
         self.stale = settings.expiry.of_age(recording.provenance, SystemClock().now(), where)
         return recording
+
+    def _of_others(self) -> Provenance:
+        """Where a test stands that asked for nothing of its own when the others were recorded."""
+        told = [each.provenance for each in self._ground.recordings()]
+        layers = map(self._ground.layer, ("ibm", "emulator"))
+        told += [each.provenance for each in layers if each is not None and each.provenance is not None]
+        if not told:
+            return Provenance("emulator", _setup.EMULATED_START)
+        return Provenance(told[0].target, max(told[0].recorded_at, self._ground.starts))
 
     def _account(self, own: Provenance) -> Provenance:
         # Who only reads what all tests read has no instance of its own.
