@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -182,6 +183,10 @@ def pytest_runtest_makereport(
         strays.forget()
     if report.when == "teardown":
         course.run = None  # pytest keeps its items to the end, and a run holds its recording
+        if "qsession._run" in sys.modules:
+            from qsession._neighbours import lift_limits
+
+            lift_limits(item.config)
     return report
 
 
@@ -240,6 +245,10 @@ def qsession_run(request: pytest.FixtureRequest) -> Iterator[Run]:
     item = request.node
     state, course, wide = item.config.stash[_state_key], _course(item), _wide(item.config)
     run = wide.run_of(item)
+    if item.get_closest_marker("vcr"):
+        from qsession._neighbours import refuse_one_file
+
+        refuse_one_file(request, run.path)
     try:
         with run:
             course.run = run
