@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
@@ -13,6 +14,7 @@ from qsession._files import ignored_by_git
 from qsession.errors import CassetteError
 
 _TRIES = 20
+_threads = threading.RLock()
 
 
 class Lock:
@@ -104,11 +106,13 @@ def waited_for(folder: Path, path: Path) -> Iterator[None]:
         Nothing. Where the folder cannot be written there is no lock.
     """
     lock = Lock(folder, path)
-    try:
-        lock.wait()
-        yield
-    finally:
-        lock.drop()
+    # The system's locks belong to processes: threads do not hold one another up by them.
+    with _threads:
+        try:
+            lock.wait()
+            yield
+        finally:
+            lock.drop()
 
 
 def _is_at(file: int, path: Path) -> bool:
