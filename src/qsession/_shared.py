@@ -95,14 +95,15 @@ class Shared:
             self._look()
             return self._provenance
 
-    def read(self, call: Call, request: Request) -> Interaction | None:
+    def read(self, call: Call, request: Request, *, at_import: bool = False) -> Interaction | None:
         """What was recorded of a read that tests have in common.
 
         Args:
             call: The request, understood.
             request: The request.
+            at_import: Whether a module that is imported asks.
         """
-        if not is_common(call):
+        if not is_common(call, at_import=at_import):
             return None
         with self._lock:
             self._look()
@@ -122,12 +123,15 @@ class Shared:
             self._look()
             return [str(key) for key, each in self._table.items() if not tells_of_an_account(each)]
 
-    def settle(self, recording: Recording, redactor: Redactor) -> Sequence[Interaction]:
+    def settle(
+        self, recording: Recording, redactor: Redactor, *, at_import: bool = False
+    ) -> Sequence[Interaction]:
         """Take over what a recording read in common.
 
         Args:
             recording: A recording, cleaned.
             redactor: Proves that no secret is in what is written.
+            at_import: Whether it is of modules that were imported.
 
         Returns:
             What stays its own.
@@ -135,7 +139,7 @@ class Shared:
         Raises:
             CassetteError: If the layer cannot be read, or not be written.
         """
-        common = _in_common(recording.interactions)
+        common = _in_common(recording.interactions, at_import=at_import)
         if not common:
             return recording.interactions
         taken = set[int]()
@@ -175,7 +179,7 @@ class Shared:
         recording = self.store.load(self.path)
         shapes, table = recording.provenance.instances, {}
         for each in recording.interactions:
-            if (key := common_key(each)) is not None:
+            if (key := common_key(each, at_import=True)) is not None:
                 name, shape = _named(key, each, shapes)
                 table[name] = each, shape
         return table, recording.provenance
@@ -195,14 +199,16 @@ class Shared:
         self._seen = (told.st_mtime_ns, told.st_size)
         self._provenance = recording.provenance
         self._discovery = Discovery.of(recording.provenance)
-        keyed = ((common_key(each), each) for each in recording.interactions)
+        keyed = ((common_key(each, at_import=True), each) for each in recording.interactions)
         self._table = {key: each for key, each in keyed if key is not None}
 
 
-def _in_common(interactions: Sequence[Interaction]) -> Mapping[Key, Sequence[Interaction]]:
+def _in_common(
+    interactions: Sequence[Interaction], *, at_import: bool
+) -> Mapping[Key, Sequence[Interaction]]:
     found: dict[Key, list[Interaction]] = {}
     for each in interactions:
-        if (key := common_key(each)) is not None:
+        if (key := common_key(each, at_import=at_import)) is not None:
             found.setdefault(key, []).append(each)
     return found
 

@@ -13,18 +13,21 @@ from qsession._meaning import MOMENTS, Key, key_of
 from qsession._model import Interaction
 
 _COMMON = frozenset({"backends.list", "backends.configuration", "backends.properties"})
+_AT_IMPORT = _COMMON | {"backends.status"}
 _REFUSED = 400
 
 
-def is_common(call: Call) -> bool:
+def is_common(call: Call, *, at_import: bool = False) -> bool:
     """Whether a call reads what is the same for all tests.
 
     Args:
         call: The request, understood.
+        at_import: Whether a module that is imported asks. Before the first test the state of a
+            backend is one for all, whatever it is in a test later.
     """
     # The properties of another moment are one test's.
     moments = (name.endswith(MOMENTS) for name, _ in call.query)
-    return call.endpoint.name in _COMMON and not any(moments)
+    return call.endpoint.name in (_AT_IMPORT if at_import else _COMMON) and not any(moments)
 
 
 def is_account(call: Call) -> bool:
@@ -37,12 +40,19 @@ def takes_no_time(call: Call) -> bool:
     return is_account(call) or is_common(call)
 
 
-def common_key(interaction: Interaction) -> Key | None:
-    """The name of what an exchange tells that is the same for all tests; None for any other."""
+def common_key(interaction: Interaction, *, at_import: bool = False) -> Key | None:
+    """The name of what an exchange tells that is the same for all tests; None for any other.
+
+    Args:
+        interaction: The exchange.
+        at_import: Whether a module that is imported asked.
+    """
     call = identify(interaction.request)
-    if call is None or not takes_no_time(call) or interaction.response.status >= _REFUSED:
+    if call is None or interaction.response.status >= _REFUSED:
         return None
-    return key_of(call, interaction.instance)
+    # Of a single instance only a test knows why it asks.
+    told = is_account(call) and call.endpoint.name != "resources.get"
+    return key_of(call, interaction.instance) if told or is_common(call, at_import=at_import) else None
 
 
 def tells_of_an_account(interaction: Interaction) -> bool:

@@ -417,8 +417,7 @@ class Run:
             raise self.parked
         try:
             assert self._way.answers is not None
-            if self._ground.check is not None:
-                self._ground.check(call)
+            self._look_at(call, request)
             if isinstance(self._way, Replaying):
                 self._way.check_version(request.headers.get("ibm-api-version", ""))
             answer = self._way.answers.answer(call, request, send)
@@ -429,6 +428,18 @@ class Run:
             made = call.endpoint.name == "sessions.create" and answer.status < 300
             self._sessions += made and self.mode != "replay"
         return answer
+
+    def _look_at(self, call: Call, request: Request) -> None:
+        if self._ground.check is not None:
+            self._ground.check(call)
+        if self._ground.also is None or self.mode == "replay":
+            return
+        for other in self._ground.also(request):
+            self._recorded_way().adopt(other._recorded_way())
+            schedule = _clock.schedule_of(self.clock)
+            if schedule is not None:
+                # What it speaks of was made by then.
+                schedule.wait(other.moment - schedule.now())
 
     def _too_late(self, call: Call, request: Request, send: _wire.Send) -> Response:
         # A connection of this run lives on in a pool. Where the run had the service,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Protocol
 
 from qsession import _setup
@@ -69,7 +69,8 @@ class ReplayedCommons:
         """Answer from what was recorded."""
         if is_account(call):
             return self.discovery.answer(call, SystemClock().now())
-        found = (layer.read(call, request) for layer in self._layers)
+        # Of what is read at import only, nobody else asks here.
+        found = (layer.read(call, request, at_import=True) for layer in self._layers)
         return next((each.response for each in found if each is not None), None)
 
     def stand_in(self) -> tuple[str, str | None]:
@@ -124,7 +125,7 @@ class RecordedCommons:
     def answer(self, call: Call, request: Request, send: Send) -> Response | None:
         """Answer from the source, and take it down."""
         if self._missing_only and self._shared is not None:
-            known = self._shared.read(call, request)
+            known = self._shared.read(call, request, at_import=True)
             if known is not None:
                 return known.response
         began = self._now()
@@ -155,4 +156,4 @@ class RecordedCommons:
         self._is_new = False
         seed = None if self._emulator is None else self._emulator.seed
         told = Provenance(self._settings.target, self._recorder.start, versions=_setup.versions(), seed=seed)
-        self._recorder.finished(told, settle=self._shared.settle)
+        self._recorder.finished(told, settle=partial(self._shared.settle, at_import=True))

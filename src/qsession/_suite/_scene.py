@@ -11,7 +11,7 @@ from qsession import _wire
 from qsession._endpoints import Call, identify
 from qsession._model import Asked, Request, Response
 from qsession._run import Run
-from qsession._sharing import takes_no_time
+from qsession._sharing import is_account, is_common
 from qsession._suite._commons import Commons
 from qsession.errors import QSessionError
 
@@ -75,7 +75,7 @@ class Scene:
         if call is None:
             return send(request)
         with self._lock:
-            if self._run is None and not takes_no_time(call):
+            if self._run is None and not self._is_common(call):
                 self._begin_run(call)
         if self._run is not None:
             return self._run.handle(request, send)
@@ -83,6 +83,9 @@ class Scene:
         if answer is None:
             self._refuse(self._nothing_common(call))
         return answer
+
+    def _is_common(self, call: Call) -> bool:
+        return is_account(call) or is_common(call, at_import=self._open_run is None)
 
     def _begin_run(self, call: Call) -> None:
         if self._open_run is None:

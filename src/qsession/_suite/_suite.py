@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from qsession._drawn import seeded
 from qsession._endpoints import Call
 from qsession._guard import once_imported
 from qsession._meaning import key_of
-from qsession._model import Place
+from qsession._model import Place, Request
 from qsession._noted import Noted
 from qsession._plan import Item, Plan
 from qsession._recording import Account
@@ -98,9 +98,30 @@ class Suite:
             account=self._account,
             after=tuple(each.run for each in after if each.run is not None),
             name=wide.name if wide is not None else "",
+            also=self._spoken_of(after),
             check=(lambda call: self._check(call, wide)) if wide is not None else None,
             random_seed=self._seed_of(wide) if wide is not None else None,
         )
+
+    def _spoken_of(self, after: Collection[Wide]) -> Callable[[Request], Sequence[Run]]:
+        """Finds the runs of fixtures that a test asked for in the middle, which were set up before."""
+        known = {id(each) for each in after}
+
+        def spoken_of(request: Request) -> Sequence[Run]:
+            found = []
+            for wide in self._alive:
+                run = wide.run
+                if (
+                    id(wide) not in known
+                    and run is not None
+                    and run is not active()
+                    and _mentions(request, run)
+                ):
+                    known.add(id(wide))
+                    found.append(run)
+            return found
+
+        return spoken_of
 
     # Fixtures of wide scope.
 
@@ -301,6 +322,11 @@ class Suite:
         command = "pytest" if test == "pytest" else f"pytest '{test}'"
         place = Place(display(path), who, f"{command} --qsession-record --qsession-target={path.stem[1:]}")
         return _explain.not_in_common(key_of(call, 0), path.name, place, exists=bool(there))
+
+
+def _mentions(request: Request, run: Run) -> bool:
+    made = () if run.ids is None else run.ids.own()
+    return any(each in request.url or each.encode() in request.body for each in made)
 
 
 def _pause(run: Run | None) -> None:
