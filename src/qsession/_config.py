@@ -36,6 +36,20 @@ _LATER = {"verify": "comparing the service with the cassettes"}
 
 
 @dataclass(frozen=True, slots=True)
+class Layer:
+    """What is to be known of the recording of a fixture.
+
+    Attributes:
+        is_first: Says whether this process is the first that has recorded it, and notes that.
+        stays: Whether one that went the same way is left as it is: who records one test anew changes
+            nothing of the others.
+    """
+
+    is_first: Callable[[], bool]
+    stays: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What a run is made of.
 
@@ -52,7 +66,7 @@ class Settings:
         budget: QPU seconds that may be used on the service.
         allow_ci: Whether the service may be reached where ``CI`` is set.
         allow_unused: Whether recorded writes may be left out.
-        layer: Says whether this process is the first that has recorded what a fixture does; None for a test.
+        layer: What is to be known of it where it is the recording of a fixture; None for a test.
         may_be_empty: Whether a test that has no cassette may be one that asks for nothing.
         allowed_hosts: Hosts besides this machine that a replay may reach.
         emulator: An emulator to use instead of a fresh one.
@@ -84,7 +98,7 @@ class Settings:
     budget: float = BUDGET_SECONDS
     allow_ci: bool = False
     allow_unused: bool = False
-    layer: Callable[[], bool] | None = None
+    layer: Layer | None = None
     may_be_empty: bool = False
     allowed_hosts: frozenset[str] = frozenset()
     emulator: Emulator | None = None

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from qsession._config import (
+    Layer,
     Mode,
     Option,
     Options,
@@ -198,7 +199,7 @@ class Plan:
         return "scenario" not in test.marks and self._mode(self._path(test)) == "record"
 
     def settings_of_layer(
-        self, path: Path, ident: str, test: str, *, records: bool, first: Callable[[], bool]
+        self, path: Path, ident: str, test: str, *, records: bool, layer: Layer
     ) -> Settings:
         """What the run of a fixture is made of.
 
@@ -207,7 +208,7 @@ class Plan:
             ident: Its name, in the place of a test's.
             test: A test that uses it.
             records: Whether it is recorded.
-            first: Whether this process is the first to record it, once it has done so.
+            layer: What is to be known of its recording.
         """
         mode: Mode = "live" if self.mode == "live" else "record" if records else "replay"
         return replace(
@@ -217,7 +218,7 @@ class Plan:
             test=ident,
             resume=False,
             park=None,
-            layer=first,
+            layer=layer,
             record_command=f"pytest '{test}' --qsession-record --qsession-target={{target}}",
         )
 

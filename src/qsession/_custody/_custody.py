@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from qsession import _setup
 from qsession._again import course_of, in_former_bytes
-from qsession._config import Settings, nothing_to_resume
+from qsession._config import Layer, Settings, nothing_to_resume
 from qsession._custody import _quarantine
 from qsession._custody._names import check_name
 from qsession._custody._rejected import keep
@@ -210,17 +209,19 @@ class Custody:
             self.journal.remove()
         return display(settings.path)
 
-    def _finish_layer(
-        self, path: Path, is_first: Callable[[], bool], recording: Recording, redactor: Redactor
-    ) -> str:
+    def _finish_layer(self, path: Path, layer: Layer, recording: Recording, redactor: Redactor) -> str:
         """Of several workers that recorded a fixture, the first to end is kept."""
         store = _setup.store(self.settings)
         with waited_for(self.settings.scratch / "locks", path):
-            if is_first():
-                store.save(path, recording, redactor)
-                return display(path)
-            self.is_other = course_of(recording) != course_of(store.load(path))
-        return ""
+            is_first = layer.is_first()
+            known = store.load(path) if path.exists() and (layer.stays or not is_first) else None
+            if known is not None and course_of(recording) == course_of(known):
+                return ""
+            if known is not None and not is_first:
+                self.is_other = True
+                return ""
+            store.save(path, recording, redactor)
+        return display(path)
 
     def release(self) -> None:
         """The run is over: let others record."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from qsession._endpoints import Call
-from qsession._model import InstanceShape, Interaction, Provenance, Recording, Request
+from qsession._model import InstanceShape, Instant, Interaction, Provenance, Recording, Request
 
 
 class Layer(Protocol):
@@ -19,8 +19,8 @@ class Layer(Protocol):
         """Its file."""
         ...
 
-    def read(self, call: Call, request: Request) -> Interaction | None:
-        """What was recorded of a read."""
+    def read(self, call: Call, request: Request, *, of: Instant | None = None) -> Interaction | None:
+        """What was recorded of a read, as it was when a recording began."""
         ...
 
 

@@ -251,7 +251,7 @@ class Replay:
         return Reply(state.response, at + self._length(state))
 
     def _in_common(self, layer: Layer, call: Call, key: _meaning.Key, request: Request, at: Instant) -> Reply:
-        known = layer.read(call, request)
+        known = layer.read(call, request, of=self.recording.provenance.recorded_at)
         if known is None:
             raise _explain.not_in_common(key, layer.path.name, self.place, exists=layer.path.exists())
         return Reply(known.response, at + known.took)

@@ -11,9 +11,9 @@ from qsession._model import Instant, Recording, Request
 if TYPE_CHECKING:
     from qsession._endpoints import Call
     from qsession._ids import Ids
+    from qsession._layer import Shared
     from qsession._recording import Account
     from qsession._run._run import Run
-    from qsession._shared import Shared
     from qsession.emulator import Emulator
 
 

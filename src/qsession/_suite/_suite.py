@@ -7,10 +7,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from qsession import _explain, _setup
-from qsession._config import Settings
+from qsession._config import Layer, Settings
 from qsession._drawn import seeded
 from qsession._endpoints import Call
 from qsession._guard import once_imported
+from qsession._layer import Shared
 from qsession._meaning import key_of
 from qsession._model import Place, Request
 from qsession._noted import Noted
@@ -18,7 +19,6 @@ from qsession._plan import Item, Plan
 from qsession._recording import Account
 from qsession._report import Summary
 from qsession._run import Ground, Run, active
-from qsession._shared import Shared
 from qsession._store import display
 from qsession._suite import _messages
 from qsession._suite._commons import Commons, RecordedCommons, ReplayedCommons
@@ -50,7 +50,7 @@ class Suite:
         self._made: dict[str, str] = {}
         self._commons: Commons | None = None
         self._teardowns: dict[int, ExitStack] = {}
-        self._summaries = summaries
+        self._summaries, self._renews = summaries, False
         store = _setup.store(replace(plan.settings, path=plan.folder / "any"))
         self._layers = {
             target: Shared(
@@ -63,6 +63,7 @@ class Suite:
 
     def renew(self) -> None:
         """The whole folder is recorded anew, and so is what all tests read."""
+        self._renews = True
         for layer in self._layers.values():
             layer.renewed = self._noted
 
@@ -202,7 +203,7 @@ class Suite:
     def _begin(self, wide: Wide, call: Call) -> Run:
         """It asks for more than what all tests read: from here on it has a run."""
         settings = self._plan.settings_of_layer(
-            wide.path, wide.ident, wide.test, records=wide.records, first=lambda: self._noted.first(wide.name)
+            wide.path, wide.ident, wide.test, records=wide.records, layer=self._layer_of(wide)
         )
         if settings.mode == "replay" and not wide.path.exists():
             raise _messages.no_layer(wide, call)
@@ -224,6 +225,11 @@ class Suite:
             wide.seed = self._plan.seed_of_layer(wide.path, wide.ident, records=wide.records)
         return wide.seed
 
+    def _layer_of(self, wide: Wide) -> Layer:
+        # On the emulator it is the same to the byte, unless the emulator is another.
+        stays = not self._renews and self._plan.settings.target == "ibm"
+        return Layer(lambda: self._noted.first(wide.name), stays)
+
     def _check(self, call: Call, wide: Wide) -> None:
         for thing in call.ids.values():
             if (test := self._made.get(thing)) is not None:
@@ -240,7 +246,7 @@ class Suite:
             open_session: Opens it in its run, and gives what is to be kept of that.
         """
         settings = self._plan.settings_of_layer(
-            wide.path, wide.ident, wide.test, records=wide.records, first=lambda: self._noted.first(wide.name)
+            wide.path, wide.ident, wide.test, records=wide.records, layer=self._layer_of(wide)
         )
         run = wide.run = Run(settings, self._ground(settings, (), wide=wide))
         try:
