@@ -116,10 +116,12 @@ def test_prune_deletes_nothing_where_pytest_cannot_collect(both):
 
 
 def of_the_service(project):
-    """Make the recording one of the service, as old as the emulator's moment."""
-    path = project.folder / "cassettes/test_it/test_usage.yaml"
-    text = path.read_text("utf-8").replace("target: emulator", "target: ibm")
-    path.write_text(_cassette.resealed(text, where="")[0], "utf-8")
+    """Make the recording one of the service, as old as the emulator's moment, and what it read in common, too."""
+    folder = project.folder / "cassettes"
+    (folder / "@emulator.yaml").rename(folder / "@ibm.yaml")
+    for path in (folder / "@ibm.yaml", folder / "test_it/test_usage.yaml"):
+        text = path.read_text("utf-8").replace("target: emulator", "target: ibm")
+        path.write_text(_cassette.resealed(text, where="")[0], "utf-8")
 
 
 def test_stale_recording_is_told_refused_or_ignored(project):
