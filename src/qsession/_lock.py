@@ -16,6 +16,7 @@ from qsession._files import ignored_by_git
 from qsession.errors import CassetteError
 
 _TRIES = 20
+_threads = threading.RLock()
 
 
 class Lock:
@@ -163,11 +164,13 @@ def waited_for(folder: Path, path: Path) -> Iterator[None]:
         Nothing. Where the folder cannot be written there is no lock.
     """
     lock = Lock(folder, path)
-    try:
-        lock.wait()
-        yield
-    finally:
-        lock.drop()
+    # The system's locks belong to processes: threads do not hold one another up by them.
+    with _threads:
+        try:
+            lock.wait()
+            yield
+        finally:
+            lock.drop()
 
 
 def _is_at(file: int, path: Path) -> bool:

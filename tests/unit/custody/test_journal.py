@@ -7,6 +7,7 @@ import io
 import os
 import stat
 import zlib
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
