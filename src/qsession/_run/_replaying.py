@@ -191,7 +191,7 @@ class Replaying:
 
     def unused(self) -> tuple[Interaction, ...]:
         """Recorded writes that were not sent."""
-        return () if self._settings.allow_unused or self._replay is None else self._replay.unused()
+        return () if self._replay is None else self._replay.unused()
 
     def check_version(self, asked: str) -> None:
         """Judge the recording by the version of the API that the client asks for, once."""
