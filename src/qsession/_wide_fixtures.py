@@ -25,6 +25,8 @@ from qsession._suite import Opened, Suite, Wide, close, ident_of, numbered, open
 from qsession.errors import QSessionError
 
 _XUNIT = re.compile(r"^_(?:xunit|unittest)_(setUpClass|setup_class|setup_module|setUpModule)_fixture")
+_NEAR = ("class", "module")
+"""Scopes of fixtures that belong to a test file."""
 
 
 class WideFixtures:
@@ -168,7 +170,7 @@ class WideFixtures:
     def _describe(self, definition: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> Wide:
         item: pytest.Item = request._pyfuncitem
         place, owner = _place_of(definition, request, self._plan.root)
-        name = _name_of(definition, request)
+        name = _name_of(definition, request.node if definition.scope in _NEAR else item)
         reached = _reached(definition, item)
         path = layer_path(
             self._plan.folder, place, name, owner=owner, parameters=_parameters(reached, definition, item)
@@ -197,17 +199,16 @@ def used_by(item: pytest.Item) -> Sequence[Any]:
     return [each for each in found if each.scope != "function"]
 
 
-def _name_of(definition: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> str:
+def _name_of(definition: pytest.FixtureDef[Any], node: Any) -> str:
+    """What a fixture is called, from the class or module that it is one's, or else from a test."""
     found = _XUNIT.match(definition.argname)
     if found:
         return found[1]
     # One that is overridden and used by what overrides it: both may lie in one place. It is called the same
     # whichever test asks for it, so what a class overrides does not count for its module.
-    is_near = definition.scope in ("class", "module")
-    node = request.node if is_near else request._pyfuncitem
-    chain = request.session._fixturemanager.getfixturedefs(definition.argname, node) or ()
+    chain = node.session._fixturemanager.getfixturedefs(definition.argname, node) or ()
     rivals = [each for each in chain if each.scope == definition.scope]
-    if not is_near:
+    if definition.scope not in _NEAR:
         rivals = [each for each in rivals if each.baseid == definition.baseid]
     if definition not in rivals:
         return f"{definition.argname}~{definition.baseid.rpartition('::')[2]}"
@@ -250,12 +251,14 @@ def _layer_of(
 
 def _layer_in(definition: pytest.FixtureDef[Any], item: pytest.Item, root: Path) -> tuple[str, str]:
     place, owner = definition.baseid.partition("::")[0] or ".", ""
-    if definition.scope in ("class", "module"):
+    node: pytest.Item | pytest.Collector | None = item
+    if definition.scope in _NEAR:
         place = Path(os.path.relpath(item.path, root)).as_posix()
+        node = item.getparent(pytest.Class if definition.scope == "class" else pytest.Module)
     if definition.scope == "class":
         owner = getattr(getattr(item, "cls", None), "__qualname__", "")
     parameters = _parameters(_reached(definition, item), definition, item)
-    path = layer_path(Path(), place, _name_of(definition, item), owner=owner, parameters=parameters)
+    path = layer_path(Path(), place, _name_of(definition, node or item), owner=owner, parameters=parameters)
     return path.as_posix(), f"{place}::{path.stem}"
 
 
