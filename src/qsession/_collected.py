@@ -6,10 +6,12 @@ Loaded where a project has to do with us, and nowhere else.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence, Set
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
+from unittest import mock
 
 import pytest
 
@@ -44,6 +46,26 @@ class Layers(Protocol):
     def unread(self) -> Sequence[str]:
         """What the shared layers have and nobody read."""
         ...
+
+
+@contextmanager
+def just_before(item: pytest.Item, call: Callable[[], None]) -> Iterator[None]:
+    """Call something right before a test itself, after whatever other plugins do when it is called.
+
+    pytest-randomly seeds there, and for the methods of ``unittest`` there is no later hook.
+
+    Args:
+        item: The test.
+        call: What to call.
+    """
+    runtest = item.runtest
+
+    def runs() -> None:
+        call()
+        runtest()
+
+    with mock.patch.object(item, "runtest", runs):
+        yield
 
 
 class LeftOver:

@@ -84,7 +84,7 @@ def lines(
     would = sum(run.qpu_seconds for run in runs)
     written = [run.written for run in runs if run.written]
     block = [
-        f"mode: {mode} ({targets}), tests: {sum(not run.is_layer for run in runs)}, "
+        f"mode: {mode} ({targets}), tests: {_tests(runs)}, "
         f"requests answered: {sum(run.answered for run in runs)}",
         f"live requests: {sum(run.live for run in runs)}",
         f"QPU seconds used: {used:.1f} (on the service these tests would use {would:.1f})",
@@ -121,6 +121,13 @@ def together(one: Mapping[str, list[str]], other: Mapping[str, list[str]]) -> di
     """
     unread = [each for each in other.get("unread", ()) if not one or each in one.get("unread", ())]
     return {**other, "unread": unread}
+
+
+def _tests(runs: Sequence[Summary]) -> str:
+    """How many tests there were: a plugin may have repeated some that failed."""
+    theirs = [run for run in runs if not run.is_layer]
+    tests = {run.test or str(number) for number, run in enumerate(theirs)}
+    return str(len(tests)) if len(tests) == len(theirs) else f"{len(tests)} in {len(theirs)} runs"
 
 
 def _named(what: str, names: Sequence[str], command: str = "") -> Sequence[str]:

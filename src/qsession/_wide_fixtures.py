@@ -25,8 +25,6 @@ from qsession._suite import Opened, Suite, Wide, close, ident_of, numbered, open
 from qsession.errors import QSessionError
 
 _XUNIT = re.compile(r"^_(?:xunit|unittest)_(setUpClass|setup_class|setup_module|setUpModule)_fixture")
-_NEAR = ("class", "module")
-"""Scopes of fixtures that belong to a test file."""
 
 
 class WideFixtures:
@@ -84,7 +82,7 @@ class WideFixtures:
     ) -> Generator[None, object, object]:
         """Let it have a run, from when on it asks the service for more than what all tests read."""
         is_ours = fixturedef in self._users or active() is not None
-        if fixturedef.scope == "function" or not is_ours:
+        if fixturedef.scope == "function" or not is_ours or not _may_ask(fixturedef):
             return (yield)
         wide = self._describe(fixturedef, request)
         fixturedef.addfinalizer(partial(self._suite.end, wide))
@@ -120,18 +118,17 @@ class WideFixtures:
         """What the shared layers of the folder have and nobody read in this process."""
         return self._suite.unread()
 
-    def run_of(self, item: pytest.Item, *, spent: float) -> Run:
+    def run_of(self, item: pytest.Item) -> Run:
         """The run of a test.
 
         Args:
             item: The test.
-            spent: QPU seconds that the tests before it used.
         """
         self._plan.check_marker(describe(item))  # before a session is opened because of it
         keys: list[object] = [*used_by(item)]
         if (wide := self._share(item)) is not None:
             keys.append(wide.key)
-        return self._suite.run_of(describe(item), keys, spent=spent)
+        return self._suite.run_of(describe(item), keys)
 
     def is_over(self, run: Run, item: pytest.Item) -> None:
         """A test's run has ended."""
@@ -169,23 +166,19 @@ class WideFixtures:
 
     def _describe(self, definition: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> Wide:
         item: pytest.Item = request._pyfuncitem
-        place, owner = _place_of(definition, request, self._plan.root)
-        name = _name_of(definition, request.node if definition.scope in _NEAR else item)
-        reached = _reached(definition, item)
-        path = layer_path(
-            self._plan.folder, place, name, owner=owner, parameters=_parameters(reached, definition, item)
-        )
+        name, ident = _layer_in(definition, item, self._plan.root)
         users = self._users.get(definition, [item])
-        words = f"{owner}.{name}" if owner else name
+        owner = _owner_of(definition, item)
+        words = f"{owner}.{_name_of(definition, item)}" if owner else _name_of(definition, item)
         return Wide(
             definition,
             f"the fixture {words!r} (scope {definition.scope!r})",
-            f"{place}::{path.stem}",
-            path,
-            Path(os.path.relpath(path, self._plan.folder)).as_posix(),
+            ident,
+            self._plan.folder / name,
+            name,
             item.nodeid,
             any(self._plan.records(describe(each)) for each in users),
-            self._suite.alive(reached),
+            self._suite.alive(_reached(definition, item)),
         )
 
 
@@ -199,34 +192,35 @@ def used_by(item: pytest.Item) -> Sequence[Any]:
     return [each for each in found if each.scope != "function"]
 
 
-def _name_of(definition: pytest.FixtureDef[Any], node: Any) -> str:
-    """What a fixture is called, from the class or module that it is one's, or else from a test."""
+def _name_of(definition: pytest.FixtureDef[Any], item: pytest.Item) -> str:
     found = _XUNIT.match(definition.argname)
     if found:
         return found[1]
     # One that is overridden and used by what overrides it: both may lie in one place. It is called the same
     # whichever test asks for it, so what a class overrides does not count for its module.
-    chain = node.session._fixturemanager.getfixturedefs(definition.argname, node) or ()
+    is_near = definition.scope in ("class", "module")
+    node = _node_of(definition, item)
+    chain = item.session._fixturemanager.getfixturedefs(definition.argname, node) or ()
     rivals = [each for each in chain if each.scope == definition.scope]
-    if definition.scope not in _NEAR:
+    if not is_near:
         rivals = [each for each in rivals if each.baseid == definition.baseid]
     if definition not in rivals:
         return f"{definition.argname}~{definition.baseid.rpartition('::')[2]}"
     return definition.argname + "~" * (len(rivals) - 1 - rivals.index(definition))
 
 
-def _place_of(
-    definition: pytest.FixtureDef[Any], request: pytest.FixtureRequest, root: Path
-) -> tuple[str, str]:
-    """Path of the file or folder that it belongs to, and the class, if it is one's."""
-    node = request.node
-    if definition.scope in ("class", "module"):
-        owner = node.cls.__qualname__ if isinstance(node, pytest.Class) and node.cls else ""
-        return Path(os.path.relpath(node.path, root)).as_posix(), owner
-    if definition.scope == "package" and isinstance(node, pytest.Package):
-        return Path(os.path.relpath(node.path, root)).as_posix(), ""
-    # Of a plugin, or of the conftest.py at the top, it is nobody's in particular.
-    return definition.baseid.partition("::")[0] or ".", ""
+def _node_of(definition: pytest.FixtureDef[Any], item: pytest.Item) -> pytest.Item | pytest.Collector:
+    """What it is set up for: a class or a module; the test itself, where that is wider."""
+    module = item.getparent(pytest.Module) or item
+    if definition.scope == "class":
+        return item.getparent(pytest.Class) or module
+    return module if definition.scope == "module" else item
+
+
+def _owner_of(definition: pytest.FixtureDef[Any], item: pytest.Item) -> str:
+    """The class that it is set up for; nothing if it is none."""
+    owner = getattr(item, "cls", None) if definition.scope == "class" else None
+    return str(getattr(owner, "__qualname__", ""))
 
 
 def _may_ask(definition: pytest.FixtureDef[Any]) -> bool:
@@ -239,7 +233,7 @@ def _may_ask(definition: pytest.FixtureDef[Any]) -> bool:
 def _layer_of(
     definition: pytest.FixtureDef[Any], item: pytest.Item, root: Path, known: dict[object, tuple[str, str]]
 ) -> tuple[str, str]:
-    """Path and name of the layer of a fixture that a test uses, as `_describe` has them once it is set up."""
+    """The same as `_layer_in`, which takes a while for thousands of tests."""
     # Without parameters it is the same for all tests of a class and a file.
     same = (definition, item.path, getattr(item, "cls", None))
     if getattr(item, "callspec", None) is not None:
@@ -250,15 +244,14 @@ def _layer_of(
 
 
 def _layer_in(definition: pytest.FixtureDef[Any], item: pytest.Item, root: Path) -> tuple[str, str]:
-    place, owner = definition.baseid.partition("::")[0] or ".", ""
-    node: pytest.Item | pytest.Collector | None = item
-    if definition.scope in _NEAR:
+    """Path of its layer below the folder of the cassettes, and its name in the head of that."""
+    # Of a plugin, or of the conftest.py at the top, it is nobody's in particular.
+    place = definition.baseid.partition("::")[0] or "."
+    if definition.scope in ("class", "module"):
         place = Path(os.path.relpath(item.path, root)).as_posix()
-        node = item.getparent(pytest.Class if definition.scope == "class" else pytest.Module)
-    if definition.scope == "class":
-        owner = getattr(getattr(item, "cls", None), "__qualname__", "")
+    owner, name = _owner_of(definition, item), _name_of(definition, item)
     parameters = _parameters(_reached(definition, item), definition, item)
-    path = layer_path(Path(), place, _name_of(definition, node or item), owner=owner, parameters=parameters)
+    path = layer_path(Path(), place, name, owner=owner, parameters=parameters)
     return path.as_posix(), f"{place}::{path.stem}"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -140,19 +141,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """A refusal that the test swallowed fails the test itself, not its teardown."""
-    result = yield
-    if (run := _course(item).run) is not None:
-        run.check()
-        if strays := item.config.stash[_state_key].strays:
-            raise strays.causes()[0]
+    run = _course(item).run
+    if run is None:
+        return (yield)
+    from qsession._collected import just_before
+
+    with just_before(item, run.begin_numbers_again):
+        result = yield
+    run.check()
+    if strays := item.config.stash[_state_key].strays:
+        raise strays.causes()[0]
     return result
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Item) -> None:
-    """Here, as pytest-randomly seeds anew when a test is called."""
-    if (run := _course(pyfuncitem).run) is not None:
-        run.begin_numbers_again()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -182,6 +181,10 @@ def pytest_runtest_makereport(
         strays.forget()
     if report.when == "teardown":
         course.run = None  # pytest keeps its items to the end, and a run holds its recording
+        if "qsession._run" in sys.modules:
+            from qsession._neighbours import lift_limits
+
+            lift_limits(item.config)
     return report
 
 
@@ -210,6 +213,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """In the controller of pytest-xdist, give all workers one purse."""
+    plan = node.config.stash[_state_key].plan
+    if plan is not None and (purse := plan.settings.purse) is not None:
+        node.workerinput["qsession_purse"] = purse.share()
+        node.config.add_cleanup(purse.clear)
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """In the controller of pytest-xdist, take over what a worker did."""
     state, told = node.config.stash[_state_key], (getattr(node, "workeroutput", None) or {}).get("qsession")
@@ -230,13 +242,17 @@ def qsession_run(request: pytest.FixtureRequest) -> Iterator[Run]:
 
     item = request.node
     state, course, wide = item.config.stash[_state_key], _course(item), _wide(item.config)
-    run = wide.run_of(item, spent=sum(summary.spent for summary in state.summaries))
+    run = wide.run_of(item)
+    if item.get_closest_marker("vcr"):
+        from qsession._neighbours import refuse_one_file
+
+        refuse_one_file(request, run.path)
     try:
         with run:
             course.run = run
             state.is_on = True
             yield run
-            _tell_outcome(run, course)
+            _tell_outcome(run, course, takes_all=_takes_all(item.config))
     finally:
         state.is_on = False
         wide.is_over(run, item)
@@ -313,8 +329,9 @@ def _plan(config: pytest.Config) -> Plan:
         from qsession._plan import plan
 
         try:
-            workers = getattr(config, "workerinput", {}).get("workercount", 1)
-            state.plan = plan(_told(config), workers=workers)
+            state.plan = plan(
+                _told(config), purse=getattr(config, "workerinput", {}).get("qsession_purse", "")
+            )
         except UsageError as wrong:
             raise pytest.UsageError(str(wrong)) from None
     return state.plan
@@ -379,9 +396,12 @@ def _remember(course: _Course, report: pytest.TestReport) -> None:
     course.outcome = "passed" if hasattr(report, "wasxfail") else report.outcome
 
 
-def _tell_outcome(run: Run, course: _Course) -> None:
+def _tell_outcome(run: Run, course: _Course, *, takes_all: bool) -> None:
     if course.outcome == "skipped" and run.parked is None:
         run.check()
+        # A test of a suite as it is may look at the service to skip itself: its replay is to do so too.
+        if takes_all and run.mode == "record" and run.path is not None and not run.path.exists():
+            return
     # Without an outcome the test was interrupted: Ctrl-C makes no report.
     if course.outcome != "passed":
         run.fail(course.reason)
