@@ -67,9 +67,7 @@ def test_after():
 @pytest.mark.parametrize("mode", [EMULATOR, ()], ids=["record", "replay"])
 def test_same_objects_before_and_after_tests_of_ours(suite, mode):
     """Clock, sockets, environment, the client, urllib3, random numbers: identical, not only equal."""
-    suite.holds(
-        THEIRS, OURS, theirs_look=LOOK + "\nSEEN = []\n"
-    )
+    suite.holds(THEIRS, OURS, theirs_look=LOOK + "\nSEEN = []\n")
     suite.pytester.makepyfile(test_zlast=AFTER)
     suite.beside("", *EMULATOR)
     order = ("test_theirs.py", "test_ours.py", "test_zlast.py")
