@@ -373,6 +373,9 @@ def test_it(backend):
         "backends.list",
         "backends.configuration",
         "backends.properties",
+        "iam.token",
+        "search.resources",
+        "catalog.entry",
     }
     project.run("--qsession-all").assert_outcomes(passed=1)
 

@@ -236,6 +236,10 @@ class Serving(Recorded):
         _setup.refuse_ci(self._settings)
         super().open(undo)
         self.money = undo.enter_context(_setup.money_guard(self._settings))
+        grants = self._ground.account.grants if self._ground.account is not None else {}
+        for grant in list(grants.values()):
+            # A service of a wide fixture asked for its token elsewhere; to cancel takes one.
+            self.money.after(*grant, SystemClock().now())
 
     def begin(self) -> None:
         """Let the recording begin."""
