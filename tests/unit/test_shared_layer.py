@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qsession._endpoints import identify
+from qsession._layer import Shared, found_above, layer_path
 from qsession._model import InstanceShape, Interaction, Provenance, Recording, Request, Response
 from qsession._noted import Noted
 from qsession._redaction import Redactor
-from qsession._shared import Shared, found_above, layer_path
 from qsession._store import Store
 from qsession.errors import CassetteError
 
