@@ -14,6 +14,7 @@ from qsession._staleness import Expiry
 from qsession.errors import UsageError
 
 if TYPE_CHECKING:
+    from qsession._money import Purse
     from qsession._redaction import Screen
     from qsession.emulator import Emulator
 
@@ -63,7 +64,8 @@ class Settings:
         backend: Name of the backend, or None.
         account: Name of a saved account, or None for the default.
         instance: Instance name or CRN, or None.
-        budget: QPU seconds that may be used on the service.
+        budget: QPU seconds that may be used on the service, by all runs with the same purse.
+        purse: What they spent of it; None where the budget is this run's alone.
         allow_ci: Whether the service may be reached where ``CI`` is set.
         allow_unused: Whether recorded writes may be left out.
         layer: What is to be known of it where it is the recording of a fixture; None for a test.
@@ -96,6 +98,7 @@ class Settings:
     account: str | None = None
     instance: str | None = field(default=None, repr=False)
     budget: float = BUDGET_SECONDS
+    purse: Purse | None = field(default=None, repr=False)
     allow_ci: bool = False
     allow_unused: bool = False
     layer: Layer | None = None

@@ -58,6 +58,7 @@ class Discovery:
         self._bound: dict[str, int] = {}
         self._entries = [_Entry(i, _stand_in(i, s), f"instance-{i + 1}", s) for i, s in kept]
         self._aliases = {s.alias: i for i, s in kept if s.alias}
+        self._regions = {i: s.region for i, s in kept}
 
     @classmethod
     def of(cls, provenance: Provenance) -> Self:
@@ -82,7 +83,7 @@ class Discovery:
         with self._lock:
             if digest_of(asked) in self._unmet or any(_fits(entry, asked) for entry in self._entries):
                 return
-            known = self._aliases.get(alias_of(asked.crn)) if asked.crn else None
+            known = self._stands_for(asked.crn, self._indices) if asked.crn else None
             at = next((n for n, entry in enumerate(self._entries) if entry.index == known), 0)
             entry = _made_to_fit(self._entries[at], asked)
             if self._handed_out:
@@ -99,7 +100,8 @@ class Discovery:
 
         A recording counts instances in the order of first use and does not know what
         the caller called them. So an instance that the caller named stands for the
-        first one that nothing stands for yet, when it is used for the first time.
+        first one that nothing stands for yet, of its region if there is one, when it is used for the
+        first time.
 
         Args:
             crn: As the client sent it; empty for a request that goes to none.
@@ -111,9 +113,14 @@ class Discovery:
                 return self._bound[crn]
             listed = {e.crn: e.index for e in self._entries if e.crn not in self._named}
             taken = self._bound.values()
-            free = next((index for index in self._indices if index not in taken), self._indices[0])
-            known = self._aliases.get(alias_of(crn), free)
+            free = [index for index in self._indices if index not in taken]
+            known = self._stands_for(crn, free or self._indices)
             return self._bound.setdefault(crn, listed.get(crn, known))
+
+    def _stands_for(self, crn: str, free: Sequence[int]) -> int:
+        if (known := self._aliases.get(alias_of(crn))) is not None:
+            return known
+        return next((index for index in free if self._regions[index] == region_of(crn)), free[0])
 
     def answer(self, call: Call, at: Instant) -> Response | None:
         """Answer a call of discovery or for a token.

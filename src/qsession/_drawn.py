@@ -14,6 +14,7 @@ from unittest import mock
 _MOST = 4096
 _SIZE = 16
 _SHORTEST = 4
+_TRANSPILER_SEED = "QISKIT_TRANSPILER_SEED"
 
 
 class Drawn:
@@ -61,9 +62,9 @@ def watched(drawn: Drawn) -> Iterator[None]:
 def seeded(seed: int) -> Iterator[None]:
     """Let numbers that nobody seeds begin from a seed: a replay draws what the recording drew.
 
-    Those of ``random`` and ``numpy.random`` as modules, and of numpy's generators that are made
-    without a seed. A generator that was given one, ``random.Random()``, UUIDs and ``secrets`` go
-    their own way. What is drawn later, by others, is as it would have been.
+    Those of ``random`` and ``numpy.random`` as modules, of numpy's generators that are made
+    without a seed, and of qiskit's transpiler. A generator that was given one, ``random.Random()``,
+    UUIDs and ``secrets`` go their own way. What is drawn later, by others, is as it would have been.
 
     Args:
         seed: Below 2**32.
@@ -71,6 +72,7 @@ def seeded(seed: int) -> Iterator[None]:
     former = random.getstate()
     with ExitStack() as undo:
         undo.callback(random.setstate, former)
+        undo.enter_context(_transpiler_seeded(seed))
         if "numpy.random" in sys.modules:
             undo.enter_context(_numpy_put_back(seed))
         begin_numbers(seed)
@@ -84,6 +86,28 @@ def begin_numbers(seed: int) -> None:
         import numpy as np
 
         np.random.seed(seed)
+
+
+@contextmanager
+def _transpiler_seeded(seed: int) -> Iterator[None]:
+    """Its own way to be told a seed (read in qiskit 2.6.2): it draws outside of Python."""
+    if _TRANSPILER_SEED in os.environ or _seeded_by_settings():
+        yield
+        return
+    os.environ[_TRANSPILER_SEED] = told = str(seed)
+    try:
+        yield
+    finally:
+        if os.environ.get(_TRANSPILER_SEED) == told:
+            del os.environ[_TRANSPILER_SEED]
+
+
+def _seeded_by_settings() -> bool:
+    if "qiskit.user_config" not in sys.modules:
+        return False
+    from qiskit import user_config
+
+    return "transpiler_seed" in user_config.get_config()
 
 
 @contextmanager

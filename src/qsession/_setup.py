@@ -103,10 +103,11 @@ def account_of(emulator: Emulator) -> tuple[str, str | None]:
 def money_guard(settings: Settings) -> MoneyGuard:
     """What watches over QPU time in a run against the service."""
     # Only here: a replay has no use for it.
-    from qsession._money import MoneyGuard
+    from qsession._money import MoneyGuard, Purse
 
     return MoneyGuard(
         budget_seconds=settings.budget,
+        purse=settings.purse or Purse(settings.scratch),
         folder=settings.scratch,
         clock=SystemClock(),
         send=_wire.send_directly,

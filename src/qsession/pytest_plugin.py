@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -48,7 +49,7 @@ class _State:
         is_settled: Whether the garbage collector was told what stays.
         summaries: What the runs of ours did.
         unseen: What was refused and is no test's.
-        orphans: Cassettes that belong to no test.
+        left_over: What lies in the cassette folder and belongs to no test.
     """
 
     plan: Plan | None = None
@@ -58,7 +59,7 @@ class _State:
     is_settled: bool = False
     summaries: list[Summary] = field(default_factory=list)
     unseen: list[str] = field(default_factory=list)
-    orphans: list[str] = field(default_factory=list)
+    left_over: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -96,8 +97,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(_wide(config).stop)
         from qsession._collected import LeftOver
 
-        orphans = config.stash[_state_key].orphans
-        config.pluginmanager.register(LeftOver(_plan(config), _is_ours, orphans), "qsession-left-over")
+        left = config.stash[_state_key].left_over
+        config.pluginmanager.register(
+            LeftOver(_plan(config), _is_ours, _wide(config), left), "qsession-left-over"
+        )
         if (screen := _plan(config).settings.screen) is not None:
             from qsession._reports import install
 
@@ -138,19 +141,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """A refusal that the test swallowed fails the test itself, not its teardown."""
-    result = yield
-    if (run := _course(item).run) is not None:
-        run.check()
-        if strays := item.config.stash[_state_key].strays:
-            raise strays.causes()[0]
+    run = _course(item).run
+    if run is None:
+        return (yield)
+    from qsession._collected import just_before
+
+    with just_before(item, run.begin_numbers_again):
+        result = yield
+    run.check()
+    if strays := item.config.stash[_state_key].strays:
+        raise strays.causes()[0]
     return result
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Item) -> None:
-    """Here, as pytest-randomly seeds anew when a test is called."""
-    if (run := _course(pyfuncitem).run) is not None:
-        run.begin_numbers_again()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -180,6 +181,10 @@ def pytest_runtest_makereport(
         strays.forget()
     if report.when == "teardown":
         course.run = None  # pytest keeps its items to the end, and a run holds its recording
+        if "qsession._run" in sys.modules:
+            from qsession._neighbours import lift_limits
+
+            lift_limits(item.config)
     return report
 
 
@@ -190,7 +195,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         from qsession._report import lines
 
         terminalreporter.write_sep("=", "qsession")
-        for line in lines(state.summaries, mode=_plan(config).mode, orphans=state.orphans):
+        for line in lines(state.summaries, mode=_plan(config).mode, **state.left_over):
             terminalreporter.write_line(line)
     for told in state.unseen:
         terminalreporter.write_sep("=", "qsession: refused outside of the tests that are ours")
@@ -204,7 +209,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         state.unseen.append(state.strays.told())
     if output is not None:
         summaries = [asdict(summary) for summary in state.summaries]
-        output["qsession"] = {"summaries": summaries, "unseen": state.unseen, "orphans": state.orphans}
+        output["qsession"] = {"summaries": summaries, "unseen": state.unseen, "left_over": state.left_over}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """In the controller of pytest-xdist, give all workers one purse."""
+    plan = node.config.stash[_state_key].plan
+    if plan is not None and (purse := plan.settings.purse) is not None:
+        node.workerinput["qsession_purse"] = purse.share()
+        node.config.add_cleanup(purse.clear)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -215,10 +229,10 @@ def pytest_testnodedown(node: Any) -> None:
         return
     state.unseen += told["unseen"]
     if told["summaries"]:
-        from qsession._report import Summary
+        from qsession._report import Summary, together
 
         state.summaries += [Summary(**summary) for summary in told["summaries"]]
-        state.orphans = told["orphans"]  # every worker collects all tests
+        state.left_over = together(state.left_over, told["left_over"])
 
 
 @pytest.fixture
@@ -228,13 +242,17 @@ def qsession_run(request: pytest.FixtureRequest) -> Iterator[Run]:
 
     item = request.node
     state, course, wide = item.config.stash[_state_key], _course(item), _wide(item.config)
-    run = wide.run_of(item, spent=sum(summary.spent for summary in state.summaries))
+    run = wide.run_of(item)
+    if item.get_closest_marker("vcr"):
+        from qsession._neighbours import refuse_one_file
+
+        refuse_one_file(request, run.path)
     try:
         with run:
             course.run = run
             state.is_on = True
             yield run
-            _tell_outcome(run, course)
+            _tell_outcome(run, course, takes_all=_takes_all(item.config))
     finally:
         state.is_on = False
         wide.is_over(run, item)
@@ -311,8 +329,9 @@ def _plan(config: pytest.Config) -> Plan:
         from qsession._plan import plan
 
         try:
-            workers = getattr(config, "workerinput", {}).get("workercount", 1)
-            state.plan = plan(_told(config), workers=workers)
+            state.plan = plan(
+                _told(config), purse=getattr(config, "workerinput", {}).get("qsession_purse", "")
+            )
         except UsageError as wrong:
             raise pytest.UsageError(str(wrong)) from None
     return state.plan
@@ -377,9 +396,12 @@ def _remember(course: _Course, report: pytest.TestReport) -> None:
     course.outcome = "passed" if hasattr(report, "wasxfail") else report.outcome
 
 
-def _tell_outcome(run: Run, course: _Course) -> None:
+def _tell_outcome(run: Run, course: _Course, *, takes_all: bool) -> None:
     if course.outcome == "skipped" and run.parked is None:
         run.check()
+        # A test of a suite as it is may look at the service to skip itself: its replay is to do so too.
+        if takes_all and run.mode == "record" and run.path is not None and not run.path.exists():
+            return
     # Without an outcome the test was interrupted: Ctrl-C makes no report.
     if course.outcome != "passed":
         run.fail(course.reason)

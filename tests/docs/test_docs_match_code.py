@@ -13,7 +13,7 @@ from blocks import PAGES, ROOT, blocks, cells, text, without_blocks
 import qsession
 import qsession.emulator
 import qsession.errors
-from qsession import _cassette, _plan, _redaction, pytest_plugin
+from qsession import _cassette, _redaction, pytest_plugin
 from qsession._model import InstanceShape, Interaction, Provenance, Recording, Request, Response
 from qsession.cli import _parser
 from qsession.emulator._configuration_check import schema
@@ -89,9 +89,9 @@ def test_every_fixture_is_on_the_page():
 def test_every_marker_argument_is_on_the_page():
     """options.md has the marker's arguments, and those that are refused for now."""
     found = section("docs/reference/options.md", "The marker")
-    assert {row.split("`")[1] for row in found.splitlines() if row.startswith("| `")} == set(_plan._MARKS)
+    assert {row.split("`")[1] for row in found.splitlines() if row.startswith("| `")} == set(_marks._MARKS)
     reserved = found[: found.index(" is reserved")].rpartition("\n\n")[2]
-    assert set(re.findall(r"`(\w+)`", reserved)) == set(_plan._LATER_MARKS)
+    assert set(re.findall(r"`(\w+)`", reserved)) == set(_marks._LATER_MARKS)
 
 
 def test_every_environment_variable_is_on_the_page():

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from blocks import ROOT
 
+from qsession.cli import main
+
 QUIET = ("-q", "-p", "no:cacheprovider", "-p", "no:schemathesis", "-p", "no:randomly", "-W", "ignore")
 RECORD = "--qsession-record"
 SIZES = "tests/test_parity.py::test_qubits_are_alike"
@@ -89,3 +91,21 @@ def test_recording_one_test_anew_changes_one_file(example):
     [name] = changed(before, held(example))
     assert name.startswith("tests/test_parity/test_qubits_are_alike[3-")
     assert before[name] != held(example)[name]
+
+
+def test_renaming_one_test_changes_its_name_and_no_other_file(example, capsys):
+    """It takes its recording over, and replays as before."""
+    before = held(example)
+    path = example.path / "tests" / "test_parity.py"
+    path.write_text(path.read_text("utf-8").replace("test_it_is_dedicated", "test_it_is_no_batch"), "utf-8")
+    [old] = [name for name in before if "test_it_is_dedicated" in name]
+    test = "tests/test_parity.py::TestSession::test_it_is_no_batch"
+    assert main(["prune", "--take", f"cassettes/{old}", test]) == 0
+    after = held(example)
+    gone, new = sorted(changed(before, after))
+    assert gone == old
+    moved = after[new].decode().splitlines()
+    lines = [line for line in before[old].decode().splitlines() if line not in moved]
+    assert [line.split(":")[0].strip() for line in lines] == ["test", "digest"]
+    run(example).assert_outcomes(passed=9)
+    assert "moved to" in capsys.readouterr().out

@@ -102,6 +102,10 @@ def test_markers_of_module_class_and_test_add_up(project):
             r"cassette='a\x00b.yaml'; it takes a name like 'bell.yaml', inside the folder of the cassettes",
         ),
         (
+            'cassette="@emulator.yaml"',
+            "cassette='@emulator.yaml'; it takes a name like 'bell.yaml', inside the folder of the cassettes",
+        ),
+        (
             'cassette="../bell.yaml"',
             "cassette='../bell.yaml'; it takes a name like 'bell.yaml', inside the folder of the cassettes",
         ),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from qsession.emulator import Emulator
 
 _TOLD = ("isa_seed", "backend")
+_TARGETS = ("ibm", "emulator")
 
 
 def replay_of(

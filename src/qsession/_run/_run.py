@@ -319,6 +319,8 @@ class Run:
 
     def _turn_on(self, *, begins: bool) -> None:
         on, settings = self._on, self._settings
+        # Also against the service, whose clock is the machine's: no replay could follow.
+        on.enter_context(_clock.no_travel())
         environment = None
         if self.target != "ibm":
             fence = round_run(settings.allowed_hosts, self._refuse_host, tell=self._note_child)

@@ -67,15 +67,14 @@ class Suite:
         for layer in self._layers.values():
             layer.renewed = self._noted
 
-    def run_of(self, test: Item, uses: Collection[object], *, spent: float = 0.0) -> Run:
+    def run_of(self, test: Item, uses: Collection[object]) -> Run:
         """The run of a test.
 
         Args:
             test: The test.
             uses: Keys of the wide fixtures that it uses.
-            spent: QPU seconds that the tests before it used.
         """
-        settings = self._plan.settings_of(test, spent=spent)
+        settings = self._plan.settings_of(test)
         after = [wide for wide in self._alive if wide.key in uses or wide.is_dynamic]
         if any(wide.run is not None for wide in after):
             # What a test left in the queue would end with the session of its fixture.
