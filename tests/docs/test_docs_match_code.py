@@ -15,6 +15,7 @@ import qsession.emulator
 import qsession.errors
 from qsession import _cassette, _redaction, pytest_plugin
 from qsession._model import InstanceShape, Interaction, Provenance, Recording, Request, Response
+from qsession._plan import _marks
 from qsession.cli import _parser
 from qsession.emulator._configuration_check import schema
 from qsession.emulator._scenarios import NAMES, scenario
