@@ -594,6 +594,23 @@ def test_refusal_in_the_run_of_a_fixture_that_it_swallows(project):
     ]
 
 
+def test_missing_account_that_a_test_of_others_expects(project):
+    """It is still the client's own error."""
+    project.write(
+        """
+        import pytest
+        from qiskit_ibm_runtime import QiskitRuntimeService
+        from qiskit_ibm_runtime.accounts import AccountNotFoundError
+
+        def test_it():
+            with pytest.raises(AccountNotFoundError):
+                QiskitRuntimeService()
+        """,
+        ini="qsession_mode = replay",
+    )
+    project.run().assert_outcomes(passed=1)
+
+
 def test_two_workers_that_recorded_different_things(project):
     """The first is kept, and the block says whose."""
     project.write(

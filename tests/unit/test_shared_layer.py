@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from qsession._shared import Shared, found_above, layer_path
 
 from qsession._endpoints import identify
+from qsession._layer import Shared, found_above, layer_path
 from qsession._model import InstanceShape, Interaction, Provenance, Recording, Request, Response
 from qsession._noted import Noted
 from qsession._redaction import Redactor
