@@ -28,7 +28,7 @@ class Ways:
     Attributes:
         python: The interpreter, with qsession, the client, pytest-xdist and pytest-randomly.
         home: The folder with ``test``, where pytest starts.
-        paths: Files of the suite, below it.
+        paths: Files and folders of the suite, below it, and options that leave some out.
         folder: Where the cassettes go, and what the runs tell.
         around: The environment.
         account: What the suite is told of an account while it is recorded.

@@ -36,6 +36,8 @@ from benchmarks._suite import (
 LISTED = Path(__file__).with_name("ibm_suite.toml")
 PARTS = ("test/integration", "test/smoke")
 WAYS = {"http": "plain HTTP", "tls": "TLS"}
+HEADING = "## Recorded once, replayed in eight ways"
+"""Begins what `suite_as_it_is` writes on the same page."""
 LEFT_OUT = "test/integration/test_fake_backends.py"  # purely local: nothing of it reaches a server
 
 
@@ -62,7 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the suite, or some files of it, and hold it against what is listed."""
     options = _parser().parse_args(arguments)
     if options.page:
-        options.page.write_text(page({way: verdicts(_junit(way)) for way in WAYS}), "utf-8")
+        own = page({way: verdicts(_junit(way)) for way in WAYS})
+        _, heading, replayed = options.page.read_text("utf-8").partition(HEADING)
+        options.page.write_text(own + ("\n" + heading + replayed if heading else ""), "utf-8")
         return 0
     way = "tls" if options.tls else "http"
     junit = _junit(way)

@@ -2,7 +2,7 @@
 
     python -m benchmarks.suite_as_it_is                     # the installed client's: about ten minutes
     python -m benchmarks.suite_as_it_is --release 0.46.1    # an older one's, under its own client
-    python -m benchmarks.suite_as_it_is --quick             # three files, all eight ways, few tests alone
+    python -m benchmarks.suite_as_it_is --quick             # two files, all eight ways, few tests alone
     python -m benchmarks.suite_as_it_is test_session.py     # some files
     python -m benchmarks.suite_as_it_is --page FILE         # the page of the docs, from the last runs
 
@@ -35,14 +35,14 @@ from pathlib import Path
 from benchmarks._client_homes import home
 from benchmarks._suite import CLIENT, FOLDER, environment, fetch, paths, reasons, verdicts
 from benchmarks._suite_ways import DAYS, ORDERS, Outcomes, Ways
+from benchmarks.ibm_suite import HEADING
 from qsession.emulator import Emulator
 
 LISTED = Path(__file__).with_name("suite_as_it_is.toml")
 RELEASES = (version(CLIENT), "0.46.1")
-QUICK = ("test_session.py", "test_account.py", "test_results.py")
+QUICK = ("test_session.py", "test_results.py")
 LEFT_OUT = "test_fake_backends.py"  # purely local, and slow: nothing of it reaches a server
-HEADING = "## Recorded once, replayed in eight ways"
-_PARTS = ("test/integration",)
+PART = "test/integration"
 _PACKAGES = ("pytest", "pytest-xdist", "pytest-randomly", "ddt", "pproxy")
 _TITLES = tuple(f"{order}, {when}" for when in DAYS for order in ORDERS)
 
@@ -93,7 +93,7 @@ def _measured(release: str, options: argparse.Namespace, folder: Path) -> dict[s
     if not recorded:
         said = (folder / "said.log").read_text("utf-8", "replace")
         raise SystemExit(f"nothing was recorded:\n{said[-2000:]}")
-    alone = list(recorded)[:: max(1, len(recorded) // 6)] if options.quick else list(recorded)
+    alone = list(recorded)[:: max(1, len(recorded) // 3)] if options.quick else list(recorded)
     found: dict[str, Outcomes] = {}
     for when, day in DAYS.items():
         began = time.monotonic()
@@ -109,15 +109,16 @@ def _measured(release: str, options: argparse.Namespace, folder: Path) -> dict[s
 def _ways(release: str, options: argparse.Namespace, folder: Path) -> Ways:
     suite = fetch(release)
     python = sys.executable if release == RELEASES[0] else _python_of(release)
-    every = sorted(path.name for path in (suite / _PARTS[0]).glob("test_*.py") if path.name != LEFT_OUT)
-    files = options.files or ([*QUICK] if options.quick else every)
+    files = options.files or ([*QUICK] if options.quick else [])
+    parts = [suite / PART, *(folder for folder in (suite / PART).iterdir() if folder.is_dir())]
+    every = [PART, *(f"--ignore={path.relative_to(suite)}" for path in (suite / PART).rglob(LEFT_OUT))]
     emulator = Emulator.from_config("ibm-suite")
     around = {**environment(), "HOME": str(folder)}
     around["PATH"] = os.pathsep.join((str(Path(python).parent), around["PATH"]))
     return Ways(
         python=python,
         home=suite,
-        paths=paths(suite, _PARTS, files),
+        paths=paths(suite, [part.relative_to(suite).as_posix() for part in parts], files) or every,
         folder=folder,
         around=around,
         account=_account("a-key-that-opens-nothing", emulator.instances[0].crn, emulator.backends[0]),

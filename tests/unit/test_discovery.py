@@ -85,6 +85,26 @@ def test_instances_that_were_not_used_are_not_listed():
     assert discovery.default_crn == fake_crn(1, "eu-de")
 
 
+def test_instance_that_nobody_knows_stands_for_one_of_its_region():
+    """Whoever replays has another account: what tells its instances apart is where they are."""
+    shapes = [InstanceShape("premium", region="eu-de"), InstanceShape("internal", region="us-east")]
+    american = OTHER.replace("eu-de", "us-east")
+    assert Discovery(shapes).index_of(american) == 1
+    asked = Discovery(shapes)
+    asked.ask(Asked(crn=american))
+    assert [plan_of(asked, item)["overview_ui"]["en"]["display_name"] for item in items(asked)] == [
+        "premium",
+        "internal",
+    ]
+    assert [asked.index_of(item["crn"]) for item in items(asked)] == [0, 1]
+
+
+def test_instance_of_a_region_that_was_not_recorded_stands_for_the_next():
+    """There is nothing better."""
+    shapes = [InstanceShape(region="eu-de", alias="a" * 12), InstanceShape(region="us-east")]
+    assert Discovery(shapes).index_of(OTHER.replace("eu-de", "jp-tok")) == 0
+
+
 def test_default_crn_is_none_when_several_instances_were_used():
     """An account that stands in must then not choose one."""
     assert Discovery([InstanceShape()]).default_crn == fake_crn(0, "us-east")

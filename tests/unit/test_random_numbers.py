@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import yaml
 from numpy.random import bit_generator
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
+from qiskit.transpiler import generate_preset_pass_manager
 from qiskit_ibm_runtime import SamplerV2
 
 import qsession
@@ -53,6 +55,52 @@ def test_what_is_drawn_afterwards_is_as_it_would_have_been(tmp_path: Path) -> No
         raise ZeroDivisionError
     assert (random.random(), np.random.rand()) == expected
     assert bit_generator.randbits == secrets.randbits
+
+
+def routed(backend: object) -> QuantumCircuit:
+    """Three qubits, each with each other: no device has them, and the way there is drawn."""
+    circuit = QuantumCircuit(3)
+    for pair in ((0, 1), (1, 2), (0, 2)) * 3:
+        circuit.cx(*pair)
+    return generate_preset_pass_manager(1, backend).run(circuit)
+
+
+def test_transpiler_without_a_seed_finds_the_way_of_the_recording(tmp_path: Path) -> None:
+    """It draws outside of Python, but takes a seed from the environment."""
+    path = tmp_path / "a.yaml"
+    with qsession.record(path, target="emulator") as run:
+        recorded = routed(run.service().backend("ibm_fez"))
+    for _ in range(3):
+        with qsession.replay(path) as run:
+            assert routed(run.service().backend("ibm_fez")) == recorded
+
+
+def test_seed_of_the_transpiler_is_there_for_a_run_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Afterwards there is none, as before."""
+    monkeypatch.delenv("QISKIT_TRANSPILER_SEED", raising=False)
+    with _drawn.seeded(7):
+        assert os.environ["QISKIT_TRANSPILER_SEED"] == "7"
+    assert "QISKIT_TRANSPILER_SEED" not in os.environ
+
+
+def test_seed_of_the_transpiler_that_somebody_set_stays(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In the environment, before or meanwhile, or in the settings of qiskit."""
+    monkeypatch.setenv("QISKIT_TRANSPILER_SEED", "3")
+    with _drawn.seeded(7):
+        assert os.environ["QISKIT_TRANSPILER_SEED"] == "3"
+    assert os.environ["QISKIT_TRANSPILER_SEED"] == "3"
+    monkeypatch.delenv("QISKIT_TRANSPILER_SEED")
+    with _drawn.seeded(7):
+        monkeypatch.setenv("QISKIT_TRANSPILER_SEED", "4")
+    assert os.environ["QISKIT_TRANSPILER_SEED"] == "4"
+    monkeypatch.delenv("QISKIT_TRANSPILER_SEED")
+    settings = tmp_path / "settings.conf"
+    settings.write_text("[default]\ntranspiler_seed = 5\n")
+    monkeypatch.setenv("QISKIT_SETTINGS", str(settings))
+    with _drawn.seeded(7):
+        assert "QISKIT_TRANSPILER_SEED" not in os.environ
 
 
 def test_seeds_of_the_code_are_its_own(tmp_path: Path) -> None:
