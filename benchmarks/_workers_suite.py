@@ -1,4 +1,4 @@
-"""A suite with fixtures of every scope, recorded by many workers at once and replayed by them in random order."""
+"""A suite with fixtures of every scope, recorded by workers at once and replayed by them in random order."""
 
 from __future__ import annotations
 

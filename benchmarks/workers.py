@@ -4,9 +4,9 @@
     python -m benchmarks.workers --quick     # 4 x 20, one mode, a small suite
 
 The suite has fixtures of every scope and 1,600 tests: 8 workers record it, and replay it 20 times in random
-order. The recordings share one large body, which all workers write at once. Stock vcrpy is given one cassette that
-its workers share, since it has no other way to share anything. Exit status 1 if something of ours is lost,
-written twice or damaged.
+order. The other recordings share one large body, which all workers write at once. Stock vcrpy is given one
+cassette that its workers share, since it has no other way to share anything. Exit status 1 if something of
+ours is lost, written twice or damaged.
 """
 
 from __future__ import annotations

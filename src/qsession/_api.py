@@ -15,9 +15,9 @@ from qsession._config import (
     check_park,
     check_word,
 )
+from qsession._layer import found_above
 from qsession._options import BUDGET_SECONDS
 from qsession._run import Ground, Run
-from qsession._shared import found_above
 from qsession.emulator import Emulator
 
 

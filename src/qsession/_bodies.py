@@ -20,3 +20,16 @@ def read_object(body: bytes) -> Mapping[str, object]:
     except (ValueError, RecursionError):
         return _NO_FIELDS
     return value if isinstance(value, dict) else _NO_FIELDS
+
+
+def field_of(body: bytes, *path: str) -> object | None:
+    """What stands at a place of a body's JSON object; None if nothing does.
+
+    Args:
+        body: The raw body.
+        path: Names of the fields on the way.
+    """
+    value: object = read_object(body)
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value

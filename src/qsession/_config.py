@@ -14,6 +14,7 @@ from qsession._staleness import Expiry
 from qsession.errors import UsageError
 
 if TYPE_CHECKING:
+    from qsession._money import Purse
     from qsession._redaction import Screen
     from qsession.emulator import Emulator
 
@@ -36,6 +37,20 @@ _LATER = {"verify": "comparing the service with the cassettes"}
 
 
 @dataclass(frozen=True, slots=True)
+class Layer:
+    """What is to be known of the recording of a fixture.
+
+    Attributes:
+        is_first: Says whether this process is the first that has recorded it, and notes that.
+        stays: Whether one that went the same way is left as it is: who records one test anew changes
+            nothing of the others.
+    """
+
+    is_first: Callable[[], bool]
+    stays: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What a run is made of.
 
@@ -49,10 +64,11 @@ class Settings:
         backend: Name of the backend, or None.
         account: Name of a saved account, or None for the default.
         instance: Instance name or CRN, or None.
-        budget: QPU seconds that may be used on the service.
+        budget: QPU seconds that may be used on the service, by all runs with the same purse.
+        purse: What they spent of it; None where the budget is this run's alone.
         allow_ci: Whether the service may be reached where ``CI`` is set.
         allow_unused: Whether recorded writes may be left out.
-        layer: Says whether this process is the first that has recorded what a fixture does; None for a test.
+        layer: What is to be known of it where it is the recording of a fixture; None for a test.
         may_be_empty: Whether a test that has no cassette may be one that asks for nothing.
         allowed_hosts: Hosts besides this machine that a replay may reach.
         emulator: An emulator to use instead of a fresh one.
@@ -82,9 +98,10 @@ class Settings:
     account: str | None = None
     instance: str | None = field(default=None, repr=False)
     budget: float = BUDGET_SECONDS
+    purse: Purse | None = field(default=None, repr=False)
     allow_ci: bool = False
     allow_unused: bool = False
-    layer: Callable[[], bool] | None = None
+    layer: Layer | None = None
     may_be_empty: bool = False
     allowed_hosts: frozenset[str] = frozenset()
     emulator: Emulator | None = None

@@ -24,9 +24,12 @@ class Ids:
 
     Args:
         after: Those of the recordings that this one builds on.
+        layer: Name of the layer that is recorded, if it is one: what fixtures make that do not build on
+            one another a test may have in its hands at once.
     """
 
-    def __init__(self, after: Iterable[Ids] = ()) -> None:
+    def __init__(self, after: Iterable[Ids] = (), *, layer: str = "") -> None:
+        self._layer = layer
         self._lock = threading.Lock()
         self._real: dict[str, str] = {}
         self._pseudonym: dict[str, str] = {}
@@ -62,11 +65,12 @@ class Ids:
             meaning: What was asked for, in a form that equal requests share.
 
         Returns:
-            The pseudonym, the same for the n-th equal request of every recording.
+            The pseudonym, the same for the n-th equal request of every recording that is no layer.
         """
         with self._lock:
             self._occurrences[kind, meaning] += 1
-            pseudonym = _pseudonym(kind, meaning, self._occurrences[kind, meaning])
+            asked = f"{self._layer}\0{meaning}" if self._layer else meaning
+            pseudonym = _pseudonym(kind, asked, self._occurrences[kind, meaning])
             self._real[pseudonym] = real
             self._pseudonym[real] = pseudonym
             self._own.append(pseudonym)

@@ -1,18 +1,22 @@
-"""A lock on a cassette while it is recorded, held by the process and gone with it."""
+"""Locks that are held by a process and gone with it: on a cassette while it is recorded, and for a moment."""
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from qsession._files import ignored_by_git
 from qsession.errors import CassetteError
 
 _TRIES = 20
+_threads = threading.RLock()
 
 
 class Lock:
@@ -92,6 +96,62 @@ class Lock:
         return True
 
 
+class Turn:
+    """One thread of one process at a time, among all that use the same file. For moments, never for a wait.
+
+    A process that dies in its turn ends it. A thread that has the turn may take it once more.
+
+    Args:
+        path: The file; made if need be, and left there. Its folder must exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        # A lock of the system knows processes, not threads, and ends with the first file that is closed.
+        self._threads = threading.RLock()
+        self._depth = 0
+        self._file = -1
+
+    def __enter__(self) -> Self:
+        """Wait for the turn.
+
+        Raises:
+            OSError: If the file cannot be opened or locked.
+        """
+        self._threads.acquire()
+        try:
+            if self._depth == 0:
+                self._take()
+            self._depth += 1
+        except BaseException:
+            self._threads.release()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._depth -= 1
+            if self._depth == 0:
+                os.close(self._file)
+        finally:
+            self._threads.release()
+
+    def _take(self) -> None:
+        while True:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                # On Windows the system gives up after ten seconds.
+                if _lock(self._file, waits=True) and _is_at(self._file, self._path):
+                    return
+            except BaseException:
+                os.close(self._file)
+                raise
+            # Or somebody cleaned up meanwhile: others wait at another file of this name.
+            os.close(self._file)
+
+
 @contextmanager
 def waited_for(folder: Path, path: Path) -> Iterator[None]:
     """Hold the lock of a file for the moment that a change takes; who else has it is waited for.
@@ -104,11 +164,13 @@ def waited_for(folder: Path, path: Path) -> Iterator[None]:
         Nothing. Where the folder cannot be written there is no lock.
     """
     lock = Lock(folder, path)
-    try:
-        lock.wait()
-        yield
-    finally:
-        lock.drop()
+    # The system's locks belong to processes: threads do not hold one another up by them.
+    with _threads:
+        try:
+            lock.wait()
+            yield
+        finally:
+            lock.drop()
 
 
 def _is_at(file: int, path: Path) -> bool:

@@ -7,7 +7,7 @@ import os
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 _LONGEST = 120
 _SUFFIX = ".yaml"
@@ -102,7 +102,7 @@ def _place(path: Path) -> Sequence[str]:
     return [_plain(part) for part in path.parts if part not in ("..", "/")]
 
 
-def is_layer(path: Path) -> bool:
+def is_layer(path: PurePath) -> bool:
     """Whether a cassette is that of a fixture, not of a test.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from qsession._escaped import escaped
@@ -30,7 +30,7 @@ class Summary:
         making: Those of them that would have opened a session or submitted a job.
         leaps: Waits between two polls that were left out.
         modelled: Answers that a model gave, past the end of the recording.
-        stale: The cassette and why it counts as stale, or empty.
+        stale: What counts as stale and why, one cassette a line, or empty.
         is_layer: Whether it was the run of a fixture, or of a session that tests share.
         is_other: Whether another worker recorded something else of the same fixture, which was kept.
     """
@@ -59,13 +59,24 @@ class Summary:
 _MOST_NAMES = 10
 
 
-def lines(summaries: Iterable[Summary], *, mode: str, orphans: Sequence[str] = ()) -> Sequence[str]:
+def lines(
+    summaries: Iterable[Summary],
+    *,
+    mode: str,
+    orphans: Sequence[str] = (),
+    renamed: Sequence[str] = (),
+    layers: Sequence[str] = (),
+    unread: Sequence[str] = (),
+) -> Sequence[str]:
     """The closing block of a test run.
 
     Args:
         summaries: One for each run, from every worker.
         mode: Mode of the test run.
         orphans: Cassettes that no test has.
+        renamed: Cassettes that lost their test or fixture, each with whose it may be now.
+        layers: Layers that no cassette builds on.
+        unread: Requests whose answers stand in a shared layer, and no test asked for.
     """
     runs = tuple(summaries)
     targets = ", ".join(sorted({run.target for run in runs})) or "nothing"
@@ -73,7 +84,7 @@ def lines(summaries: Iterable[Summary], *, mode: str, orphans: Sequence[str] = (
     would = sum(run.qpu_seconds for run in runs)
     written = [run.written for run in runs if run.written]
     block = [
-        f"mode: {mode} ({targets}), tests: {sum(not run.is_layer for run in runs)}, "
+        f"mode: {mode} ({targets}), tests: {_tests(runs)}, "
         f"requests answered: {sum(run.answered for run in runs)}",
         f"live requests: {sum(run.live for run in runs)}",
         f"QPU seconds used: {used:.1f} (on the service these tests would use {would:.1f})",
@@ -90,18 +101,39 @@ def lines(summaries: Iterable[Summary], *, mode: str, orphans: Sequence[str] = (
         block.append(f"waits that leapt to the next event: {leaps}")
     if modelled := sum(run.modelled for run in runs):
         block.append(f"answers of the model, past the recordings: {modelled}")
-    if stale := {run.stale for run in runs if run.stale}:
-        block.append(f"stale cassettes: {len(stale)}")
-        block += _named(sorted(stale))
-    if others := {run.test for run in runs if run.is_other}:
-        block.append(f"recorded differently by two workers, the first is kept: {len(others)} [QS244]")
-        block += _named(sorted(others))
-    if orphans:
-        block.append(f"cassettes without a test: {len(orphans)} (qsession prune)")
-        block += _named(orphans)
+    stale = sorted({line for run in runs for line in run.stale.splitlines()})
+    block += _named("stale cassettes", stale)
+    others = sorted({run.test for run in runs if run.is_other})
+    block += _named("recorded differently by two workers, the first is kept", others, "QS244")
+    block += _named("cassettes that renamed tests may have left", renamed, "qsession prune --rename")
+    block += _named("cassettes without a test", orphans, "qsession prune")
+    block += _named("layers that no cassette builds on", layers, "qsession prune")
+    block += _named("answers of a shared layer that no test asked for", unread)
     return [escaped(line) for line in block]
 
 
-def _named(names: Sequence[str]) -> Sequence[str]:
+def together(one: Mapping[str, list[str]], other: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """What workers of pytest-xdist found left over: all of them the same, but each read other things.
+
+    Args:
+        one: What those before found; empty for none.
+        other: What the next one found.
+    """
+    unread = [each for each in other.get("unread", ()) if not one or each in one.get("unread", ())]
+    return {**other, "unread": unread}
+
+
+def _tests(runs: Sequence[Summary]) -> str:
+    """How many tests there were: a plugin may have repeated some that failed."""
+    theirs = [run for run in runs if not run.is_layer]
+    tests = {run.test or str(number) for number, run in enumerate(theirs)}
+    return str(len(tests)) if len(tests) == len(theirs) else f"{len(tests)} in {len(theirs)} runs"
+
+
+def _named(what: str, names: Sequence[str], command: str = "") -> Sequence[str]:
+    """How many there are, what to do, and the first of them; nothing where there are none."""
+    if not names:
+        return []
     more = [f"  and {len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
-    return [*(f"  {name}" for name in names[:_MOST_NAMES]), *more]
+    told = f"{what}: {len(names)}" + (f" ({command})" if command else "")
+    return [told, *(f"  {name}" for name in names[:_MOST_NAMES]), *more]

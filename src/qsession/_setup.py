@@ -35,8 +35,8 @@ def emulator(settings: Settings, before: Sequence[Emulator] = ()) -> Emulator:
         before: Those of the runs that it builds on, as they were left.
 
     Raises:
-        UsageError: If the extra ``emulator`` is not installed (QS120), or there is no
-            scenario of this name (QS125).
+        UsageError: If the extra ``emulator`` is not installed (QS120), there is no scenario of this
+            name (QS125), or it has not the account of those before (QS144).
     """
     from qsession.emulator._programs import missing_extra
 
@@ -46,10 +46,11 @@ def emulator(settings: Settings, before: Sequence[Emulator] = ()) -> Emulator:
     if settings.scenario:
         from qsession.emulator._scenarios import scenario
 
-        return scenario(settings.scenario, where=settings.test).emulator()
-    if settings.emulator is not None:
+        own = scenario(settings.scenario, where=settings.test).emulator()
+    elif settings.emulator is not None:
         return settings.emulator
-    own = (settings.template or _root())._fork(settings.test)
+    else:
+        own = (settings.template or _root())._fork(settings.test)
     for each in before:
         own._adopt(each)
     return own
@@ -102,10 +103,11 @@ def account_of(emulator: Emulator) -> tuple[str, str | None]:
 def money_guard(settings: Settings) -> MoneyGuard:
     """What watches over QPU time in a run against the service."""
     # Only here: a replay has no use for it.
-    from qsession._money import MoneyGuard
+    from qsession._money import MoneyGuard, Purse
 
     return MoneyGuard(
         budget_seconds=settings.budget,
+        purse=settings.purse or Purse(settings.scratch),
         folder=settings.scratch,
         clock=SystemClock(),
         send=_wire.send_directly,

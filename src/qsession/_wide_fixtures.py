@@ -82,7 +82,7 @@ class WideFixtures:
     ) -> Generator[None, object, object]:
         """Let it have a run, from when on it asks the service for more than what all tests read."""
         is_ours = fixturedef in self._users or active() is not None
-        if fixturedef.scope == "function" or not is_ours:
+        if fixturedef.scope == "function" or not is_ours or not _may_ask(fixturedef):
             return (yield)
         wide = self._describe(fixturedef, request)
         fixturedef.addfinalizer(partial(self._suite.end, wide))
@@ -92,17 +92,43 @@ class WideFixtures:
         fixturedef.addfinalizer(partial(self._suite.tear_down, wide))
         return result
 
-    def run_of(self, item: pytest.Item, *, spent: float) -> Run:
+    def layers_of(self, items: Sequence[pytest.Item]) -> Mapping[str, Mapping[str, str]]:
+        """Where the layers of tests lie, if they have some, below the folder of the cassettes.
+
+        Args:
+            items: Tests.
+
+        Returns:
+            By test id, what the head of each layer would say, by its path.
+        """
+        tests = [describe(item) for item in items]
+        paths = numbered(self._plan, [test for test in tests if test.scope != "function"])
+        known: dict[object, tuple[str, str]] = {}
+        found: dict[str, Mapping[str, str]] = {}
+        for item, test in zip(items, tests, strict=True):
+            used = [each for each in used_by(item) if _may_ask(each)]
+            layers = dict(_layer_of(each, item, self._plan.root, known) for each in used)
+            if test.scope != "function":
+                ident = ident_of(self._plan, test)
+                layers[Path(os.path.relpath(paths[ident], self._plan.folder)).as_posix()] = ident
+            found[test.nodeid] = layers
+        return found
+
+    def unread(self) -> Sequence[str]:
+        """What the shared layers of the folder have and nobody read in this process."""
+        return self._suite.unread()
+
+    def run_of(self, item: pytest.Item) -> Run:
         """The run of a test.
 
         Args:
             item: The test.
-            spent: QPU seconds that the tests before it used.
         """
+        self._plan.check_marker(describe(item))  # before a session is opened because of it
         keys: list[object] = [*used_by(item)]
         if (wide := self._share(item)) is not None:
             keys.append(wide.key)
-        return self._suite.run_of(describe(item), keys, spent=spent)
+        return self._suite.run_of(describe(item), keys)
 
     def is_over(self, run: Run, item: pytest.Item) -> None:
         """A test's run has ended."""
@@ -140,23 +166,19 @@ class WideFixtures:
 
     def _describe(self, definition: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> Wide:
         item: pytest.Item = request._pyfuncitem
-        place, owner = _place_of(definition, request, self._plan.root)
-        name = _name_of(definition, item)
-        reached = _reached(definition, item)
-        path = layer_path(
-            self._plan.folder, place, name, owner=owner, parameters=_parameters(reached, definition, item)
-        )
+        name, ident = _layer_in(definition, item, self._plan.root)
         users = self._users.get(definition, [item])
-        words = f"{owner}.{name}" if owner else name
+        owner = _owner_of(definition, item)
+        words = f"{owner}.{_name_of(definition, item)}" if owner else _name_of(definition, item)
         return Wide(
             definition,
             f"the fixture {words!r} (scope {definition.scope!r})",
-            f"{place}::{path.stem}",
-            path,
-            Path(os.path.relpath(path, self._plan.folder)).as_posix(),
+            ident,
+            self._plan.folder / name,
+            name,
             item.nodeid,
             any(self._plan.records(describe(each)) for each in users),
-            self._suite.alive(reached),
+            self._suite.alive(_reached(definition, item)),
         )
 
 
@@ -174,25 +196,63 @@ def _name_of(definition: pytest.FixtureDef[Any], item: pytest.Item) -> str:
     found = _XUNIT.match(definition.argname)
     if found:
         return found[1]
-    info = getattr(item, "_fixtureinfo", None)
-    chain = [] if info is None else info.name2fixturedefs.get(definition.argname, ())
-    # One that is overridden and used by what overrides it: both may belong to the same module.
-    behind = len(chain) - 1 - chain.index(definition) if definition in chain else 0
-    return definition.argname + "~" * behind
+    # One that is overridden and used by what overrides it: both may lie in one place. It is called the same
+    # whichever test asks for it, so what a class overrides does not count for its module.
+    is_near = definition.scope in ("class", "module")
+    node = _node_of(definition, item)
+    chain = item.session._fixturemanager.getfixturedefs(definition.argname, node) or ()
+    rivals = [each for each in chain if each.scope == definition.scope]
+    if not is_near:
+        rivals = [each for each in rivals if each.baseid == definition.baseid]
+    if definition not in rivals:
+        return f"{definition.argname}~{definition.baseid.rpartition('::')[2]}"
+    return definition.argname + "~" * (len(rivals) - 1 - rivals.index(definition))
 
 
-def _place_of(
-    definition: pytest.FixtureDef[Any], request: pytest.FixtureRequest, root: Path
+def _node_of(definition: pytest.FixtureDef[Any], item: pytest.Item) -> pytest.Item | pytest.Collector:
+    """What it is set up for: a class or a module; the test itself, where that is wider."""
+    module = item.getparent(pytest.Module) or item
+    if definition.scope == "class":
+        return item.getparent(pytest.Class) or module
+    return module if definition.scope == "module" else item
+
+
+def _owner_of(definition: pytest.FixtureDef[Any], item: pytest.Item) -> str:
+    """The class that it is set up for; nothing if it is none."""
+    owner = getattr(item, "cls", None) if definition.scope == "class" else None
+    return str(getattr(owner, "__qualname__", ""))
+
+
+def _may_ask(definition: pytest.FixtureDef[Any]) -> bool:
+    """Whether a fixture may ask the service for something: none of pytest's own and of its plugins does."""
+    package = str(getattr(definition.func, "__module__", "")).partition(".")[0]
+    is_of_a_tool = package in {"_pytest", "xdist", "qsession"} or package.startswith("pytest_")
+    return not is_of_a_tool or _XUNIT.match(definition.argname) is not None
+
+
+def _layer_of(
+    definition: pytest.FixtureDef[Any], item: pytest.Item, root: Path, known: dict[object, tuple[str, str]]
 ) -> tuple[str, str]:
-    """Path of the file or folder that it belongs to, and the class, if it is one's."""
-    node = request.node
-    if definition.scope in ("class", "module"):
-        owner = node.cls.__qualname__ if isinstance(node, pytest.Class) and node.cls else ""
-        return Path(os.path.relpath(node.path, root)).as_posix(), owner
-    if definition.scope == "package" and isinstance(node, pytest.Package):
-        return Path(os.path.relpath(node.path, root)).as_posix(), ""
+    """The same as `_layer_in`, which takes a while for thousands of tests."""
+    # Without parameters it is the same for all tests of a class and a file.
+    same = (definition, item.path, getattr(item, "cls", None))
+    if getattr(item, "callspec", None) is not None:
+        return _layer_in(definition, item, root)
+    if same not in known:
+        known[same] = _layer_in(definition, item, root)
+    return known[same]
+
+
+def _layer_in(definition: pytest.FixtureDef[Any], item: pytest.Item, root: Path) -> tuple[str, str]:
+    """Path of its layer below the folder of the cassettes, and its name in the head of that."""
     # Of a plugin, or of the conftest.py at the top, it is nobody's in particular.
-    return definition.baseid.partition("::")[0] or ".", ""
+    place = definition.baseid.partition("::")[0] or "."
+    if definition.scope in ("class", "module"):
+        place = Path(os.path.relpath(item.path, root)).as_posix()
+    owner, name = _owner_of(definition, item), _name_of(definition, item)
+    parameters = _parameters(_reached(definition, item), definition, item)
+    path = layer_path(Path(), place, name, owner=owner, parameters=parameters)
+    return path.as_posix(), f"{place}::{path.stem}"
 
 
 def _reached(definition: pytest.FixtureDef[Any], item: pytest.Item) -> Sequence[Any]:

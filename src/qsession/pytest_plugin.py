@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -48,7 +49,7 @@ class _State:
         is_settled: Whether the garbage collector was told what stays.
         summaries: What the runs of ours did.
         unseen: What was refused and is no test's.
-        orphans: Cassettes that belong to no test.
+        left_over: What lies in the cassette folder and belongs to no test.
     """
 
     plan: Plan | None = None
@@ -58,7 +59,7 @@ class _State:
     is_settled: bool = False
     summaries: list[Summary] = field(default_factory=list)
     unseen: list[str] = field(default_factory=list)
-    orphans: list[str] = field(default_factory=list)
+    left_over: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -96,8 +97,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(_wide(config).stop)
         from qsession._collected import LeftOver
 
-        orphans = config.stash[_state_key].orphans
-        config.pluginmanager.register(LeftOver(_plan(config), _is_ours, orphans), "qsession-left-over")
+        left = config.stash[_state_key].left_over
+        config.pluginmanager.register(
+            LeftOver(_plan(config), _is_ours, _wide(config), left), "qsession-left-over"
+        )
         if (screen := _plan(config).settings.screen) is not None:
             from qsession._reports import install
 
@@ -178,6 +181,10 @@ def pytest_runtest_makereport(
         strays.forget()
     if report.when == "teardown":
         course.run = None  # pytest keeps its items to the end, and a run holds its recording
+        if "qsession._run" in sys.modules:
+            from qsession._neighbours import lift_limits
+
+            lift_limits(item.config)
     return report
 
 
@@ -188,7 +195,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         from qsession._report import lines
 
         terminalreporter.write_sep("=", "qsession")
-        for line in lines(state.summaries, mode=_plan(config).mode, orphans=state.orphans):
+        for line in lines(state.summaries, mode=_plan(config).mode, **state.left_over):
             terminalreporter.write_line(line)
     for told in state.unseen:
         terminalreporter.write_sep("=", "qsession: refused outside of the tests that are ours")
@@ -202,7 +209,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         state.unseen.append(state.strays.told())
     if output is not None:
         summaries = [asdict(summary) for summary in state.summaries]
-        output["qsession"] = {"summaries": summaries, "unseen": state.unseen, "orphans": state.orphans}
+        output["qsession"] = {"summaries": summaries, "unseen": state.unseen, "left_over": state.left_over}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """In the controller of pytest-xdist, give all workers one purse."""
+    plan = node.config.stash[_state_key].plan
+    if plan is not None and (purse := plan.settings.purse) is not None:
+        node.workerinput["qsession_purse"] = purse.share()
+        node.config.add_cleanup(purse.clear)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -213,10 +229,10 @@ def pytest_testnodedown(node: Any) -> None:
         return
     state.unseen += told["unseen"]
     if told["summaries"]:
-        from qsession._report import Summary
+        from qsession._report import Summary, together
 
         state.summaries += [Summary(**summary) for summary in told["summaries"]]
-        state.orphans = told["orphans"]  # every worker collects all tests
+        state.left_over = together(state.left_over, told["left_over"])
 
 
 @pytest.fixture
@@ -226,7 +242,11 @@ def qsession_run(request: pytest.FixtureRequest) -> Iterator[Run]:
 
     item = request.node
     state, course, wide = item.config.stash[_state_key], _course(item), _wide(item.config)
-    run = wide.run_of(item, spent=sum(summary.spent for summary in state.summaries))
+    run = wide.run_of(item)
+    if item.get_closest_marker("vcr"):
+        from qsession._neighbours import refuse_one_file
+
+        refuse_one_file(request, run.path)
     try:
         with run:
             course.run = run
@@ -309,8 +329,9 @@ def _plan(config: pytest.Config) -> Plan:
         from qsession._plan import plan
 
         try:
-            workers = getattr(config, "workerinput", {}).get("workercount", 1)
-            state.plan = plan(_told(config), workers=workers)
+            state.plan = plan(
+                _told(config), purse=getattr(config, "workerinput", {}).get("qsession_purse", "")
+            )
         except UsageError as wrong:
             raise pytest.UsageError(str(wrong)) from None
     return state.plan

@@ -10,7 +10,10 @@ ROOT = Path(__file__).parents[2]
 PAGES = (
     *sorted(ROOT.glob("*.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
-    *(ROOT / folder / "README.md" for folder in ("benchmarks", "cassettes", "examples/bell", "schemas")),
+    *(
+        ROOT / folder / "README.md"
+        for folder in ("benchmarks", "cassettes", "examples/bell", "examples/parity", "schemas")
+    ),
 )
 
 _FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)

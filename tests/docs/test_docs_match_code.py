@@ -13,8 +13,9 @@ from blocks import PAGES, ROOT, blocks, cells, text, without_blocks
 import qsession
 import qsession.emulator
 import qsession.errors
-from qsession import _cassette, _plan, _redaction, pytest_plugin
+from qsession import _cassette, _redaction, pytest_plugin
 from qsession._model import InstanceShape, Interaction, Provenance, Recording, Request, Response
+from qsession._plan import _marks
 from qsession.cli import _parser
 from qsession.emulator._configuration_check import schema
 from qsession.emulator._scenarios import NAMES, scenario
@@ -89,9 +90,9 @@ def test_every_fixture_is_on_the_page():
 def test_every_marker_argument_is_on_the_page():
     """options.md has the marker's arguments, and those that are refused for now."""
     found = section("docs/reference/options.md", "The marker")
-    assert {row.split("`")[1] for row in found.splitlines() if row.startswith("| `")} == set(_plan._MARKS)
-    reserved = found[: found.index(" are reserved")].rpartition("\n\n")[2]
-    assert set(re.findall(r"`(\w+)`", reserved)) == set(_plan._LATER_MARKS)
+    assert {row.split("`")[1] for row in found.splitlines() if row.startswith("| `")} == set(_marks._MARKS)
+    reserved = found[: found.index(" is reserved")].rpartition("\n\n")[2]
+    assert set(re.findall(r"`(\w+)`", reserved)) == set(_marks._LATER_MARKS)
 
 
 def test_every_environment_variable_is_on_the_page():
@@ -225,7 +226,7 @@ def test_every_field_on_the_page_can_be_written():
     )  # fmt: skip
     provenance = Provenance(
         "emulator", 0, "test", "ibm_fez", "2025-02-26", "2026-04-15", {"qiskit": "2"}, 0, 1, 1.0,
-        (InstanceShape(),), ("id",), paused=1, random_seed=1, unmet=("0" * 16,), layers=("@wide.yaml",),
+        (InstanceShape(alias="a"),), ("id",), paused=1, random_seed=1, unmet=("0" * 16,), layers=("@wide.yaml",),
     )  # fmt: skip
     written, _ = _cassette.encode(Recording(provenance, (interaction,)))
     assert paths(yaml.safe_load(written)) == documented()

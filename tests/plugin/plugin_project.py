@@ -9,6 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 
 import pytest
+import yaml
 
 EMULATOR = ("--qsession-record", "--qsession-target=emulator")
 
@@ -45,6 +46,14 @@ _WITHOUT = ("cacheprovider", "hypothesispytest", "randomly", "schemathesis")
 _QUIET = (*(text for name in _WITHOUT for text in ("-p", f"no:{name}")), "-W", "ignore::DeprecationWarning")
 
 
+SHARED = ("@emulator.yaml", "@ibm.yaml")
+"""Layers of a whole folder: what all tests read in common."""
+
+
+def _is_layer(name: str) -> bool:
+    return name.rpartition("/")[2].startswith("@")
+
+
 @dataclass(frozen=True, slots=True)
 class Project:
     """A folder with tests, and ways to run them."""
@@ -78,10 +87,32 @@ class Project:
         return sorted(name for name in found if not name.endswith((".pyc", ".py", "tox.ini")))
 
     def cassettes(self) -> list[str]:
+        """Names of the cassettes of tests, below their folder."""
+        return [name for name in self._recorded() if not _is_layer(name)]
+
+    def layers(self) -> list[str]:
+        """Names of the layers of wide fixtures and shared sessions; what all tests read is no such."""
+        names = (name for name in self._recorded() if not name.startswith(".qsession/"))
+        return [name for name in names if _is_layer(name) and name not in SHARED]
+
+    def _recorded(self) -> list[str]:
         return [name.removeprefix("cassettes/") for name in self.files() if name.endswith(".yaml")]
 
     def bytes(self, under: str = "cassettes") -> Mapping[str, bytes]:
         return {name: (self.folder / under / name).read_bytes() for name in self.files(under)}
+
+
+def endpoints(project: Project, name: str) -> list[str]:
+    """The calls of a recording, by their names below the folder of the cassettes."""
+    text = (project.folder / "cassettes" / name).read_text("utf-8")
+    return re.findall(r"^    endpoint: (\S+)$", text, re.MULTILINE)
+
+
+def head(project: Project, name: str) -> Mapping[str, object]:
+    """What a recording says of itself."""
+    text = (project.folder / "cassettes" / name).read_text("utf-8")
+    told: Mapping[str, object] = yaml.safe_load(text.partition("\ninteractions:")[0])["metadata"]["qsession"]
+    return told
 
 
 def block(result: pytest.RunResult) -> list[str]:
@@ -110,7 +141,7 @@ def message(result: pytest.RunResult, code: str) -> str:
     """A message of ours out of what pytest printed: from its code to its last line."""
     lines = [*result.outlines, *result.errlines]
     pattern = re.compile(
-        rf"((?:E +)?(?:ERROR: )?)(?:qsession\.errors\.\w+: )?((?!ERROR|FAILED|WARNING|qiskit_)\S.*\[{code}\])"
+        rf"((?:E +| +\| )?(?:ERROR: )?)(?:qsession\.errors\.\w+: )?((?!ERROR|FAILED|WARNING|qiskit_)\S.*\[{code}\])"
     )
     found = [(i, match) for i, line in enumerate(lines) if (match := pattern.fullmatch(line))]
     assert found, f"no {code} in what pytest printed"

@@ -81,8 +81,8 @@ def test_refusal_that_the_client_swallows_fails_the_test(project):
     )
     result = project.run()
     result.assert_outcomes(failed=1)
-    assert message(result, "QS301").startswith(
-        "The code under test reads something that was not recorded. Nothing was sent. [QS301]\n"
+    assert message(result, "QS241").startswith(
+        "A backend is looked at that no recording of this folder looked at. Nothing was sent. [QS241]\n"
         "  asked: GET /backends/ibm_fez/configuration\n"
     )
 

@@ -76,7 +76,8 @@ def test_markers_of_module_class_and_test_add_up(project):
     [
         ('"ibm_fez"', "1 positional argument(s); it takes keyword arguments only"),
         ('bakend="ibm_fez"', "'bakend'; did you mean 'backend'?"),
-        ('scope="module"', "'scope' is not there yet"),
+        ('scope="modul"', "scope='modul'; did you mean 'module'?"),
+        ("faults=1", "'faults' is not there yet"),
         ('match="route"', "match='route'; did you mean 'routed'?"),
         (
             'match=("circuit",)',
@@ -99,6 +100,10 @@ def test_markers_of_module_class_and_test_add_up(project):
         (
             r'cassette="a\0b.yaml"',
             r"cassette='a\x00b.yaml'; it takes a name like 'bell.yaml', inside the folder of the cassettes",
+        ),
+        (
+            'cassette="@emulator.yaml"',
+            "cassette='@emulator.yaml'; it takes a name like 'bell.yaml', inside the folder of the cassettes",
         ),
         (
             'cassette="../bell.yaml"',
@@ -148,6 +153,7 @@ def test_markers_option_shows_it(project):
     """``pytest --markers`` explains the marker."""
     result = project.run("--markers")
     assert (
-        "@pytest.mark.qsession(*, backend, max_time, mode, cassette, scenario, polls, beyond, allow_unused): "
+        "@pytest.mark.qsession(*, backend, max_time, mode, cassette, scenario, match, polls, beyond, "
+        "allow_unused, scope): "
         "run this test against a recording, a scenario, the emulator or the service"
     ) in result.outlines

@@ -34,17 +34,12 @@ def test_budget_in_the_ini_file_is_named_as_such(project):
 
 
 @pytest.mark.parametrize(
-    ("command_line", "ini", "workers", "budget"),
-    [
-        ({}, {}, 1, 60.0),
-        ({}, {"budget": "20"}, 1, 20.0),
-        ({"budget": "5"}, {"budget": "20"}, 1, 5.0),
-        ({}, {}, 4, 15.0),
-    ],
+    ("command_line", "ini", "budget"),
+    [({}, {}, 60.0), ({}, {"budget": "20"}, 20.0), ({"budget": "5"}, {"budget": "20"}, 5.0)],
 )
-def test_budget_is_resolved_and_shared_by_the_workers(command_line, ini, workers, budget):
-    """Command line, ini, default; no worker knows what the others spend."""
-    plan = _plan.plan(Told(command_line, ini, Path()), workers=workers)
+def test_budget_is_resolved_and_whole_for_each_worker(command_line, ini, budget):
+    """Command line, ini, default; what others spend of it the purse knows."""
     item = _plan.Item("test_it.py::test_it", Path("test_it.py"), "test_it", (), 0, {})
-    assert plan.settings_of(item).budget == budget
-    assert plan.settings_of(item, spent=1.5).budget == budget - 1.5
+    for purse in ("", "1-2-0123456789ab"):
+        plan = _plan.plan(Told(command_line, ini, Path()), purse=purse)
+        assert plan.settings_of(item).budget == budget

@@ -13,14 +13,14 @@ def test_folder_beside_the_configuration(project):
     project.pytester.mkdir("elsewhere")
     project.pytester.chdir()
     project.record("--rootdir=elsewhere").assert_outcomes(passed=1)
-    assert yaml_files(project) == ["cassettes/test_it/test_usage.yaml"]
+    assert yaml_files(project) == ["cassettes/@emulator.yaml", "cassettes/test_it/test_usage.yaml"]
 
 
 def test_ini_names_the_folder(project):
     """Relative to the configuration."""
     project.write(USAGE, ini="qsession_cassettes = deep/kept")
     project.record().assert_outcomes(passed=1)
-    assert yaml_files(project) == ["deep/kept/test_it/test_usage.yaml"]
+    assert yaml_files(project) == ["deep/kept/@emulator.yaml", "deep/kept/test_it/test_usage.yaml"]
     project.run().assert_outcomes(passed=1)
 
 
@@ -28,7 +28,7 @@ def test_command_line_wins_over_ini(project):
     """For one run."""
     project.write(USAGE, ini="qsession_cassettes = kept")
     project.record("--qsession-cassettes=mine").assert_outcomes(passed=1)
-    assert yaml_files(project) == ["mine/test_it/test_usage.yaml"]
+    assert yaml_files(project) == ["mine/@emulator.yaml", "mine/test_it/test_usage.yaml"]
 
 
 def test_absolute_folder(project, tmp_path_factory):

@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
+import sys
 import urllib.request
+from types import ModuleType
 
 import pytest
 
@@ -82,3 +84,51 @@ def test_guard_puts_everything_back():
 def test_is_loopback(host, expected):
     """Names and addresses that stay on this machine."""
     assert is_loopback(host) is expected
+
+
+def test_guard_that_somebody_took_along_does_nothing_after_its_end():
+    """A function kept from meanwhile is what stood there before."""
+    with guarded(Fence([]), refuse):
+        look_up, connect = socket.getaddrinfo, socket.socket.connect
+    assert look_up("127.0.0.1", 80)[0][4] == ("127.0.0.1", 80)
+    with socket.socket(socket.AF_UNIX) as own, pytest.raises(FileNotFoundError):
+        connect(own, "/nobody/listens")
+
+
+def test_guard_leaves_what_somebody_put_over_it(monkeypatch):
+    """It is theirs to take away, and it still reaches what stood there before."""
+    before = socket.getaddrinfo
+    with guarded(Fence([]), refuse):
+        guard = socket.getaddrinfo
+
+        def theirs(*args):
+            return guard(*args)
+
+        monkeypatch.setattr(socket, "getaddrinfo", theirs)
+    assert socket.getaddrinfo is theirs
+    assert theirs("127.0.0.1", 80) == before("127.0.0.1", 80)
+
+
+def test_guard_stands_on_python_s_own_class(monkeypatch):
+    """Somebody may have put another class, or a function, in its place; who has the class is guarded."""
+    plain = socket.socket
+    monkeypatch.setattr(socket, "socket", lambda *_: None)
+    with guarded(Fence([]), refuse), plain() as own, pytest.raises(RefusedError):
+        own.connect(("192.0.2.1", 80))
+
+
+def test_guard_is_what_is_put_back_by_who_kept_the_functions(monkeypatch):
+    """pytest-socket puts back after every test what it kept when it was imported."""
+    keeper = ModuleType("pytest_socket")
+    keeper._true_connect = before = socket.socket.connect
+    monkeypatch.setitem(sys.modules, "pytest_socket", keeper)
+    with guarded(Fence([]), refuse):
+        with guarded(Fence([]), refuse):
+            socket.socket.connect = keeper._true_connect
+            with socket.socket() as own, pytest.raises(RefusedError):
+                own.connect(("192.0.2.1", 80))
+        socket.socket.connect = keeper._true_connect
+        with socket.socket() as own, pytest.raises(RefusedError):
+            own.connect(("192.0.2.1", 80))
+    assert keeper._true_connect is before
+    assert socket.socket.connect is before

@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
+import vcr
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
@@ -118,3 +119,30 @@ def test_connection_that_broke_is_not_recorded(tmp_path):
     assert emulator.dropped == 1
     (kept,) = Store(tmp_path, tmp_path / ".other").load(path).interactions
     assert (kept.response.status, kept.seen) == (200, 1)
+
+
+def test_cassette_of_vcrpy_answers_what_is_not_the_service_s(tmp_path):
+    """Whether it was opened before the seam was or after it, over a pool that had a stub already."""
+    theirs = tmp_path / "theirs.yaml"
+    theirs.write_text(
+        "interactions:\n- request: {body: null, headers: {}, method: GET, uri: 'https://example.org/x'}\n"
+        "  response: {body: {string: theirs}, headers: {}, status: {code: 200, message: OK}}\nversion: 1\n"
+    )
+    asked = []
+
+    def answer(request, _send):
+        asked.append(request.url)
+        return Response(200, "OK", {}, b"ours")
+
+    def use():
+        return vcr.use_cassette(str(theirs), record_mode="none", allow_playback_repeats=True)
+
+    ibm, other = "https://quantum.cloud.ibm.com/api/v1/backends", "https://example.org/x"
+    with _wire.installed(answer), requests.Session() as session:
+        assert [session.get(url).text for url in (ibm, other)] == ["ours", "ours"]
+        with use():
+            assert [session.get(url).text for url in (ibm, other)] == ["ours", "theirs"]
+        assert session.get(other).text == "ours"
+    with use(), _wire.installed(answer), requests.Session() as session:
+        assert [session.get(url).text for url in (ibm, other)] == ["ours", "theirs"]
+    assert asked == [ibm, other, ibm, other, ibm]

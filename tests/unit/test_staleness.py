@@ -2,8 +2,10 @@
 
 import pytest
 
-from qsession._model import Provenance
+from qsession._model import Provenance, Recording
+from qsession._redaction import Redactor
 from qsession._staleness import Expiry, expiry
+from qsession._store import Store, display
 from qsession.errors import CassetteError, UsageError
 
 DAY = 24 * 3600 * 10**6
@@ -84,3 +86,18 @@ def test_on_stale_that_is_none_is_refused():
         "  qsession_on_stale is 'record'\n"
         "To fix: qsession_on_stale = warn"
     )
+
+
+def test_layer_on_disk_ages_like_a_cassette(tmp_path, monkeypatch):
+    """What a fixture of wide scope recorded, and what all tests share, are read and judged like all others."""
+    monkeypatch.chdir(tmp_path)
+    store = Store(tmp_path / "cassettes", tmp_path / ".qsession")
+    for name in ("@ibm.yaml", "test_a/@device.yaml"):
+        path = store.save(store.folder / name, Recording(SERVICE, ()), Redactor())
+        head = store.load(path).provenance
+        assert Expiry(91).of_age(head, TODAY, display(path)) == ""
+        assert Expiry(90).of_age(head, TODAY, display(path)) == (
+            f"cassettes/{name}: recorded 2026-08-29, 90 days ago; qsession_expire is 90d"
+        )
+        with pytest.raises(CassetteError, match=r"\[QS227\]"):
+            Expiry(90, "error").of_version(head, "2025-05-01", display(path))

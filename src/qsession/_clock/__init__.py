@@ -13,6 +13,7 @@ from qsession._clock._virtual import (
     findings,
     leaping,
     moved_to,
+    no_travel,
     on_first_move,
     schedule_of,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "isoformat",
     "leaping",
     "moved_to",
+    "no_travel",
     "on_first_move",
     "read_length",
     "schedule_of",

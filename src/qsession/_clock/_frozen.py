@@ -220,6 +220,7 @@ def frozen(schedule: Schedule) -> Iterator[None]:
     classes: list[tuple[Any, str, Any]] = []
     # Each step back is taken, also if one before it fails or is interrupted.
     with ExitStack() as undo:
+        undo.callback(_loops.give_back, schedule)
         undo.callback(_clean_after_another, _is_frozen())
         undo.callback(_clean_new_modules)
         # First and last: a thread that is inside of freezegun's own methods when it stops finds

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from asyncio import base_events, selector_events
+from asyncio import base_events, events, selector_events
 from collections.abc import Callable
 from typing import Any
 
@@ -19,12 +19,17 @@ from qsession._clock._schedule import Schedule
 from qsession._clock._threads import present, processes_at_work
 from qsession._model import SECOND
 
+__tracebackhide__ = True  # who is interrupted in a wait reads where it was begun
 _Loop: Any = base_events.BaseEventLoop
 _SelectorLoop: Any = selector_events.BaseSelectorEventLoop
 _original: dict[str, Callable[..., Any]] = {
     "_run_once": _Loop._run_once,
     "_write_to_self": _SelectorLoop._write_to_self,
 }
+
+
+_turned: set[Any] = set()
+"""Loops that made a turn since time is virtual."""
 
 
 def loop_time(self: asyncio.AbstractEventLoop) -> float:
@@ -39,6 +44,9 @@ def run_once(self: Any) -> None:
     if member is None or selector is None:
         _original["_run_once"](self)
         return
+    if self not in _turned:
+        _turned.add(self)
+        _shift(self, member.schedule.ahead)
     self._selector = _Selector(self, selector, member.schedule)
     try:
         _original["_run_once"](self)
@@ -54,6 +62,29 @@ def write_to_self(self: Any) -> None:
     if waiter is not None:
         waiter.release()
     _original["_write_to_self"](self)
+
+
+def give_back(schedule: Schedule) -> None:
+    """Time is real again: what a loop that lives on was going to do comes as much later as it would have.
+
+    Such a loop is that of a test runner for many tests, with tasks that never end.
+    """
+    behind = float(Real.monotonic()) - schedule.monotonic()
+    while _turned:
+        _shift(_turned.pop(), behind)
+
+
+def _shift(loop: Any, seconds: float) -> None:
+    if loop.is_running() and events._get_running_loop() is not loop:
+        loop.call_soon_threadsafe(_shift_now, loop, seconds)  # it is another thread's
+    else:
+        _shift_now(loop, seconds)
+
+
+def _shift_now(loop: Any, seconds: float) -> None:
+    # All by as much: their order stays.
+    for timer in getattr(loop, "_scheduled", ()):
+        timer._when += seconds
 
 
 _WAITING = "_qsession_waiter"

@@ -14,10 +14,12 @@ from qsession.errors import ClockError
 if TYPE_CHECKING:
     from qsession._clock._schedule import Schedule
 
+__tracebackhide__ = True  # who is interrupted in a wait reads where it was begun
 State: TypeAlias = Literal["running", "waiting", "outside", "ended"]
 
 
 _SPINS = 100
+_LATE = 10
 SHORTEST: Micros = SECOND // 1000
 """What each answered request takes at least, so that a loop that does not wait ends too."""
 
@@ -28,9 +30,16 @@ class Leap:
 
     Attributes:
         until: When it gives up; None for never.
+        late: How often it waited on after that.
     """
 
     until: Instant | None
+    late: int = 0
+
+    def is_stuck(self, now: Instant) -> bool:
+        """Whether it waits on and on past its end, as it does where the test froze the time it looks at."""
+        self.late += self.until is not None and now > self.until
+        return self.late > _LATE
 
 
 @dataclass(slots=True, eq=False)

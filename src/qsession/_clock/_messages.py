@@ -50,3 +50,14 @@ def nothing_ahead(table: Sequence[str]) -> ClockError:
         fix="pass a timeout: job.result(timeout=3600)",
         intended='@pytest.mark.qsession(polls="exact") polls on until the bounds of the clock are reached',
     )
+
+
+def never_gives_up(table: Sequence[str]) -> ClockError:
+    """The client looks at a clock that the test froze to see whether its timeout is over."""
+    return ClockError(
+        "QS187",
+        "The client waits past its timeout: the test froze the time, in which it never strikes.",
+        evidence=table,
+        fix="leave the wait out of freeze_time(...), or move the run's time instead of freezing it: "
+        "qsession_clock.travel_to(...)",
+    )

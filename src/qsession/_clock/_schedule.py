@@ -30,6 +30,7 @@ from qsession.errors import ClockError
 Foresight: TypeAlias = Callable[[Instant], tuple[Instant | None, Micros]]
 """Tells the next known event after a moment, and how long the poll that sees it takes."""
 
+__tracebackhide__ = True  # who is interrupted in a wait reads where it was begun
 _PATIENCE = 0.01  # real seconds between two looks at threads that do not come back
 _STILL_LOOKS = 4
 _WITHOUT_END = 3600.0
@@ -50,11 +51,12 @@ class Schedule:
         self.start = start
         self.fallbacks = self.leaps = self.joined = 0
         self.foresight: Foresight | None = None
-        self.polls_leap = False
-        self.over = False
+        self.polls_leap = self.over = False
         self.errors: list[ClockError] = []
         self._now = start
-        self._base: int = math.ceil(Real.monotonic())
+        real = Real.monotonic()
+        self._base: int = math.ceil(real)
+        self.ahead = self._base - real
         self._horizon, self._most_waits, self._watchdog = start + horizon, most_waits, watchdog
         # Entered again by a signal handler, or a finalizer, that ends somebody's wait.
         self._lock = RLock()
@@ -241,6 +243,9 @@ class Schedule:
         leap = waiter.leap or (Leap(None) if self.polls_leap and member.polled_at is not None else None)
         if leap is None or self.foresight is None:
             return
+        if leap.is_stuck(self._now):
+            self.errors.append(_messages.never_gives_up(self.table()))
+            raise self.errors[-1]
         # What has happened while the poll was on its way was not seen.
         event, cost = self.foresight(self._now if member.polled_at is None else member.polled_at)
         # The poll itself takes time: it ends when the client gives up, not after.

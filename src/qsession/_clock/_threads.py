@@ -22,6 +22,7 @@ from qsession._clock._real import KEEP_REAL, Real
 from qsession._clock._schedule import Schedule
 from qsession._model import SECOND, Micros
 
+__tracebackhide__ = True  # who is interrupted in a wait reads where it was begun
 _original: dict[str, Callable[..., Any]] = {
     "start": threading.Thread.start,
     "join": threading.Thread.join,

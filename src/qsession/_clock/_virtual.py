@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
+from unittest import mock
 
 from qsession._clock._members import Leap
 from qsession._clock._moments import Length, from_datetime, read_length, to_datetime
@@ -166,7 +167,7 @@ def begin(clock: VirtualClock, at: Instant) -> Schedule:
             "A virtual clock is on already: one at a time in a process.",
             fix="use the one that is on: in a test it is the fixture qsession_clock, in a run run.clock",
         )
-    _refuse_time_machine()
+    clock._undo.enter_context(no_travel())
     schedule = Schedule(at, horizon=clock._horizon, most_waits=clock._most_waits, watchdog=clock._watchdog)
     schedule.join_in()
     clock._undo.enter_context(frozen(schedule))
@@ -240,17 +241,46 @@ def _aware(moment: datetime) -> Instant:
         ) from None
 
 
-def _refuse_time_machine() -> None:
+@contextmanager
+def no_travel() -> Iterator[None]:
+    """Keep time-machine from travelling: what it would replace is out of its reach, or the run's.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        UsageError: If it travels already (QS127); in here, when it sets out (QS186).
+    """
     module: Any = sys.modules.get("time_machine")
     hatch = getattr(module, "escape_hatch", None)
     if hatch is not None and hatch.is_travelling():
         raise UsageError(
             "QS127",
             "time-machine is travelling: two tools cannot replace the same clock.",
-            evidence=["it replaces the functions of the time module in C, freezegun those in Python"],
+            evidence=[_BOTH_REPLACE],
             fix="leave travel(...) before the run begins; "
             "qsession_clock.travel_to(...) does the same inside of it",
         )
+    travel = getattr(module, "travel", None)
+    if travel is None:
+        yield
+        return
+    with mock.patch.object(travel, "start", _stay):
+        yield
+
+
+_BOTH_REPLACE = "it replaces the functions of the time module in C, freezegun those in Python"
+
+
+def _stay(_travel: object) -> NoReturn:
+    raise UsageError(
+        "QS186",
+        "time-machine cannot travel inside of a run: the time there is the run's own.",
+        evidence=[_BOTH_REPLACE],
+        fix="qsession_clock.travel_to(...) or .advance(...), which move the time of the run, or "
+        "freezegun.freeze_time(...), which the run's time goes on below",
+        intended="travel in a test that has no run",
+    )
 
 
 def _forget() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from qsession import _setup
 from qsession._again import course_of, in_former_bytes
-from qsession._config import Settings, nothing_to_resume
+from qsession._config import Layer, Settings, nothing_to_resume
 from qsession._custody import _quarantine
 from qsession._custody._names import check_name
 from qsession._custody._rejected import keep
@@ -85,7 +84,7 @@ class Custody:
         started: Instant,
         *,
         account: Account | None = None,
-        after: Iterable[Ids] = (),
+        ids: Ids | None = None,
         aliased: bool = False,
     ) -> Recorder:
         """The recorder of the run, told what was recorded before.
@@ -93,7 +92,7 @@ class Custody:
         Args:
             started: When the run begins.
             account: What is known of the account.
-            after: Ids of the recordings that this one builds on.
+            ids: Real ids and pseudonyms of what was made before.
             aliased: Whether instances are known again in other recordings.
         """
         settings, past = self.settings, self.past
@@ -103,7 +102,7 @@ class Custody:
             proves=settings.mode == "record",
             aliased=aliased,
             account=account,
-            after=after,
+            ids=ids,
         )
         if settings.target == "emulator" or self._lock is None or settings.path is None:
             return recorder
@@ -191,6 +190,9 @@ class Custody:
         redactor, store = recorder.redactor, _setup.store(settings)
         recording = recorder.finished(provenance, settle=settle if failed is None else None)
         if failed is None:
+            if settings.may_be_empty and _says_nothing(recording) and not settings.path.exists():
+                # Whether it was the first to read what is common, and so was asked at all, is chance.
+                return ""
             with suppress(CassetteError):
                 recording = in_former_bytes(recording, store.load(settings.path))
             # What was written by an older version may hold what is taken out today.
@@ -207,17 +209,19 @@ class Custody:
             self.journal.remove()
         return display(settings.path)
 
-    def _finish_layer(
-        self, path: Path, is_first: Callable[[], bool], recording: Recording, redactor: Redactor
-    ) -> str:
+    def _finish_layer(self, path: Path, layer: Layer, recording: Recording, redactor: Redactor) -> str:
         """Of several workers that recorded a fixture, the first to end is kept."""
         store = _setup.store(self.settings)
         with waited_for(self.settings.scratch / "locks", path):
-            if is_first():
-                store.save(path, recording, redactor)
-                return display(path)
-            self.is_other = course_of(recording) != course_of(store.load(path))
-        return ""
+            is_first = layer.is_first()
+            known = store.load(path) if path.exists() and (layer.stays or not is_first) else None
+            if known is not None and course_of(recording) == course_of(known):
+                return ""
+            if known is not None and not is_first:
+                self.is_other = True
+                return ""
+            store.save(path, recording, redactor)
+        return display(path)
 
     def release(self) -> None:
         """The run is over: let others record."""
@@ -280,3 +284,9 @@ def _is_parked(command: str, settings: Settings) -> UsageError:
         intended="qsession doctor --close --parked cancels what is parked, and forgets it",
         where=settings.test or str(settings.path),
     )
+
+
+def _says_nothing(recording: Recording) -> bool:
+    """Whether a replay without it would be the same."""
+    told = recording.provenance
+    return not (recording.interactions or told.unmet or told.backend or told.isa_seed is not None)

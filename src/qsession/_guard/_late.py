@@ -83,7 +83,10 @@ class _Loader:
 
 @contextmanager
 def replaced(owner: Any, name: str, value: object) -> Iterator[None]:
-    """Put something in an attribute's place, and that back at the end, inherited ones too."""
+    """Put something in an attribute's place, and that back at the end, inherited ones too.
+
+    What somebody else put there meanwhile stays: it is theirs to take away.
+    """
     # Without unittest.mock, which loads asyncio into every child process.
     own = name in vars(owner)
     before = vars(owner).get(name)
@@ -91,7 +94,8 @@ def replaced(owner: Any, name: str, value: object) -> Iterator[None]:
     try:
         yield
     finally:
-        if own:
-            setattr(owner, name, before)
-        else:
-            delattr(owner, name)
+        if vars(owner).get(name) is value:
+            if own:
+                setattr(owner, name, before)
+            else:
+                delattr(owner, name)

@@ -7,6 +7,7 @@ C without it (gRPC, libcurl, uvloop) is not seen; the client and its SDK do not.
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -21,7 +22,19 @@ if TYPE_CHECKING:
     from qsession._guard._bounds import Bounds
 
 _CONNECTS = ("connect", "connect_ex", "sendto", "sendmsg")
+_LOOKUPS = ("gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getnameinfo", "getaddrinfo")
 _SENDMSG_ADDRESS = 3
+_KEPT_BY = {
+    "pytest_socket": {
+        "_true_connect": "connect",
+        "_true_getaddrinfo": "getaddrinfo",
+        "_true_gethostbyname": "gethostbyname",
+    },
+    "pytest_recording.network": {"_original_connect": "connect", "_original_connect_ex": "connect_ex"},
+}
+"""Who keeps the functions as they were before us, and puts them back after every test (pytest-socket
+0.7 to 0.8) or where it blocks the network (pytest-recording 0.13 to 0.14): by module, name and what it
+keeps. Unless they keep ours, they take the guard away."""
 LED_ADDRESS = "127.81.83.1"
 """What a look-up of a led name gives. Of its own, so that a connection that is made to it
 afterwards is known, whatever its port; it never leaves this machine (127.0.0.0/8)."""
@@ -46,14 +59,27 @@ class Lead:
 def guarded_sockets(bounds: Bounds, refuse: Callable[[str], NoReturn], lead: Lead | None) -> Iterator[None]:
     """Refuse connections and look-ups, or lead them elsewhere, whatever the bounds say of them."""
     ways = _Ways(bounds, refuse, lead or Lead(lambda name: False, 0))
+    kind = _plain_class()
+    guards: dict[str, Any] = {name: ways.lookup(name, getattr(socket, name)) for name in _LOOKUPS}
+    # Not every system has sendmsg.
+    connects = {n: ways.connect(n, getattr(kind, n)) for n in _CONNECTS if hasattr(kind, n)}
     with ExitStack() as undo:
-        for name in ("gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getnameinfo", "getaddrinfo"):
-            undo.enter_context(replaced(socket, name, ways.lookup(name, getattr(socket, name))))
-        # Not every system has sendmsg.
-        for name in (name for name in _CONNECTS if hasattr(socket.socket, name)):
-            connect = ways.connect(name, getattr(socket.socket, name))
-            undo.enter_context(replaced(socket.socket, name, connect))
+        undo.callback(ways.end)
+        for owner, names in ((socket, dict(guards)), (kind, connects)):
+            for name, guard in names.items():
+                undo.enter_context(replaced(owner, name, guard))
+        guards.update(connects)
+        for module, kept in _KEPT_BY.items():
+            for name, what in kept.items():
+                # Not by import: who is not there keeps nothing.
+                if hasattr(sys.modules.get(module), name):
+                    undo.enter_context(replaced(sys.modules[module], name, guards[what]))
         yield
+
+
+def _plain_class() -> Any:
+    """The class of sockets as Python made it: somebody may have put another in its place, or a function."""
+    return next(kind for kind in socket.SocketType.__subclasses__() if kind.__module__ == "socket")
 
 
 def is_loopback(host: str) -> bool:
@@ -78,6 +104,11 @@ class _Ways:
         self.bounds = bounds
         self.refuse = refuse
         self.lead = lead
+        self.is_over = False
+
+    def end(self) -> None:
+        """From here on a function that somebody took meanwhile and still holds does what it did before."""
+        self.is_over = True
 
     def leads(self, host: object) -> bool:
         """Whether a host is led; raises if it may not be reached either."""
@@ -94,6 +125,8 @@ class _Ways:
         """A look-up that knows led names."""
 
         def look_up(host: Any, *args: Any, **kwargs: Any) -> Any:
+            if self.is_over:
+                return original(host, *args, **kwargs)
             # getnameinfo takes a whole address.
             led = self.leads(host[0] if isinstance(host, tuple) else host)
             if not led or isinstance(host, tuple):
@@ -112,7 +145,8 @@ class _Ways:
         def connect(own: socket.socket, *args: Any) -> Any:
             address = args[place] if len(args) > place else None
             # Other families (unix, netlink, vsock) cannot leave the machine.
-            if own.family not in (socket.AF_INET, socket.AF_INET6) or not isinstance(address, tuple):
+            is_inet = own.family in (socket.AF_INET, socket.AF_INET6)
+            if self.is_over or not is_inet or not isinstance(address, tuple):
                 return original(own, *args)
             if not self.leads(address[0]):
                 self._check_port(own, address)

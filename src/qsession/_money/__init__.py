@@ -16,5 +16,6 @@ without the id; the service closes it after 30 minutes without a job (documented
 
 from qsession._money._guard import MoneyGuard
 from qsession._money._notes import OpenNote, forget, leftovers, parked
+from qsession._money._purse import Purse
 
-__all__ = ["MoneyGuard", "OpenNote", "forget", "leftovers", "parked"]
+__all__ = ["MoneyGuard", "OpenNote", "Purse", "forget", "leftovers", "parked"]

@@ -98,6 +98,18 @@ class Keyring:
         """Set the credentials of an instance."""
         self._access[address.server] = access
 
+    def find(self, base: str, is_it: Callable[[str], bool]) -> Access | None:
+        """The credentials of an instance of which only a mark is known; None when none were seen.
+
+        Args:
+            base: Base URL of the API.
+            is_it: Whether a CRN is that of the instance.
+        """
+        server = Address(base, "").server[0]
+        # Others learn meanwhile.
+        known = self._access.copy().items()
+        return next((access for (where, crn), access in known if where == server and is_it(crn)), None)
+
     def get(self, address: Address) -> Access:
         """The credentials of an instance, without any when none were seen."""
         return self._access.get(address.server, Access({}))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,10 +39,12 @@ class Flight:
     Attributes:
         sent: When it was sent.
         key: Our name for what it creates, empty when it creates nothing.
+        book: Where it is entered, if not in the book of whoever sent it.
     """
 
     sent: Instant
     key: str = ""
+    book: Book | None = None
 
 
 class Book:
@@ -100,6 +102,11 @@ class Book:
                 self._where.setdefault(job.session, address_of(request, call.path))
             self.ledger = self.ledger.with_job(job)
         return Flight(at, key)
+
+    def withdrawn(self, flight: Flight) -> None:
+        """Drop what was reserved for a job that was not sent."""
+        with self.lock:
+            self.ledger = self.ledger.without_job(flight.key)
 
     def taken_up(self, job_id: str) -> None:
         """Enter that a job outside of a session may have been parked: its note goes when it is over."""
@@ -180,9 +187,17 @@ class Book:
         """Credentials for a session or job."""
         return self._keys.get(self._where[item_id])
 
+    def access_to(self, base: str, is_it: Callable[[str], bool]) -> Access | None:
+        """Credentials for an instance that another process used."""
+        return self._keys.find(base, is_it)
+
     def base(self, item_id: str) -> str:
         """Base URL of a session or job."""
         return self._where[item_id].base
+
+    def addresses(self) -> Mapping[str, Address]:
+        """Where everything that is known lives, by id."""
+        return self._where.copy()
 
     def unanswered(self) -> tuple[str, ...]:
         """The sessions that were asked for and may exist without our knowing an id."""

@@ -45,17 +45,12 @@ class Errands:
         """
         sent = self._clock.now()
         self._book.looked(item, sent)
-        base = self._book.base(item.id)
-        if isinstance(item, Session):
-            name, ids, url = "sessions.get", {"session": item.id}, session_url(base, item.id)
-        else:
-            name, ids, url = "jobs.get", {"job": item.id}, f"{job_url(base, item.id)}?exclude_params=true"
+        call, url = question(item, self._book.base(item.id))
         try:
             response, access = ask(self._book.access(item.id), "GET", url, self._send)
         except Exception:  # noqa: BLE001 - a transport may raise anything; see above
             return None
         self._book.renewed(item.id, access)
-        call = Call(BY_NAME[name], MappingProxyType(ids), "", (), "")
         self._book.seen(call, response, Sighting(sent, self._clock.now()))
         return response
 
@@ -150,6 +145,20 @@ class Errands:
         if not problem:
             self._book.closed(target.id, self._clock.now())
         return problem
+
+
+def question(item: Session | Job, base: str) -> tuple[Call, str]:
+    """What is asked about a session or job, and the URL to ask at.
+
+    Args:
+        item: The session or job.
+        base: Base URL of its API.
+    """
+    if isinstance(item, Session):
+        name, ids, url = "sessions.get", {"session": item.id}, session_url(base, item.id)
+    else:
+        name, ids, url = "jobs.get", {"job": item.id}, f"{job_url(base, item.id)}?exclude_params=true"
+    return Call(BY_NAME[name], MappingProxyType(ids), "", (), ""), url
 
 
 def _state(answer: Response | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,25 +14,24 @@ from qsession._clock import Clock
 from qsession._endpoints import Call
 from qsession._model import SECOND, Instant, Request, Response
 from qsession._money import _messages
-from qsession._money._access import Send
+from qsession._money._access import Access, Send
 from qsession._money._book import Book, Flight
+from qsession._money._count import Count
 from qsession._money._errands import Errands
-from qsession._money._ledger import DEFAULT_JOB_SECONDS
-from qsession._money._observe import is_success, number, text
-from qsession._money._pace import OF_THIS_PROCESS, Pace
+from qsession._money._observe import Sighting, is_success, text
+from qsession._money._pace import Pace
+from qsession._money._purse import Purse
+from qsession._money._shares import Place
 from qsession._money._termination import Termination
 from qsession._money._watcher import Watcher
 from qsession.errors import BudgetError
 
-SMALLEST_CHARGE = 1.0
-"""QPU seconds a job needs at least, since charges come in whole seconds (observed by
-others). What one without ``cost`` in a dedicated session is held against: such a job
-is charged through the wall clock of its session, which is watched."""
-
 _ENDINGS = frozenset({"sessions.update", "sessions.cancel", "jobs.cancel", "jobs.delete"})
+_SPENDING = frozenset({"sessions.create", "jobs.create"})
 _GIVEN_UP = frozenset({"sessions.cancel", "jobs.cancel", "jobs.delete"})
 _LOOKS_AT_ONCE = 5
 _FRESH, _OLD = 1.0, 10.0  # seconds
+_SHORTEST_PAUSE = 0.05  # seconds
 _JOIN_SECONDS = 10.0
 
 
@@ -56,8 +55,10 @@ class MoneyGuard:
         send: Sends a request to the service outside the recording.
         reaper: Whether to start the watcher process before the first session.
         look_seconds: How often the thread looks at the sum, in seconds of real time.
-        pace: Spaces submissions; by default one for the whole process, since the
-            service counts a user's submissions, whatever run they belong to.
+        purse: What the budget paid for besides: other runs of this process, and other
+            processes. By default one that knows nothing else.
+        pace: Spaces submissions; by default the purse does, for everybody who works in the
+            folder, since the service counts a user's submissions, whatever run they belong to.
     """
 
     def __init__(
@@ -69,24 +70,24 @@ class MoneyGuard:
         send: Send,
         reaper: bool = True,
         look_seconds: float = 1.0,
+        purse: Purse | None = None,
         pace: Pace | None = None,
     ) -> None:
-        self._budget = budget_seconds
-        self._clock = clock
+        self._clock, self._send = clock, send
         self._look_seconds = look_seconds
         self._watcher = Watcher() if reaper else None
         self._book = Book(folder, self._watcher)
         self._errands = Errands(self._book, clock, send)
-        self._pace = pace or OF_THIS_PROCESS
+        self._purse = purse or Purse(folder)
+        self._count = Count(budget_seconds, self._book, self._purse, self._enforce)
+        self._pace: Pace | Purse = pace or self._purse
         self._flights: dict[int, Flight] = {}
-        self._given_up: set[str] = set()
         self._stopped = False
         self._exceeded: BudgetError | None = None
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self._termination = Termination(self._errands.cancel_before_death)
         self._owner = 0
-        self._ended: Instant | None = None
 
     @property
     def exceeded(self) -> BudgetError | None:
@@ -95,6 +96,7 @@ class MoneyGuard:
 
     def __enter__(self) -> Self:
         self._owner = os.getpid()
+        self._purse.opened(self._count)
         self._termination.install()
         return self
 
@@ -110,7 +112,8 @@ class MoneyGuard:
             # Whatever interrupted the cancelling, the watcher goes on from here.
             self._book.leave()
             self._termination.remove()
-            self._ended = self._clock.now()
+            self._count.ended = self._clock.now()
+            self._purse.closed(self._count, self.spent(self._count.ended))
             if self._thread is not None:
                 self._thread.join(_JOIN_SECONDS)
 
@@ -125,9 +128,13 @@ class MoneyGuard:
         Raises:
             BudgetError: QS601 or QS602 when the rest of the budget does not cover it,
                 QS603 when the run was stopped, QS605 or QS606 when a session could
-                not be cleaned up after the death of this process.
+                not be cleaned up after the death of this process, QS630 or QS631 when
+                nobody could tell what other processes spend.
         """
         name, flight = call.endpoint.name, Flight(at)
+        if name in _SPENDING:
+            # Others may have used up the budget since.
+            self._enforce(at)
         if call.endpoint.family == "runtime" and name not in _ENDINGS:
             self._refuse_when_stopped(at)
         if name == "sessions.create":
@@ -155,6 +162,7 @@ class MoneyGuard:
         if call.endpoint.family != "runtime":
             return
         self._enforce(at)
+        self._purse.lowered(at)
         if self._stopped and call.endpoint.name not in _ENDINGS:
             # This answer may have brought a session that the stop did not know of.
             self._errands.cancel_open("limit reached")
@@ -180,12 +188,12 @@ class MoneyGuard:
             self._book.prepare()
             flight = self._book.session_asked(sent)
         elif name == "jobs.create":
-            flight = self._book.job_asked(call, request, sent)
+            flight = self._count.job_asked(call, request, sent)
         self._enter(flight, call, request, response, at)
         if name == "jobs.create" and is_success(response):
             self._book.taken_up(text(read_object(response.body), "id"))
         elif name in _GIVEN_UP:
-            self._given_up |= set(call.ids.values())
+            self._count.given_up |= set(call.ids.values())
 
     def catch_up(self) -> tuple[str, ...]:
         """Ask what became of everything meanwhile, before it is counted by the wall clock.
@@ -193,7 +201,12 @@ class MoneyGuard:
         Returns:
             What the run waits for in vain, line by line.
         """
-        problems = self._errands.gone(given_up=self._given_up)
+        given_up = self._count.given_up
+        problems = self._errands.gone(given_up=given_up)
+        for other in self._count.beside():
+            # A job in a session of theirs is entered with them.
+            errands = Errands(other.book, self._clock, self._send)
+            problems += errands.gone(given_up=given_up | other.given_up)
         self._start_thread()
         return problems
 
@@ -229,14 +242,11 @@ class MoneyGuard:
 
     def spent(self, at: Instant) -> float:
         """Upper bound of what the run has cost by a moment, in QPU seconds."""
-        # After the run the sum stays as it was: what may still run is not ours to watch.
-        return self._book.ledger.spent(at if self._ended is None else min(at, self._ended))
+        return self._count.spent(at)
 
     def ledger(self, at: Instant) -> tuple[str, ...]:
-        """The bound, line by line."""
-        book = self._book.ledger
-        total = f"budget {self._budget:g} s, counted {book.spent(at):.1f} s"
-        return (total, *(str(entry) for entry in book.entries(at)), *self._book.unanswered())
+        """The bound, line by line, with what others spent of the budget."""
+        return self._count.lines(at)
 
     def look(self) -> None:
         """Ask about what nobody asked about lately, and stop the run at the limit.
@@ -246,63 +256,84 @@ class MoneyGuard:
         try:
             for item in self._book.ledger.stale(self._clock.now(), self._patience())[:_LOOKS_AT_ONCE]:
                 self._errands.ask_about(item)
+            for estate in self._purse.inherited(self._clock.now()):
+                estate.look(self._clock, self._send, self._access_to)
             self._enforce(self._clock.now())
+            self._purse.lowered(self._clock.now())
         except BudgetError as error:
             # Nobody stands above the thread to catch it, so the run raises it.
             self._errands.cancel_open("not noted")
             self._exceeded, self._stopped = error, True
 
     def _enter(self, flight: Flight, call: Call, request: Request, response: Response, at: Instant) -> None:
+        own = flight if flight.book is None else Flight(flight.sent)
         try:
-            self._book.answered(flight, call, request, response, at)
+            self._book.answered(own, call, request, response, at)
+            if flight.book is not None:
+                flight.book.answered(flight, call, request, response, at)
+            for other in self._count.beside():
+                # What is asked here may be about what was opened there.
+                other.book.seen(call, response, Sighting(flight.sent, at))
         except BudgetError:
             self._errands.cancel_open("not noted")
             raise
 
     def _admit_session(self, request: Request, at: Instant) -> Flight:
-        asked = number(read_object(request.body), "max_ttl")
-        left = self._budget - self.spent(at)
-        if asked is not None and asked > left:
-            raise _messages.max_time_above(asked, left, self._budget, self.ledger(at))
+        self._count.afford_session(request, at)
         self._book.prepare()
         self._start_thread()
         return self._book.session_asked(at)
 
     def _admit_job(self, call: Call, request: Request, at: Instant) -> Flight:
-        fields = read_object(request.body)
-        self._afford(fields, at)
+        self._count.afford_job(request, at)
         self._start_thread()
         free = self._pace.claim(at)
         if free > at:
             self._clock.wait(free - at)
             at = self._clock.now()
             self._refuse_when_stopped(at)
-        with self._book.lock:
-            # Once more under the lock: another thread may have taken the rest.
-            self._afford(fields, at)
-            return self._book.job_asked(call, request, at)
-
-    def _afford(self, fields: Mapping[str, object], at: Instant) -> None:
-        cost, session = number(fields, "cost"), self._book.ledger.sessions.get(text(fields, "session_id"))
-        alone = session is None or session.mode == "batch"
-        needed = cost if cost is not None else DEFAULT_JOB_SECONDS if alone else SMALLEST_CHARGE
-        left = self._budget - self.spent(at)
-        if needed > left:
-            raise _messages.cost_above(needed, left, self._budget, self.ledger(at), given=cost is not None)
+        with self._purse.turn(at):
+            # Once more in a turn: other threads and processes may have taken the rest.
+            self._count.afford_job(request, at)
+            flight = self._count.job_asked(call, request, at)
+            try:
+                self._purse.reserved(at)
+            except BudgetError:
+                (flight.book or self._book).withdrawn(flight)
+                raise
+        return flight
 
     def _refuse_when_stopped(self, at: Instant) -> None:
         if self._stopped:
             # While another thread is still cancelling, there is no final word yet.
-            raise self._exceeded or _messages.limit_reached(self.spent(at), self._budget, self.ledger(at), ())
+            raise self._exceeded or self._limit_reached(at)(())
 
     def _enforce(self, at: Instant) -> None:
-        with self._book.lock:
-            spent, lines = self.spent(at), self.ledger(at)
-            if self._stopped or spent <= self._budget:
-                return
-            self._stopped = True
+        # The book's lock is not held meanwhile: a handler of signals needs it, and may have interrupted
+        # somebody who holds the purse's.
+        if self._stopped or self._count.left(at) >= 0:
+            return
+        reached = self._limit_reached(at)
+        if not self._stop():
+            return
         left = (*self._errands.cancel_open("limit reached"), *self._errands.cancel_jobs())
-        self._exceeded = _messages.limit_reached(spent, self._budget, lines, left)
+        self._exceeded = reached(left)
+        for other in self._count.beside():
+            # They spend from the same purse, and would find out within a second.
+            other.alarm(at)
+
+    def _stop(self) -> bool:
+        """Stop the run; of several that find out at once, one is told to act."""
+        with self._book.lock:
+            first, self._stopped = not self._stopped, True
+        return first
+
+    def _limit_reached(self, at: Instant) -> Callable[[Sequence[str]], BudgetError]:
+        spent, lines = self._count.total(at), self._count.lines(at)
+        return lambda left: _messages.limit_reached(spent, self._count.budget, lines, left)
+
+    def _access_to(self, place: Place) -> Access | None:
+        return self._book.access_to(place.base, lambda crn: self._purse.mark(crn) == place.instance)
 
     def _close_at_end(self, error: BaseException | None) -> None:
         try:
@@ -314,7 +345,7 @@ class MoneyGuard:
             error.add_note(str(problem))
 
     def _patience(self) -> int:
-        left = self._budget - self.spent(self._clock.now())
+        left = self._count.left(self._clock.now())
         return int(min(_OLD, max(_FRESH, left / 4)) * SECOND)
 
     def _start_thread(self) -> None:
@@ -326,5 +357,19 @@ class MoneyGuard:
                 self._thread.start()
 
     def _keep_looking(self) -> None:
-        while not self._over.wait(self._look_seconds):
+        while not self._over.wait(self._pause()):
             self.look()
+
+    def _pause(self) -> float:
+        """How long to wait for the next look, in seconds of real time: the limit is found when it is reached.
+
+        However many sessions of however many processes run, each a second a second.
+        """
+        at = self._clock.now()
+        try:
+            left, pace = self._count.left(at), self._count.total(at + SECOND) - self._count.total(at)
+        except BudgetError:
+            return self._look_seconds  # the next look says so
+        if self._stopped or pace <= 0:
+            return self._look_seconds
+        return min(self._look_seconds, max(_SHORTEST_PAUSE, left / pace))

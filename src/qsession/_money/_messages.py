@@ -98,5 +98,26 @@ def unreadable_note(path: Path) -> BudgetError:
     )
 
 
+def no_purse(folder: Path, error: OSError) -> BudgetError:
+    """QS630: what is spent, or when, cannot be shared with other processes."""
+    return BudgetError(
+        "QS630",
+        "What is submitted cannot be counted together with what other processes submit. Nothing was sent.",
+        evidence=[f"{folder}: {error.strerror or type(error).__name__}"],
+        fix=f"make {folder} a folder that this user may write to",
+    )
+
+
+def unreadable_share(path: Path) -> BudgetError:
+    """QS631: what another process of this run spent cannot be read."""
+    return BudgetError(
+        "QS631",
+        "What another worker of this run may have spent cannot be read, so nothing more is spent.",
+        evidence=[f"{path.name} in {path.parent} is damaged"],
+        fix=f"end this run of pytest, delete {path.parent}, and begin again",
+        where=str(path),
+    )
+
+
 def _with_budget(seconds: float) -> str:
     return f"pytest --qsession-record --qsession-budget={-int(-seconds // 1)}"

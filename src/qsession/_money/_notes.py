@@ -19,6 +19,9 @@ from pathlib import Path
 from qsession._files import ignored_by_git, write_whole
 from qsession._model import Instant
 from qsession._money import _messages
+from qsession._money._lives import born, is_alive
+
+__all__ = ["OpenNote", "add", "born", "forget", "leftovers", "parked", "prepare", "read"]
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _NUMBERS = frozenset({"created", "pid"})
@@ -113,34 +116,8 @@ def parked(folder: Path) -> tuple[OpenNote, ...]:
     return tuple(note for note in read(folder) if note.parked)
 
 
-def born(pid: int) -> str:
-    """Start time of a process in clock ticks since boot.
-
-    Empty where the system does not say, and for one that is dead but not yet
-    collected by its parent.
-    """
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-    # The name of the program stands in brackets and may hold anything; the start
-    # time is the 22nd field, the 20th after them.
-    fields = stat.rpartition(")")[2].split()
-    return "" if fields[0] == "Z" else fields[19]
-
-
 def _is_alive(note: OpenNote) -> bool:
-    if note.pid == os.getpid():
-        return note.born == born(note.pid)
-    if sys.platform == "win32":
-        return False
-    try:
-        os.kill(note.pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return note.born == born(note.pid)
+    return is_alive(note.pid, note.born)
 
 
 def _path(folder: Path, session_id: str) -> Path:

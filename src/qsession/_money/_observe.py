@@ -15,6 +15,7 @@ from qsession._model import Instant, Response
 from qsession._money._ledger import Job, Ledger
 
 _FINAL = frozenset({"completed", "cancelled", "failed", "cancelled - ran too long"})
+_TELLING = frozenset({"sessions.get", "sessions.cancel", "jobs.get", "jobs.metrics", "jobs.list"})
 _NO_FIELDS: Mapping[str, object] = {}
 
 
@@ -43,9 +44,10 @@ def observe(ledger: Ledger, call: Call, response: Response, seen: Sighting) -> L
     Returns:
         The ledger with everything the answer tells about sessions and jobs it knows.
     """
-    if not is_success(response):
+    name = call.endpoint.name
+    if not is_success(response) or name not in _TELLING:
         return ledger
-    name, fields = call.endpoint.name, read_object(response.body)
+    fields = read_object(response.body)
     match name:
         case "sessions.get":
             ledger = _session(ledger, call.ids["session"], fields, seen)

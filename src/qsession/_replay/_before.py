@@ -1,11 +1,27 @@
-"""What came before a recording: those of the fixtures that it builds on, on its own time line."""
+"""What a recording builds on: what all tests read, and what came before it, on its own time line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
 
-from qsession._model import InstanceShape, Interaction, Provenance, Recording
+from qsession._endpoints import Call
+from qsession._model import InstanceShape, Instant, Interaction, Provenance, Recording, Request
+
+
+class Layer(Protocol):
+    """What was recorded once for all tests of a folder."""
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        ...
+
+    def read(self, call: Call, request: Request, *, of: Instant | None = None) -> Interaction | None:
+        """What was recorded of a read, as it was when a recording began."""
+        ...
 
 
 def past_of(before: Sequence[Recording], own: Provenance) -> Iterator[Interaction]:

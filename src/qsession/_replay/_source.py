@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
 from qsession import _explain, _meaning
 from qsession._clock import SHORTEST
@@ -26,15 +24,13 @@ from qsession._model import (
     Response,
 )
 from qsession._order import Order, Read, Write
-from qsession._replay._before import past_of
+from qsession._replay._before import Layer
 from qsession._replay._choice import Choice
 from qsession._replay._ended import LISTS, METRICS, TELL_OF_JOBS, is_final, out_of_step
+from qsession._replay._model import PastEnd
 from qsession._replay._once import ONLY_ONCE, RESULTS, given_once
 from qsession._sharing import is_common, takes_no_time
 from qsession._timeline import Timeline
-
-if TYPE_CHECKING:
-    from qsession._beyond import Beyond
 
 LIVING = frozenset({"jobs.get", "sessions.get"})
 """What changes by itself as time goes on. The other reads are taken for what they were."""
@@ -53,19 +49,6 @@ class Reply:
 
     response: Response
     until: Instant
-
-
-class Layer(Protocol):
-    """What was recorded once for all tests of a folder."""
-
-    @property
-    def path(self) -> Path:
-        """Its file."""
-        ...
-
-    def read(self, call: Call, request: Request) -> Interaction | None:
-        """What was recorded of a read."""
-        ...
 
 
 class _Glance(threading.local):
@@ -103,7 +86,6 @@ class Replay:
         alone: Whether all requests come from one thread.
         shared: What was recorded once for all tests of a folder; None where there is no such layer.
         before: The recordings that this one builds on.
-        modelled: How many answers came from the model.
     """
 
     recording: Recording
@@ -116,23 +98,21 @@ class Replay:
     alone: Callable[[], bool] = lambda: False
     shared: Layer | None = None
     before: Sequence[Recording] = ()
-    modelled: int = 0
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _choice: Choice = field(init=False)
     _order: Order = field(default_factory=Order)
     # What was recorded of the state of each job, by instance.
     _lives: dict[int, dict[str, list[Read]]] = field(default_factory=dict)
-    _end: Micros = 0
-    _model: tuple[int, Beyond] | None = None
+    _past_end: PastEnd = field(init=False)
     _here: _Glance = field(default_factory=_Glance)
 
     def __post_init__(self) -> None:
         self._order.allow_unused, self._order.match = self.allow_unused, self.match
         self._order.alone = self.alone
         self._choice = Choice(self.recording.provenance.recorded_at, self._order, self.match)
+        self._past_end = PastEnd(self.recording, self.before, self._order, self.beyond, self.moved_to)
         for interaction in self.recording.interactions:
             self._file(interaction)
-            self._end = max(self._end, max(interaction.at, interaction.last) + interaction.took)
 
     def answer(self, request: Request, at: Instant) -> Response:
         """Answer from the recording, as `reply` does."""
@@ -162,6 +142,11 @@ class Replay:
             reply = answer(call, _meaning.key_of(call, instance), request, at)
             response = bonds.outward(reply.response)
             return reply if response is reply.response else replace(reply, response=response)
+
+    @property
+    def modelled(self) -> int:
+        """How many answers came from the model."""
+        return self._past_end.answered
 
     @property
     def drawn(self) -> Drawn:
@@ -266,7 +251,7 @@ class Replay:
         return Reply(state.response, at + self._length(state))
 
     def _in_common(self, layer: Layer, call: Call, key: _meaning.Key, request: Request, at: Instant) -> Reply:
-        known = layer.read(call, request)
+        known = layer.read(call, request, of=self.recording.provenance.recorded_at)
         if known is None:
             raise _explain.not_in_common(key, layer.path.name, self.place, exists=layer.path.exists())
         return Reply(known.response, at + known.took)
@@ -316,38 +301,21 @@ class Replay:
     ) -> Reply | None:
         """What the model says past the end, if the test wants to know; None before it."""
         now = self._recorded(at, self._order.known(read).anchor if read is not None else None)
-        if now <= self._end + (SECOND if read is None else read.timeline.patience()):
+        end = self._past_end.end
+        if now <= end + (SECOND if read is None else read.timeline.patience()):
             return None
-        if self._may_model(now, at):
+        if self._past_end.may_answer(now, at):
             answer = self._modelled(call, request, now)
             if answer is not None:
                 return Reply(answer, at + SHORTEST)
         if unknown:
             return None
         unsent = self._order.unsent()
-        raise _explain.past_the_end(key, now - self._end, unsent, self.place, moved=self.moved_to() > 0)
-
-    def _may_model(self, now: Micros, at: Instant) -> bool:
-        """Whether the test itself moved the clock past the end, or wants the model anyway."""
-        return self.beyond or self.moved_to() - at + now >= self._end
+        raise _explain.past_the_end(key, now - end, unsent, self.place, moved=self.moved_to() > 0)
 
     def _modelled(self, call: Call, request: Request, now: Micros) -> Response | None:
-        if self._model is None or self._model[0] != self._order.version:
-            # Few tests go there.
-            from qsession._beyond import Beyond
-
-            self._model = (self._order.version, Beyond(replace(self.recording, interactions=self._so_far())))
         instance = self.discovery.index_of(request.headers.get("service-crn", ""))
-        answer = self._model[1].answer(call, request, instance, now)
-        self.modelled += answer is not None
-        return answer
-
-    def _so_far(self) -> tuple[Interaction, ...]:
-        """What happened in this replay: nothing that follows from a write which was not sent."""
-        unsent = {id(write.interaction): write.at for write in self._order.every() if not write.sent}
-        first = min(unsent.values(), default=self._end + 1)
-        own = (i for i in self.recording.interactions if id(i) not in unsent and i.at <= first)
-        return (*past_of(self.before, self.recording.provenance), *own)
+        return self._past_end.answer(call, request, instance, now)
 
     def _change(self, read: Read, at: Instant) -> Instant | None:
         known = self._order.known(read)
@@ -359,10 +327,8 @@ class Replay:
 
     def _last_moment(self, timeline: Timeline, now: Micros) -> Micros | None:
         """Where waiting for a state that will not change ends."""
-        end = self._end + timeline.patience() + 1
-        if now < end:
-            return end
-        return self._model[1].next_change(now) if self._model is not None else None
+        end = self._past_end.end + timeline.patience() + 1
+        return end if now < end else self._past_end.next_change(now)
 
     def _every_key(self) -> list[_meaning.Key]:
         return [*self._choice.reads, *self._order.writes]
@@ -413,7 +379,7 @@ class Replay:
 
     def _write_past_the_end(self, call: Call, request: Request, at: Instant) -> Reply | None:
         now = self._recorded(at, None)
-        if now <= self._end or not self._may_model(now, at):
+        if now <= self._past_end.end or not self._past_end.may_answer(now, at):
             return None
         answer = self._modelled(call, request, now)
         return None if answer is None else Reply(answer, at + SHORTEST)

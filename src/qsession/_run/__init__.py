@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qsession._run._ground import Ground
-from qsession._run._run import Run, active
+from qsession._run._run import Run
+from qsession._run._slot import active
 
 __all__ = ["Ground", "Run", "active"]

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qsession._model import Instant, Recording
+from qsession._model import Instant, Recording, Request
 
 if TYPE_CHECKING:
     from qsession._endpoints import Call
     from qsession._ids import Ids
+    from qsession._layer import Shared
     from qsession._recording import Account
     from qsession._run._run import Run
-    from qsession._shared import Shared
     from qsession.emulator import Emulator
 
 
@@ -26,6 +26,8 @@ class Ground:
         account: What is known of the account in this process.
         after: The runs of wide fixtures that it builds on: they are paused.
         name: Its own name among the layers, if it is one: its path below the folder of the cassettes.
+        also: Gives the runs of other fixtures whose things a request speaks of: the test asked for them
+            while it was under way.
         check: Refuses a request that its recording must not depend on.
         random_seed: Where whoever asks for it has let random numbers begin; None if nobody has.
     """
@@ -34,6 +36,7 @@ class Ground:
     account: Account | None = None
     after: tuple[Run, ...] = ()
     name: str = ""
+    also: Callable[[Request], Sequence[Run]] | None = None
     check: Callable[[Call], None] | None = None
     random_seed: int | None = None
 

@@ -14,6 +14,7 @@ from qsession._clock import Schedule, SystemClock, VirtualClock
 from qsession._config import Settings
 from qsession._custody import Custody
 from qsession._discovery import STAND_IN_TOKEN, Discovery
+from qsession._ids import Ids
 from qsession._model import Asked, InstanceShape, Instant, Provenance, Recording
 from qsession._replay import Replay
 from qsession._run._ground import Ground
@@ -22,7 +23,6 @@ from qsession._sources import Embedded
 from qsession.errors import Parked, QSessionError
 
 if TYPE_CHECKING:
-    from qsession._ids import Ids
     from qsession._money import MoneyGuard
     from qsession._recording import Recorder
     from qsession.emulator import Emulator
@@ -82,7 +82,7 @@ class Recorded(ABC):
         self.recorder = self.custody.recorder(
             max(self._now(), self._ground.starts),
             account=self._ground.account,
-            after=self._ground.ids(),
+            ids=Ids(self._ground.ids(), layer=self._ground.name),
             aliased=self._ground.shared is not None and self.discovery is None,
         )
         self.started = self.recorder.start
@@ -236,6 +236,10 @@ class Serving(Recorded):
         _setup.refuse_ci(self._settings)
         super().open(undo)
         self.money = undo.enter_context(_setup.money_guard(self._settings))
+        grants = self._ground.account.grants if self._ground.account is not None else {}
+        for grant in list(grants.values()):
+            # A service of a wide fixture asked for its token elsewhere; to cancel takes one.
+            self.money.after(*grant, SystemClock().now())
 
     def begin(self) -> None:
         """Let the recording begin."""

@@ -119,16 +119,19 @@ class Replaying:
         except CassetteError as missing:
             if missing.code != "QS201" or not settings.may_be_empty:
                 raise
-            # It asked for nothing when the others were recorded.
-            return Recording(Provenance(self._target_of_the_others(), _setup.EMULATED_START), ())
+            return Recording(self._of_others(), ())
         where = display(settings.path)
         self.stale = settings.expiry.of_age(recording.provenance, SystemClock().now(), where)
         return recording
 
-    def _target_of_the_others(self) -> str:
-        layers = [(target, self._ground.shared(target)) for target in _TARGETS] if self._ground.shared else []
-        there = [target for target, layer in layers if layer is not None and layer.path.exists()]
-        return there[0] if there and self._settings.target not in there else self._settings.target
+    def _of_others(self) -> Provenance:
+        """Where a test stands that asked for nothing of its own when the others were recorded."""
+        told = [each.provenance for each in self._ground.recordings()]
+        layers = map(self._ground.layer, ("ibm", "emulator"))
+        told += [each.provenance for each in layers if each is not None and each.provenance is not None]
+        if not told:
+            return Provenance("emulator", _setup.EMULATED_START)
+        return Provenance(told[0].target, max(told[0].recorded_at, self._ground.starts))
 
     def _account(self, own: Provenance) -> Provenance:
         # Who only reads what all tests read has no instance of its own.
@@ -188,7 +191,7 @@ class Replaying:
 
     def unused(self) -> tuple[Interaction, ...]:
         """Recorded writes that were not sent."""
-        return () if self._settings.allow_unused or self._replay is None else self._replay.unused()
+        return () if self._replay is None else self._replay.unused()
 
     def check_version(self, asked: str) -> None:
         """Judge the recording by the version of the API that the client asks for, once."""

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Self, TypeVar
 
-from qsession import _clock, _explain, _guard, _setup, _wire
+from qsession import _clock, _explain, _setup, _wire
 from qsession._answers import Served
 from qsession._clock import VirtualClock
 from qsession._config import Settings
-from qsession._drawn import begin_numbers, seeded, watched
-from qsession._endpoints import Call, identify
-from qsession._fence import round_run
-from qsession._model import Asked, Instant, Place, Recording, Request, Response
+from qsession._drawn import begin_numbers
+from qsession._endpoints import Call
+from qsession._model import Instant, Recording, Request, Response
 from qsession._report import Summary
+from qsession._run import _slot
 from qsession._run._ground import Ground
 from qsession._run._replaying import Replaying
-from qsession._tally import Tally
+from qsession._run._requests import Requests
+from qsession._run._slot import active
+from qsession._run._stage import Stage
+from qsession._run._telling import told_of
 from qsession._usage import Usage
-from qsession.errors import BudgetError, CassetteError, Parked, QSessionError, ReplayMismatch, UsageError
+from qsession.errors import Parked, QSessionError
 
 if TYPE_CHECKING:
     from qiskit_ibm_runtime import QiskitRuntimeService
@@ -34,14 +34,6 @@ if TYPE_CHECKING:
     from qsession.emulator import Emulator
 
 _Told = TypeVar("_Told", int, str)
-
-_slot_lock = threading.Lock()
-_active: Run | None = None
-
-
-def active() -> Run | None:
-    """The run that is on in this process, or None."""
-    return _active
 
 
 class Run:
@@ -56,16 +48,20 @@ class Run:
         path = settings.path.absolute() if settings.path else None
         self._settings = settings = replace(settings, path=path, scratch=scratch)
         self._ground = ground or Ground()
-        self._whole, self._on = ExitStack(), ExitStack()
-        self._lock = threading.Lock()
-        self._refusals = Tally()
-        self._answered = self._sessions = self._live = self._turns = 0
+        self._whole = ExitStack()
+        self._live = 0
         self._over = self._failed = False
         self._reason = self._written = ""
-        self._moment: Instant = 0
-        self._hear_children: Callable[[], None] = lambda: None
         self.clock = VirtualClock()
         self._way = _way_of(settings, self.clock, self._ground)
+        self._requests = Requests(
+            settings,
+            self._way,
+            is_on=lambda: not self._over and active() is self,
+            look_at=self._look_at,
+        )
+        seeds = self._ground.random_seed is None
+        self._stage = Stage(settings, self._way, self._requests, self.clock, seeds=seeds)
 
     @property
     def mode(self) -> str:
@@ -85,7 +81,7 @@ class Run:
     @property
     def requests(self) -> int:
         """Requests of the client that were answered so far."""
-        return self._answered
+        return self._requests.answered
 
     @property
     def live_requests(self) -> int:
@@ -112,7 +108,7 @@ class Run:
         """
         from qiskit_ibm_runtime import QiskitRuntimeService
 
-        if self._over or _active is not self:
+        if self._over or active() is not self:
             raise _setup.not_active()
         given = {"name": self._settings.account, "instance": self._settings.instance}
         return QiskitRuntimeService(**{key: value for key, value in given.items() if value})
@@ -122,10 +118,10 @@ class Run:
     def __enter__(self) -> Self:
         if self._over:
             raise _setup.used_up()
-        self._take_the_slot()
+        _slot.take(self)
         try:
             self._way.open(self._whole)
-            self._turn_on(begins=True)
+            self._stage.on(first_move=self._end_recorded_part)
         except BaseException:
             self._leave()
             self._way.release()
@@ -139,7 +135,7 @@ class Run:
         if kind is not None and not self._reason:
             self._reason = f"{kind.__name__}: {error}"
         if error is not None:
-            self._refusals.stand_beside(error)
+            self._requests.refusals.stand_beside(error)
         try:
             self._leave()
             try:
@@ -160,9 +156,8 @@ class Run:
 
         A fixture of wide scope is set up, and torn down later; in between are the tests.
         """
-        self._moment = self.moment
-        self._turn_off()
-        self._leave_the_slot()
+        self._stage.off()
+        _slot.leave(self)
 
     def go_on(self, *, after: Run | None = None) -> None:
         """Be on again.
@@ -171,21 +166,20 @@ class Run:
             after: A run that was on meanwhile and belongs to it: a fixture that the test asked for.
         """
         if after is not None:
-            self._moment = max(self._moment, after.moment)
+            self._stage.moment = max(self._stage.moment, after.moment)
             if "replay" not in (self.mode, after.mode):
                 self._recorded_way().adopt(after._recorded_way())
-        self._take_the_slot()
+        _slot.take(self)
         try:
-            self._turn_on(begins=False)
+            self._stage.on(first_move=None)
         except BaseException:
-            self._leave_the_slot()
+            _slot.leave(self)
             raise
 
     @property
     def moment(self) -> Instant:
         """Now, on the clock of the run; when it was left, while it is paused."""
-        schedule = _clock.schedule_of(self.clock)
-        return schedule.now() if schedule is not None and not schedule.over else self._moment
+        return self._stage.now()
 
     @property
     def name(self) -> str:
@@ -205,6 +199,18 @@ class Run:
     def recorded(self) -> Recording | None:
         """The recording as it stands; None before it begins."""
         return self._way.recorded()
+
+    def handle(self, request: Request, send: _wire.Send) -> Response:
+        """Answer a request that was made before it was on, and led to it.
+
+        Args:
+            request: The request.
+            send: Sends it to the real network.
+
+        Raises:
+            QSessionError: If it has no answer.
+        """
+        return self._requests.handle(request, send)
 
     # What is told to it, and what it tells.
 
@@ -243,7 +249,7 @@ class Run:
 
     def refusals(self) -> tuple[QSessionError, ...]:
         """What had no answer so far, in order: the first of each cause."""
-        return self._refusals.causes()
+        return self._requests.refusals.causes()
 
     def fail(self, reason: str = "") -> None:
         """Say that the test failed: its recording is kept aside and replaces nothing.
@@ -275,203 +281,74 @@ class Run:
             raise self.parked
         if (trouble := self._way.trouble()) is not None:
             raise trouble
-        self._hear_children()
+        self._stage.hear_children()
         schedule = _clock.schedule_of(self.clock)
         stuck = schedule.errors if schedule is not None else ()
-        if troubles := (*self._refusals.causes(), *stuck):
+        if troubles := (*self._requests.refusals.causes(), *stuck):
             self._failed = True
             raise troubles[0]
 
     def summary(self) -> Summary:
         """What this run did, for the closing block."""
-        way, unused = self._way, 0
-        if isinstance(way, Replaying):
-            unused = len(way.unused()) if self._over else 0
-            waits, spent, modelled, is_other = False, 0.0, way.modelled, False
-        else:
-            from qsession._run._recording import told_by
-
-            told = told_by(self._recorded_way())
-            waits, spent, modelled, is_other = told.waits, told.spent, told.modelled, told.is_other
-        return Summary(
-            self.mode,
-            self.target,
+        command = self._settings.resume_command
+        return replace(
+            told_of(self._way, is_over=self._over, command=command),
+            mode=self.mode,
+            target=self.target,
             test=self._settings.test,
-            answered=self._answered,
+            answered=self._requests.answered,
             live=self.live_requests,
-            sessions=self._sessions,
-            qpu_seconds=self.usage.qpu_seconds,
-            spent=spent,
+            sessions=self._requests.sessions,
             written=self._written,
-            parked=self._settings.resume_command if self.parked is not None else "",
-            waits=self._settings.resume_command if waits else "",
-            unused=unused,
-            refused=self._refusals.count,
-            making=self._refusals.making,
+            refused=self._requests.refusals.count,
+            making=self._requests.refusals.making,
             leaps=self.clock.leaps,
-            stale=way.stale,
-            modelled=modelled,
             is_layer=self._settings.layer is not None,
-            is_other=is_other,
         )
-
-    # What is on while it is on.
-
-    def _turn_on(self, *, begins: bool) -> None:
-        on, settings = self._on, self._settings
-        environment = None
-        if self.target != "ibm":
-            fence = round_run(settings.allowed_hosts, self._refuse_host, tell=self._note_child)
-            environment, self._hear_children = on.enter_context(fence)
-        on.enter_context(
-            _wire.hooked(
-                self._ask,
-                stand_in=self._way.stand_in,
-                wished=self._note_wish,
-                environment=environment,
-                leaps=settings.polls != "exact",
-                # Nothing clever stands between the client and the service.
-                sharing=self.target != "ibm",
-            )
-        )
-        if isinstance(self._way, Replaying):
-            on.enter_context(watched(self._way.replay.drawn))
-        # After the imports of the client, which would take virtual time for the machine's.
-        if begins:
-            self._way.begin()
-            self._moment = self._way.started
-        if self._way.is_virtual:
-            self._go_virtual()
-        elif begins:
-            _clock.on_first_move(self.clock, self._end_recorded_part)
-        self._seed_numbers()
-        on.enter_context(_wire.installed(self.handle))
-
-    def _turn_off(self) -> None:
-        self._on.close()
-        self._turns += 1
-
-    def _go_virtual(self) -> None:
-        schedule = _clock.begin(self.clock, self._moment)
-        self._on.callback(_clock.end, self.clock)
-        schedule.polls_leap = self._settings.polls == "leap"
-        self._way.follow(schedule)
-
-    def _seed_numbers(self) -> None:
-        """Let numbers that nobody seeds be those of the recording."""
-        if self._way.random_seed is not None and self._ground.random_seed is None:
-            # Paused, they do not begin with the same ones again.
-            self._on.enter_context(seeded(self._way.random_seed + self._turns))
 
     def _end_recorded_part(self) -> None:
         way = self._serving_way()
         self._live = self.live_requests
-        self._moment = way.end_recorded_part()
-        self._go_virtual()
-
-    def _take_the_slot(self) -> None:
-        global _active  # noqa: PLW0603 - the one slot, set and cleared here
-        with _slot_lock:
-            if _active is not None:
-                raise _setup.nested(_active.mode, _active.path)
-            _active = self
-
-    def _leave_the_slot(self) -> None:
-        global _active  # noqa: PLW0603 - the one slot, set and cleared here
-        with _slot_lock:
-            if _active is self:
-                _active = None
+        self._stage.moment = way.end_recorded_part()
+        self._stage.go_virtual()
 
     def _leave(self) -> None:
-        self._moment = self.moment
         self._over = True
         try:
-            self._turn_off()
+            self._stage.off()
         finally:
             try:
                 self._whole.close()
             finally:
-                self._leave_the_slot()
+                _slot.leave(self)
 
-    # Its requests.
+    # What it is told of other runs.
 
-    def handle(self, request: Request, send: _wire.Send) -> Response:
-        """Answer a request of this process, or refuse it.
-
-        Args:
-            request: The request.
-            send: Sends it to the real network.
-
-        Raises:
-            QSessionError: If it has no answer.
-        """
-        call = identify(request)
-        if self._over or _active is not self:
-            # What is none of the service's was let through before, and still is.
-            return send(request) if call is None else self._too_late(call, request, send)
-        if call is None:
-            if self.target != "ibm" and not self._may_pass(urlsplit(request.url).hostname or ""):
-                self._refuse(_explain.stranger(request, self._place()))
-            return send(request)
-        if self.parked is not None:
-            raise self.parked
-        try:
-            assert self._way.answers is not None
-            if self._ground.check is not None:
-                self._ground.check(call)
-            if isinstance(self._way, Replaying):
-                self._way.check_version(request.headers.get("ibm-api-version", ""))
-            answer = self._way.answers.answer(call, request, send)
-        except (ReplayMismatch, BudgetError, CassetteError, UsageError) as refusal:
-            self._refuse(refusal, call)
-        with self._lock:
-            self._answered += 1
-            made = call.endpoint.name == "sessions.create" and answer.status < 300
-            self._sessions += made and self.mode != "replay"
-        return answer
-
-    def _too_late(self, call: Call, request: Request, send: _wire.Send) -> Response:
-        # A connection of this run lives on in a pool. Where the run had the service,
-        # reading goes on; what costs money does not, nor does anything else.
-        if self.target == "ibm" and request.method == "GET":
-            return send(request)
-        raise _explain.too_late(call, request, where=self._settings.test or str(self.path or ""))
-
-    def _refuse(self, refusal: QSessionError, call: Call | None = None) -> NoReturn:
-        self._refusals.add(refusal, call)
-        raise refusal
-
-    def _refuse_host(self, host: str) -> NoReturn:
-        self._refuse(_explain.way_out(host, self._place()))
-
-    def _note_child(self, note: str) -> None:
-        self._refusals.add(_explain.child_refused(note, self._place()))
-
-    def _may_pass(self, host: str) -> bool:
-        return _guard.is_loopback(host) or host.lower() in self._settings.allowed_hosts
-
-    def _ask(self, asked: Asked) -> None:
-        # The service takes accounts as they are; past the recorded part nobody has one any more.
-        if self._way.discovery is not None:
-            self._way.discovery.ask(asked)
-
-    def _note_wish(self, asked: Asked, is_met: bool) -> None:
-        self._way.wished(asked, is_met=is_met)
+    def _look_at(self, call: Call, request: Request) -> None:
+        if self._ground.check is not None:
+            self._ground.check(call)
+        if self._ground.also is None or self.mode == "replay":
+            return
+        for other in self._ground.also(request):
+            self._recorded_way().adopt(other._recorded_way())
+            schedule = _clock.schedule_of(self.clock)
+            if schedule is not None:
+                # What it speaks of was made by then.
+                schedule.wait(other.moment - schedule.now())
 
     # Its end.
 
     def _failure(self) -> str | None:
         """Why its recording must not become a cassette; None if it may."""
-        wrong = self._way.trouble() or next(iter(self._refusals.causes()), None)
+        wrong = self._way.trouble() or next(iter(self._requests.refusals.causes()), None)
         return self._reason or (wrong.what if wrong else "") if self._failed or wrong else None
 
     def _check_unused(self) -> None:
-        if isinstance(self._way, Replaying) and (unused := self._way.unused()):
+        if self._settings.allow_unused or not isinstance(self._way, Replaying):
+            return
+        if unused := self._way.unused():
             self._failed = True
-            raise _explain.unused(unused, self._place())
-
-    def _place(self) -> Place:
-        return _setup.place(self._settings, self._way.origin)
+            raise _explain.unused(unused, self._requests.place())
 
     def _recorded_way(self) -> Recorded:
         from qsession._run._recording import Recorded

@@ -24,7 +24,7 @@ class Way(Protocol):
         discovery: Answers what belongs to an account; None where a real one is used.
         random_seed: Where random numbers begin; None where nobody said.
         started: When the run began.
-        is_virtual: Whether its time is.
+        stale: Why its recording is not to be trusted without a word, or empty.
         origin: What its recording is made against.
     """
 
@@ -32,8 +32,13 @@ class Way(Protocol):
     discovery: Discovery | None
     random_seed: int | None
     started: Instant
-    is_virtual: bool
+    stale: str
     origin: str
+
+    @property
+    def is_virtual(self) -> bool:
+        """Whether its time is."""
+        ...
 
     @property
     def emulator(self) -> Emulator | None:

@@ -11,9 +11,9 @@ from qsession._clock import SystemClock
 from qsession._config import Settings
 from qsession._discovery import STAND_IN_TOKEN, Discovery
 from qsession._endpoints import Call
+from qsession._layer import Shared
 from qsession._model import Asked, InstanceShape, Instant, Provenance, Request, Response
 from qsession._recording import Account, Recorder
-from qsession._shared import Shared
 from qsession._sharing import is_account
 from qsession._sources import Embedded, Service
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from qsession import _explain, _setup
-from qsession._config import Settings
+from qsession._config import Layer, Settings
 from qsession._drawn import seeded
 from qsession._endpoints import Call
 from qsession._guard import once_imported
+from qsession._layer import Shared
 from qsession._meaning import key_of
-from qsession._model import Place
+from qsession._model import Place, Request
 from qsession._noted import Noted
 from qsession._plan import Item, Plan
 from qsession._recording import Account
 from qsession._report import Summary
 from qsession._run import Ground, Run, active
-from qsession._shared import Shared
 from qsession._store import display
 from qsession._suite import _messages
 from qsession._suite._commons import Commons, RecordedCommons, ReplayedCommons
@@ -50,7 +50,7 @@ class Suite:
         self._made: dict[str, str] = {}
         self._commons: Commons | None = None
         self._teardowns: dict[int, ExitStack] = {}
-        self._summaries = summaries
+        self._summaries, self._renews = summaries, False
         store = _setup.store(replace(plan.settings, path=plan.folder / "any"))
         self._layers = {
             target: Shared(
@@ -63,18 +63,18 @@ class Suite:
 
     def renew(self) -> None:
         """The whole folder is recorded anew, and so is what all tests read."""
+        self._renews = True
         for layer in self._layers.values():
             layer.renewed = self._noted
 
-    def run_of(self, test: Item, uses: Collection[object], *, spent: float = 0.0) -> Run:
+    def run_of(self, test: Item, uses: Collection[object]) -> Run:
         """The run of a test.
 
         Args:
             test: The test.
             uses: Keys of the wide fixtures that it uses.
-            spent: QPU seconds that the tests before it used.
         """
-        settings = self._plan.settings_of(test, spent=spent)
+        settings = self._plan.settings_of(test)
         after = [wide for wide in self._alive if wide.key in uses or wide.is_dynamic]
         if any(wide.run is not None for wide in after):
             # What a test left in the queue would end with the session of its fixture.
@@ -98,9 +98,30 @@ class Suite:
             account=self._account,
             after=tuple(each.run for each in after if each.run is not None),
             name=wide.name if wide is not None else "",
+            also=self._spoken_of(after),
             check=(lambda call: self._check(call, wide)) if wide is not None else None,
             random_seed=self._seed_of(wide) if wide is not None else None,
         )
+
+    def _spoken_of(self, after: Collection[Wide]) -> Callable[[Request], Sequence[Run]]:
+        """Finds the runs of fixtures that a test asked for in the middle, which were set up before."""
+        known = {id(each) for each in after}
+
+        def spoken_of(request: Request) -> Sequence[Run]:
+            found = []
+            for wide in self._alive:
+                run = wide.run
+                if (
+                    id(wide) not in known
+                    and run is not None
+                    and run is not active()
+                    and _mentions(request, run)
+                ):
+                    known.add(id(wide))
+                    found.append(run)
+            return found
+
+        return spoken_of
 
     # Fixtures of wide scope.
 
@@ -181,7 +202,7 @@ class Suite:
     def _begin(self, wide: Wide, call: Call) -> Run:
         """It asks for more than what all tests read: from here on it has a run."""
         settings = self._plan.settings_of_layer(
-            wide.path, wide.ident, wide.test, records=wide.records, first=lambda: self._noted.first(wide.name)
+            wide.path, wide.ident, wide.test, records=wide.records, layer=self._layer_of(wide)
         )
         if settings.mode == "replay" and not wide.path.exists():
             raise _messages.no_layer(wide, call)
@@ -203,6 +224,11 @@ class Suite:
             wide.seed = self._plan.seed_of_layer(wide.path, wide.ident, records=wide.records)
         return wide.seed
 
+    def _layer_of(self, wide: Wide) -> Layer:
+        # On the emulator it is the same to the byte, unless the emulator is another.
+        stays = not self._renews and self._plan.settings.target == "ibm"
+        return Layer(lambda: self._noted.first(wide.name), stays)
+
     def _check(self, call: Call, wide: Wide) -> None:
         for thing in call.ids.values():
             if (test := self._made.get(thing)) is not None:
@@ -219,7 +245,7 @@ class Suite:
             open_session: Opens it in its run, and gives what is to be kept of that.
         """
         settings = self._plan.settings_of_layer(
-            wide.path, wide.ident, wide.test, records=wide.records, first=lambda: self._noted.first(wide.name)
+            wide.path, wide.ident, wide.test, records=wide.records, layer=self._layer_of(wide)
         )
         run = wide.run = Run(settings, self._ground(settings, (), wide=wide))
         try:
@@ -301,6 +327,11 @@ class Suite:
         command = "pytest" if test == "pytest" else f"pytest '{test}'"
         place = Place(display(path), who, f"{command} --qsession-record --qsession-target={path.stem[1:]}")
         return _explain.not_in_common(key_of(call, 0), path.name, place, exists=bool(there))
+
+
+def _mentions(request: Request, run: Run) -> bool:
+    made = () if run.ids is None else run.ids.own()
+    return any(each in request.url or each.encode() in request.body for each in made)
 
 
 def _pause(run: Run | None) -> None:

@@ -40,8 +40,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         say_json(asdict(checked))
     else:
-        for finding in checked.findings:
+        for finding in (*checked.findings, *checked.notices):
             code = f" [{finding.code}]" if finding.code else ""
             say(f"{finding.path}: {finding.kind}: {finding.text}{code}")
-        say(f"{checked.cassettes} cassettes, {checked.bodies} bodies, {len(checked.findings)} findings")
+        found = f"{len(checked.findings)} findings, {len(checked.notices)} notices"
+        say(f"{checked.cassettes} cassettes, {checked.bodies} bodies, {found}")
     return 1 if checked.findings else 0

@@ -100,9 +100,9 @@ def _check_installed() -> None:
 
 def _opened(arguments: argparse.Namespace) -> Replay:
     from qsession._discovery import Discovery
+    from qsession._layer import found_above
     from qsession._model import Asked, Place
     from qsession._replay import Replay
-    from qsession._shared import found_above
     from qsession._store import Store, display
 
     path: Path = arguments.cassette.absolute()

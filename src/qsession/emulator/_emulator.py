@@ -120,7 +120,6 @@ class Emulator:
             unread_results=unread_results,
         )
         self._ceilings = Ceilings(self._world)
-        self._root = object()
 
     @classmethod
     def from_config(
@@ -170,16 +169,15 @@ class Emulator:
         return forked
 
     def _adopt(self, other: Emulator) -> None:
-        """Take over all sessions and jobs of a fork, or of another fork of the same emulator.
+        """Take over all sessions and jobs of another emulator, which as a rule is a fork of the same one.
 
         Later changes of the other are not seen here. What both know stays as it is here, but for a
-        session to which only the other did something.
+        session to which only the other did something. Jobs keep their times, whatever the pace here.
 
         Raises:
-            ValueError: If it does not stem from the same emulator.
+            UsageError: QS144, if it has backends or instances that this one has not.
         """
-        if other._root is not self._root:
-            raise ValueError("the other emulator is no fork of this one, nor of one that this is a fork of")
+        _check_account(self, other)
         self._world.state.adopt(other._world.state)
         self._ceilings.look_again()
 
@@ -316,6 +314,19 @@ def _check_history(
                     evidence=[f"{what}: {name!r}; known: {', '.join(sorted(known[what] - {''})) or 'none'}"],
                     fix=f"add it to {what}s, or leave it out of the job",
                 )
+
+
+def _check_account(own: Emulator, other: Emulator) -> None:
+    crns = {instance.crn for instance in own.instances}
+    missing = [f"backend {name!r}" for name in other.backends if name not in own.backends]
+    missing += [f"instance {instance.name!r}" for instance in other.instances if instance.crn not in crns]
+    if missing:
+        raise UsageError(
+            "QS144",
+            "The emulator of this test cannot take over what a wider fixture made on another account.",
+            evidence=[f"not here: {', '.join(missing)}"],
+            fix="leave scenario= out of the marker, or give the fixture the scope 'function'",
+        )
 
 
 def _check(backends: Sequence[str | Backend], instances: Sequence[Instance]) -> None:

@@ -53,7 +53,7 @@ def _is_same(own: JobPlan, theirs: JobPlan) -> bool:
 def _take(session: Session, sessions: dict[str, Session], jobs: dict[str, Job]) -> None:
     for position, job in enumerate(session.jobs):
         own = jobs.setdefault(job.plan.job, job)
-        own.plan = job.plan
+        own.plan, own.home = job.plan, job.home
         session.jobs[position] = own
     session.retell()
     sessions[session.ident] = session

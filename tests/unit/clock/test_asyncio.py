@@ -218,3 +218,43 @@ def test_debug_mode_of_a_loop_measures_no_slow_callback(
     """A wait in one task is no slow callback of another."""
     asyncio.run(gather(7200), debug=True)
     assert [record for record in caplog.records if record.levelname == "WARNING"] == []
+
+
+def test_timer_of_a_loop_that_lives_on_keeps_its_distance() -> None:
+    """What was to come in a second still does, when time becomes virtual and when it is real again."""
+    loop = asyncio.new_event_loop()
+    try:
+        timer = loop.call_later(1000, print)
+        with VirtualClock() as clock:
+            loop.run_until_complete(asyncio.sleep(400))
+            assert clock.monotonic() == pytest.approx(400, abs=0.01)
+            assert timer.when() - loop.time() == pytest.approx(600, abs=0.5)
+            clock.advance("1h")
+            late = loop.call_later(50, print)
+        assert timer.when() - loop.time() == pytest.approx(600 - 3600, abs=0.5)
+        assert late.when() - loop.time() == pytest.approx(50, abs=0.5)
+    finally:
+        loop.close()
+
+
+def test_timer_of_a_loop_that_runs_in_another_thread_keeps_its_distance() -> None:
+    """It is moved by that thread itself."""
+    loop = asyncio.new_event_loop()
+    with VirtualClock():
+        thread = threading.Thread(target=loop.run_forever)
+        thread.start()
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(7200), loop).result()
+        timer = asyncio.run_coroutine_threadsafe(_later(100), loop).result()
+    distance = asyncio.run_coroutine_threadsafe(_distance(timer), loop).result(10)
+    assert distance == pytest.approx(100, abs=5)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+    loop.close()
+
+
+async def _later(seconds: float) -> asyncio.TimerHandle:
+    return asyncio.get_running_loop().call_later(seconds, print)
+
+
+async def _distance(timer: asyncio.TimerHandle) -> float:
+    return timer.when() - asyncio.get_running_loop().time()

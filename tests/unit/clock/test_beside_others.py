@@ -169,3 +169,19 @@ def test_clock_beside_an_idle_time_machine_works(time_machine: SimpleNamespace) 
     with VirtualClock(START) as clock:
         time.sleep(5)  # noqa: TID251 - the clock under test
     assert clock.monotonic() == 5.0
+
+
+def test_travel_of_time_machine_inside_of_a_clock_is_refused(
+    time_machine: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would move nothing; after the clock it sets out again."""
+    travel = type("travel", (), {"start": lambda _self: setattr(time_machine, "travelling", True)})
+    monkeypatch.setattr(sys.modules["time_machine"], "travel", travel, raising=False)
+    with VirtualClock(START) as clock, pytest.raises(UsageError) as caught:
+        travel().start()
+    assert str(caught.value).splitlines()[0] == (
+        "time-machine cannot travel inside of a run: the time there is the run's own. [QS186]"
+    )
+    assert clock.now() == START
+    travel().start()
+    assert time_machine.travelling

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from served_run import Platform, Service
 
-from qsession._money import _guard
-from qsession._money._pace import Pace
+from qsession._money import Purse
 from qsession.emulator import EmulatorServer
 
 
@@ -17,7 +16,7 @@ def make_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CI", raising=False)
     # Five submissions a minute are the service's business, not these tests'.
-    monkeypatch.setattr(_guard, "OF_THIS_PROCESS", _Never())
+    monkeypatch.setattr(Purse, "claim", lambda _self, at: at)
     servers = []
 
     def make(**more: object) -> Service:
@@ -29,11 +28,6 @@ def make_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator:
     yield make
     for server in servers:
         server.__exit__(None, None, None)
-
-
-class _Never(Pace):
-    def claim(self, at: int) -> int:
-        return at
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import io
 import os
 import stat
 import zlib
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
@@ -21,6 +22,7 @@ from qsession._journal import _lines, read
 from qsession._journal._journal import Journal, new_head
 from qsession._model import Interaction, Request, Response
 from qsession._redaction import Redactor
+from qsession._run import Run
 from qsession.errors import CassetteError
 
 RECORDS = st.lists(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=9)), max_size=6)
@@ -354,13 +356,10 @@ def test_journal_that_stopped_at_a_secret_cannot_be_gone_on_with(service):
 
 def test_journal_of_another_test_is_refused(service):
     """A renamed test does not take over what another one paid for."""
-    from dataclasses import replace
-
     with killed(service), service.record():
         service.submit()
         cut(service)
-    run = service.record(resume=True)
-    run._settings = replace(run._settings, test="test_it.py::test_other")
+    run = Run(replace(service.record(resume=True)._settings, test="test_it.py::test_other"))
     with pytest.raises(CassetteError) as caught, run:
         pass
     assert caught.value.code == "QS216"

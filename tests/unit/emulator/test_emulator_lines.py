@@ -11,6 +11,7 @@ from emulator_caller import T0, Caller, encoded
 from qsession._model import SECOND
 from qsession.emulator import Emulator, Instance, PastJob, _programs
 from qsession.emulator._instances import fake_crn
+from qsession.errors import UsageError
 
 LIMITED = Instance(fake_crn(1), usage_limit_seconds=2)
 
@@ -287,6 +288,20 @@ def test_adopting_in_any_order_gives_the_same(caller):
     assert len(json.loads(said[0][0])["jobs"]) == 5
 
 
+@pytest.mark.parametrize("how", ["forked", "adopted"])
+def test_jobs_of_one_moment_stand_in_the_order_of_their_submission(caller, how):
+    """Those that a line makes itself come after those that it was given."""
+    before = [plain_job(caller) for _ in range(3)]
+    line = forked(caller, "a")
+    if how == "adopted":
+        line = Caller(Emulator(backends=("ibm_fez", "ibm_torino")))
+        first = forked(line, "fixture")
+        before, line = [plain_job(first) for _ in range(3)], forked(line, "a")
+        line.emulator._adopt(first.emulator)
+    own = [plain_job(line) for _ in range(3)]
+    assert [job["id"] for job in line.json("GET", "/jobs?sort=ASC")["jobs"]] == before + own
+
+
 def test_what_both_know_stays_as_it_is_here(caller):
     """Tags, a cancel and a close of this line outlive the adoption."""
     session = caller.session()
@@ -330,8 +345,8 @@ def test_job_of_a_session_that_went_two_ways_takes_its_own_course(caller, closes
     test.emulator._adopt(fixture.emulator)
     assert [body(test, path, at=9) for path in (f"/sessions/{session}", f"/jobs/{mine}")] == before
     for at in (0, 0.3, 0.4, 0.6, 0.9, 9):
-        for job in theirs:
-            assert body(test, f"/jobs/{job}", at=at) == body(fixture, f"/jobs/{job}", at=at)
+        for path in (f"/jobs/{job}{part}" for job in theirs for part in ("", "/metrics")):
+            assert body(test, path, at=at) == body(fixture, path, at=at)
 
 
 def test_adopted_use_counts_towards_the_limit(make_caller):
@@ -347,13 +362,26 @@ def test_adopted_use_counts_towards_the_limit(make_caller):
     assert test.json("GET", f"/sessions/{session}", at=5)["state"] == "closed"
 
 
-def test_adopting_a_stranger_is_refused(caller):
-    """Only lines of one emulator have one account."""
-    stranger = Emulator(backends=("ibm_fez", "ibm_torino"))
-    with pytest.raises(
-        ValueError, match=r"^the other emulator is no fork of this one, nor of one that this is a fork of$"
-    ):
+def test_emulator_of_another_pace_adopts_what_keeps_its_times(caller):
+    """A scenario goes on with what fixtures made; its own jobs take their time."""
+    fixture = forked(caller, "fixture")
+    job = plain_job(fixture, session_id=fixture.session())
+    slow = Caller(Emulator(queue_seconds=100))
+    slow.emulator._adopt(fixture.emulator)
+    own = plain_job(slow, session_id=fixture.emulator.open_sessions(T0)[0])
+    assert [slow.status(each, at=1) for each in (job, own)] == ["Failed", "Queued"]
+
+
+def test_adopting_from_another_account_is_refused(caller):
+    """Nobody could ask for it here."""
+    stranger = Emulator(backends=("ibm_fez", "ibm_marrakesh"), instances=(Instance(fake_crn(7), "research"),))
+    with pytest.raises(UsageError) as refused:
         caller.emulator._adopt(stranger)
+    assert str(refused.value) == (
+        "The emulator of this test cannot take over what a wider fixture made on another account. [QS144]\n"
+        "  not here: backend 'ibm_marrakesh', instance 'research'\n"
+        "To fix: leave scenario= out of the marker, or give the fixture the scope 'function'"
+    )
 
 
 def test_two_lines_can_adopt_each_other_while_threads_use_them(caller):

@@ -11,7 +11,7 @@ from typing import Self
 
 from qsession._endpoints import identify
 from qsession._model import SECOND, Instant, Micros, Request, Response
-from qsession._money import MoneyGuard
+from qsession._money import MoneyGuard, Purse
 from qsession._money._pace import Pace
 
 BASE = "https://quantum.cloud.ibm.com/api/v1"
@@ -113,12 +113,23 @@ class FakeService:
 class Recorder:
     """Does what a run does around each request of the code under test."""
 
-    def __init__(self, folder: Path, *, budget: float = 60.0, reaper: bool = False) -> None:
-        self.clock = FakeClock()
-        self.service = FakeService()
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        budget: float = 60.0,
+        reaper: bool = False,
+        purse: Purse | None = None,
+        beside: Recorder | None = None,
+        clock: FakeClock | None = None,
+    ) -> None:
+        self.clock = clock or (beside.clock if beside else FakeClock())
+        self.service = beside.service if beside else FakeService()
         self.folder = folder
+        # With a purse of the test's own, its pace counts as well.
         self.guard = MoneyGuard(
-            pace=Pace(),
+            purse=purse,
+            pace=None if purse else Pace(),
             budget_seconds=budget,
             folder=folder,
             clock=self.clock,
@@ -155,6 +166,9 @@ class Recorder:
             body["session_id"] = session
         return str(json.loads(self.ask(runtime("POST", "/jobs", body)).body)["id"])
 
+    def ask_about(self, job: str) -> Response:
+        return self.ask(runtime("GET", f"/jobs/{job}?exclude_params=true"))
+
     def run_job(self, job: str) -> None:
         """The service starts a job, and its session with it."""
         self.service.jobs[job].update(state={"status": "Running"})
@@ -164,6 +178,10 @@ class Recorder:
 
     def spent(self) -> float:
         return self.guard.spent(self.clock.now())
+
+    def total(self) -> float:
+        """What everybody who spends from the purse may have spent."""
+        return self.guard._count.total(self.clock.now())
 
     def notes(self) -> list[str]:
         return sorted(path.stem for path in (self.folder / "open").glob("*.json"))

@@ -12,7 +12,7 @@ from money_fakes import BASE, CRN, KEY, TOKEN, FakeClock, Recorder, runtime
 
 from qsession._endpoints import identify
 from qsession._model import SECOND, Request, Response
-from qsession._money import MoneyGuard, _guard, leftovers
+from qsession._money import MoneyGuard, Purse, leftovers
 from qsession._money._pace import Pace
 from qsession.errors import BudgetError
 
@@ -508,21 +508,11 @@ def test_guard_in_another_thread_installs_no_handler(tmp_path: Path) -> None:
     assert inside == [before]
 
 
-def test_guards_of_one_process_share_their_pace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service counts a user's submissions, whatever run they belong to."""
-    monkeypatch.setattr(_guard, "OF_THIS_PROCESS", Pace())
-    clock, waited = FakeClock(), []
+def test_guards_of_one_process_share_their_pace(tmp_path: Path) -> None:
+    """The service counts a user's submissions, whatever run they belong to, and whatever its folder."""
+    clock, waited, pace = FakeClock(), [], Pace()
     for name in ("one", "two"):
-        run = Recorder(tmp_path / name)
-        run.clock = clock
-        run.guard = MoneyGuard(
-            budget_seconds=600.0,
-            folder=tmp_path / name,
-            clock=clock,
-            send=run.service,
-            reaper=False,
-            look_seconds=3600.0,
-        )
+        run = Recorder(tmp_path / name, budget=600.0, clock=clock, purse=Purse(tmp_path / name, pace=pace))
         with run:
             for _ in range(3):
                 before = clock.now()

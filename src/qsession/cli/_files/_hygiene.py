@@ -13,28 +13,15 @@ from qsession._kept import references
 from qsession._model import Interaction, Recording
 from qsession._naming import ATTRIBUTES, FORBIDDEN, RESERVED, attributes
 from qsession._redaction import Redactor
+from qsession._shelf import is_shared
 from qsession._store import body_names, display, read_packed
+from qsession.cli._files import _layering
+from qsession.cli._files._finding import Finding
+from qsession.cli._files._layering import Known
 from qsession.cli._files._opening import all_files, open_cassette
 from qsession.errors import CassetteError, QSessionError
 
 _LONGEST = 255
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong.
-
-    Attributes:
-        path: The file, or folder.
-        kind: Stable word for it, such as ``orphan-body``.
-        text: What is wrong, in a sentence.
-        code: Code of the error that a replay would raise, or empty.
-    """
-
-    path: str
-    kind: str
-    text: str
-    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +32,13 @@ class Checked:
         cassettes: How many cassettes are there.
         bodies: How many large bodies are there.
         findings: What is wrong.
+        notices: What is not wrong, but worth a word.
     """
 
     cassettes: int
     bodies: int
     findings: tuple[Finding, ...]
+    notices: tuple[Finding, ...] = ()
 
 
 def check(folder: Path) -> Checked:
@@ -61,13 +50,19 @@ def check(folder: Path) -> Checked:
     files = all_files(folder)
     bodies = [path for path in files if is_body(path)]
     cassettes = [path for path in files if path.suffix in {".yaml", ".yml"} and path not in bodies]
-    findings = [*_names(files, folder), *_attributes(folder, cassettes), *_leftovers(files)]
+    findings = [
+        *_names(files, folder),
+        *_attributes(_layering.home_of(folder), cassettes),
+        *_leftovers(files),
+    ]
     used: set[str] = set()
+    seen: dict[Path, Known | None] = dict.fromkeys(cassettes)
     for path in cassettes:
-        findings += _cassette_findings(path, used)
+        findings += _cassette_findings(path, folder, used, seen)
     for path in bodies:
         findings += _body_findings(path, used)
-    return Checked(len(cassettes), len(bodies), tuple(findings))
+    findings += _layering.findings(seen, folder)
+    return Checked(len(cassettes), len(bodies), tuple(findings), tuple(_layering.notices(seen, folder)))
 
 
 def is_body(path: Path) -> bool:
@@ -127,7 +122,9 @@ def _unclean(redactor: Redactor, interaction: Interaction) -> str:
     return f"redaction would change {', '.join(changed)}" if changed else ""
 
 
-def _cassette_findings(path: Path, used: set[str]) -> Iterator[Finding]:
+def _cassette_findings(
+    path: Path, folder: Path, used: set[str], seen: dict[Path, Known | None]
+) -> Iterator[Finding]:
     where = display(path)
     try:
         recording = open_cassette(path)
@@ -135,17 +132,20 @@ def _cassette_findings(path: Path, used: set[str]) -> Iterator[Finding]:
         yield _trouble(where, "unreadable", trouble)
         return
     used |= body_names(references(recording.interactions))
+    seen[path] = _layering.known(recording)
     try:
         for line in secrets_in(recording):
             yield Finding(where, "not-redacted", line)
-        yield from (Finding(where, "disorder", line) for line in _disorder(recording))
+        ordered = not is_shared(path, folder)
+        yield from (Finding(where, "disorder", line) for line in _disorder(recording, ordered=ordered))
     except CassetteError as trouble:
         yield _trouble(where, "body", trouble)
 
 
-def _disorder(recording: Recording) -> Iterator[str]:
+def _disorder(recording: Recording, *, ordered: bool) -> Iterator[str]:
     moments = [each.at for each in recording.interactions]
-    if moments != sorted(moments):
+    # What all tests share is looked up by what is asked, not by when.
+    if ordered and moments != sorted(moments):
         yield "the interactions are not in the order of their moments"
     for number, each in enumerate(recording.interactions):
         call = identify(each.request)
@@ -174,19 +174,26 @@ def _trouble(where: str, kind: str, trouble: QSessionError) -> Finding:
 
 
 def _names(files: Iterable[Path], folder: Path) -> Iterator[Finding]:
-    seen: dict[str, Path] = {}
+    seen: dict[str, list[Path]] = {}
     for path in files:
         below = path.relative_to(folder)
-        other = seen.setdefault(str(below).casefold(), path)
-        if other is not path:
+        others = seen.setdefault(str(below).casefold(), [])
+        if others:
             yield Finding(
                 display(path),
                 "same-name",
-                f"where case does not count it is the same file as {display(other)}",
+                f"where case does not count it is the same file as {display(others[0])}",
+                "QS212" if _is_refused(path, others) else "",
             )
+        others.append(path)
         for part in below.parts:
             if problem := _problem(part):
                 yield Finding(display(path), "name", f"{part!r} {problem}")
+
+
+def _is_refused(path: Path, others: Iterable[Path]) -> bool:
+    """Whether a replay refuses a cassette: it looks into its folder, not into others."""
+    return path.suffix == ".yaml" and any(path.parent == other.parent for other in others)
 
 
 def _problem(part: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from qsession._layer import found_above
 from qsession._model import Recording
 from qsession._replay import past_of
-from qsession._shared import found_above
 from qsession._store import display
 from qsession.cli._files._opening import open_cassette
 from qsession.errors import CassetteError

@@ -1,19 +1,16 @@
-"""Exchanges become a recording: pseudonyms, polls as runs, what is known of instances.
-
-The recorder stands between the client and a source. Nothing is written here.
-"""
+"""The recorder: it takes down what is said, and gives it a form that may be kept."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from qsession import _meaning, _usage
-from qsession._bodies import read_object
-from qsession._discovery import alias_of, digest_of, region_of
-from qsession._endpoints import BY_NAME, Call, identify
+from qsession._bodies import field_of
+from qsession._discovery import alias_of, digest_of
+from qsession._endpoints import Call, identify
 from qsession._ids import Ids
 from qsession._model import (
     Asked,
@@ -26,6 +23,15 @@ from qsession._model import (
     Request,
     Response,
 )
+from qsession._recording._account import Account
+from qsession._recording._itself import (
+    CREATES,
+    api_version_of,
+    backend_of,
+    calibration_of,
+    chooses,
+    renumbered,
+)
 from qsession.errors import CassetteError
 
 if TYPE_CHECKING:
@@ -33,9 +39,6 @@ if TYPE_CHECKING:
 
 Settle: TypeAlias = "Callable[[Recording, Redactor], Sequence[Interaction]]"
 """Takes over what is recorded elsewhere, and says what of a recording stays its own."""
-
-CREATES = {"sessions.create": "session", "jobs.create": "job"}
-"""The calls that make something, and what."""
 
 
 class Notes(Protocol):
@@ -66,41 +69,6 @@ class Notes(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Account:
-    """What is known of the instances of an account."""
-
-    _shapes: dict[str, InstanceShape] = field(default_factory=dict)
-    _plans: dict[str, str] = field(default_factory=dict)
-
-    def shape(self, crn: str) -> InstanceShape:
-        """What a recording keeps of an instance."""
-        return self._shapes.get(crn, _unknown(crn))
-
-    def learn(self, call: Call, response: Response) -> None:
-        """Look at what the calls of discovery tell."""
-        if call.endpoint.name == "search.resources":
-            self._learn_search(response)
-        elif call.endpoint.name == "catalog.entry":
-            self._learn_plan(call.ids["plan"], response)
-
-    def _learn_search(self, response: Response) -> None:
-        items = _field(response.body, "items")
-        for item in items if isinstance(items, list) else ():
-            crn = str(item.get("crn", ""))
-            self._shapes.setdefault(crn, _unknown(crn))
-            self._plans[crn] = str(item.get("service_plan_unique_id", ""))
-
-    def _learn_plan(self, plan_id: str, response: Response) -> None:
-        name = _field(response.body, "overview_ui", "en", "display_name")
-        pricing = _field(response.body, "metadata", "pricing", "type")
-        for crn in (crn for crn, known in self._plans.items() if known == plan_id):
-            shape = self._shapes[crn]
-            plan = name.lower() if isinstance(name, str) else shape.plan
-            price = pricing.lower() if isinstance(pricing, str) else shape.pricing
-            self._shapes[crn] = replace(shape, plan=plan, pricing=price)
-
-
 class Recorder:
     """Collects the exchanges of one run. Safe for concurrent use.
 
@@ -113,7 +81,7 @@ class Recorder:
             caller names may be taken for one.
         account: What is known of the account; what a service of another recording learned is
             nobody else's to ask again.
-        after: Ids of the recordings that this one builds on.
+        ids: Real ids and pseudonyms of what was made before; none when None.
 
     Attributes:
         ids: Real ids and pseudonyms.
@@ -130,7 +98,7 @@ class Recorder:
         proves: bool = False,
         aliased: bool = False,
         account: Account | None = None,
-        after: Iterable[Ids] = (),
+        ids: Ids | None = None,
     ) -> None:
         # Only here: a replay has no use for it.
         from qsession._redaction import Redactor
@@ -148,7 +116,7 @@ class Recorder:
         self._used: list[str] = []
         self._met: set[str] = set()
         self._unmet: set[str] = set()
-        self.ids = Ids(after)
+        self.ids = ids or Ids()
         self.redactor = redactor or Redactor()
 
     def outgoing(self, call: Call, request: Request) -> Request:
@@ -242,7 +210,7 @@ class Recorder:
             The response as the code under test may see it.
         """
         self.redactor.learn_response(call, response)
-        self._account.learn(call, response)
+        self._account.learn(call, request, response)
         instance = self._learn_instances(call, request)
         self._name_created(call, request, response)
         seen = self.ids.incoming(response)
@@ -289,15 +257,15 @@ class Recorder:
         known = self.redactor.clean_provenance(provenance)
         if settle is not None:
             stays = settle(Recording(replace(known, instances=shapes), interactions), self.redactor)
-            interactions, shapes = _renumbered(stays, shapes)
-        busy = {i.instance for i in interactions if _chooses(i.endpoint)}
+            interactions, shapes = renumbered(stays, shapes)
+        busy = {i.instance for i in interactions if chooses(i.endpoint)}
         shapes = tuple(replace(shape, used=index in busy) for index, shape in enumerate(shapes))
         return Recording(
             replace(
                 known,
-                backend=known.backend or _backend(interactions),
-                calibrated_at=_calibration(interactions),
-                api_version=_api_version(interactions),
+                backend=known.backend or backend_of(interactions),
+                calibrated_at=calibration_of(interactions),
+                api_version=api_version_of(interactions),
                 qpu_seconds=_usage.qpu_seconds(interactions),
                 instances=shapes,
                 paused=self.paused,
@@ -346,7 +314,7 @@ class Recorder:
 
     def _name_created(self, call: Call, request: Request, response: Response) -> None:
         kind = CREATES.get(call.endpoint.name)
-        real = _field(response.body, "id") if kind and response.status < 300 else None
+        real = field_of(response.body, "id") if kind and response.status < 300 else None
         if kind and isinstance(real, str) and real:
             meaning = _meaning.read(call, request).digest
             # In one step: pseudonyms follow from the order, and the notes must tell that order.
@@ -379,66 +347,7 @@ def _not_to_be_written(findings: Sequence[Finding]) -> CassetteError:
     )
 
 
-def _field(body: bytes, *path: str) -> object | None:
-    value: object = read_object(body)
-    for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
-
-
 def _place(interaction: Interaction) -> tuple[object, ...]:
     # On the virtual clock threads do things at one moment: their order in the file is fixed all the same.
     request, response = interaction.request, interaction.response
     return (interaction.at, interaction.endpoint, request.url, request.body, response.body)
-
-
-def _renumbered(
-    interactions: Sequence[Interaction], shapes: Sequence[InstanceShape]
-) -> tuple[tuple[Interaction, ...], tuple[InstanceShape, ...]]:
-    """Instances in the order of first use by what there is."""
-    order = list(dict.fromkeys(each.instance for each in interactions if _is_of_one(each.endpoint)))
-    numbered = (
-        replace(each, instance=order.index(each.instance)) if each.instance in order else each
-        for each in interactions
-    )
-    return tuple(numbered), tuple(shapes[index] for index in order if index < len(shapes))
-
-
-def _is_of_one(endpoint: str) -> bool:
-    known = BY_NAME.get(endpoint)
-    return known is None or known.family == "runtime"
-
-
-def _unknown(crn: str) -> InstanceShape:
-    return InstanceShape(region=region_of(crn) or "us-east")
-
-
-def _chooses(endpoint: str) -> bool:
-    # Discovery belongs to no instance; the list of backends is asked of every one.
-    known = BY_NAME.get(endpoint)
-    return endpoint != "backends.list" and (known is None or known.family == "runtime")
-
-
-def _backend(interactions: tuple[Interaction, ...]) -> str:
-    for interaction in interactions:
-        if interaction.endpoint in CREATES and interaction.response.status < 400:
-            name = _field(interaction.request.body, "backend")
-            if isinstance(name, str):
-                return name
-    # Nothing was submitted: what was looked at is what it is about.
-    calls = (identify(interaction.request) for interaction in interactions)
-    return next((call.ids["backend"] for call in calls if call is not None and "backend" in call.ids), "")
-
-
-def _calibration(interactions: tuple[Interaction, ...]) -> str:
-    for interaction in interactions:
-        if interaction.endpoint == "backends.properties":
-            date = _field(interaction.response.body, "last_update_date")
-            if isinstance(date, str):
-                return date
-    return ""
-
-
-def _api_version(interactions: tuple[Interaction, ...]) -> str:
-    versions = (i.request.headers.get("ibm-api-version", "") for i in interactions)
-    return next((version for version in versions if version), "")

@@ -9,28 +9,23 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qsession._discovery import Discovery
 from qsession._endpoints import Call
+from qsession._layer._table import ACCOUNT, Name, Table, by_key, named
 from qsession._lock import waited_for
 from qsession._meaning import Key, key_of
 from qsession._model import InstanceShape, Instant, Interaction, Provenance, Recording, Request
 from qsession._noted import Noted
-from qsession._sharing import all_alike, common_key, is_common, same_answer, tells_of_an_account
+from qsession._sharing import common_key, is_common, tells_of_an_account
 from qsession._store import Store
 from qsession.errors import CassetteError
 
 if TYPE_CHECKING:
     from qsession._redaction import Redactor
-
-_Name = tuple[str, str, tuple[tuple[str, str], ...], str]
-"""A key with the alias of its instance in the place of a number, which is one recording's."""
-
-_ACCOUNT = "account"
-"""In the place of an alias, for what belongs to no instance."""
 
 _HIGHEST = 12  # folders that are searched upwards for a layer
 
@@ -79,7 +74,7 @@ class Shared:
     read_here: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _seen: tuple[int, int] | None = None
-    _table: Mapping[Key, Interaction] = field(default_factory=dict)
+    _table: Mapping[Key, Sequence[tuple[Instant, Interaction]]] = field(default_factory=dict)
     _discovery: Discovery = field(default_factory=lambda: Discovery(()))
     _provenance: Provenance | None = None
 
@@ -95,12 +90,15 @@ class Shared:
             self._look()
             return self._provenance
 
-    def read(self, call: Call, request: Request, *, at_import: bool = False) -> Interaction | None:
+    def read(
+        self, call: Call, request: Request, *, of: Instant | None = None, at_import: bool = False
+    ) -> Interaction | None:
         """What was recorded of a read that tests have in common.
 
         Args:
             call: The request, understood.
             request: The request.
+            of: When the recording began that it is for: it is answered as it was then. None for the latest.
             at_import: Whether a module that is imported asks.
         """
         if not is_common(call, at_import=at_import):
@@ -108,10 +106,12 @@ class Shared:
         with self._lock:
             self._look()
             key = key_of(call, self._discovery.index_of(request.headers.get("service-crn", "")))
-            found = self._table.get(key)
-        if found is not None:
-            self.read_here.add(str(key))
-        return found
+            states = self._table.get(key, ())
+        if not states:
+            return None
+        self.read_here.add(str(key))
+        known = [each for since, each in states if of is None or since <= of]
+        return known[-1] if known else states[0][1]
 
     def recorded(self) -> Sequence[Interaction]:
         """All exchanges in it."""
@@ -121,7 +121,7 @@ class Shared:
         """What is in it, in words."""
         with self._lock:
             self._look()
-            return [str(key) for key, each in self._table.items() if not tells_of_an_account(each)]
+            return [str(key) for key, states in self._table.items() if not tells_of_an_account(states[0][1])]
 
     def settle(
         self, recording: Recording, redactor: Redactor, *, at_import: bool = False
@@ -144,45 +144,34 @@ class Shared:
             return recording.interactions
         taken = set[int]()
         with waited_for(self.store.scratch / "locks", self.path):
-            known, former = self._known()
-            table = dict(known)
+            former = self.store.load(self.path) if self.path.exists() else None
+            table, known = (Table() if former is None else Table.of(former) for _ in range(2))
             for key, answers in common.items():
-                name = _named(key, answers[0], recording.provenance.instances)
-                if self._takes(table, name, answers) or name[0][-1] == _ACCOUNT:
+                name, shape = named(key, answers[0], recording.provenance.instances)
+                if self._takes(table, name, shape, answers, recording.provenance) or name[-1] == ACCOUNT:
                     taken.update(map(id, answers))
-            if table != known:
-                layer = _layer(table, recording.provenance, former, self.begins)
+            if table.states != known.states:
+                layer = table.recording(recording.provenance, None if former is None else former.provenance)
                 self.store.save(self.path, redactor.clean_recording(layer), redactor)
-        return _without(recording, taken)
+        return tuple(each for each in recording.interactions if id(each) not in taken)
 
     def _takes(
         self,
-        table: dict[_Name, tuple[Interaction, InstanceShape]],
-        name: tuple[_Name, InstanceShape],
+        table: Table,
+        name: Name,
+        shape: InstanceShape,
         answers: Sequence[Interaction],
+        told: Provenance,
     ) -> bool:
-        if not all_alike(answers):
-            return False
-        first, (title, shape) = answers[0], name
-        known = table.get(title)
-        is_due = self.renewed is not None and self.renewed.first(json.dumps((self.target, title)))
-        if known is not None and same_answer(known[0], first):
-            return True
-        if known is not None and not is_due:
-            return False
-        table[title] = _timeless(first), shape
-        return True
-
-    def _known(self) -> tuple[dict[_Name, tuple[Interaction, InstanceShape]], Provenance | None]:
-        if not self.path.exists():
-            return {}, None
-        recording = self.store.load(self.path)
-        shapes, table = recording.provenance.instances, {}
-        for each in recording.interactions:
-            if (key := common_key(each, at_import=True)) is not None:
-                name, shape = _named(key, each, shapes)
-                table[name] = each, shape
-        return table, recording.provenance
+        return table.take(
+            name,
+            shape,
+            answers,
+            since=told.recorded_at if self.begins is None else self.begins,
+            renews=self.renewed is not None and self.renewed.first(json.dumps((self.target, name))),
+            # All recordings of the emulator begin at one moment: nobody could tell which are older.
+            keeps=self.begins is None,
+        )
 
     def _look(self) -> None:
         try:
@@ -199,8 +188,7 @@ class Shared:
         self._seen = (told.st_mtime_ns, told.st_size)
         self._provenance = recording.provenance
         self._discovery = Discovery.of(recording.provenance)
-        keyed = ((common_key(each, at_import=True), each) for each in recording.interactions)
-        self._table = {key: each for key, each in keyed if key is not None}
+        self._table = by_key(recording)
 
 
 def _in_common(
@@ -211,45 +199,3 @@ def _in_common(
         if (key := common_key(each, at_import=at_import)) is not None:
             found.setdefault(key, []).append(each)
     return found
-
-
-def _without(recording: Recording, taken: set[int]) -> Sequence[Interaction]:
-    return tuple(each for each in recording.interactions if id(each) not in taken)
-
-
-def _named(
-    key: Key, interaction: Interaction, shapes: Sequence[InstanceShape]
-) -> tuple[_Name, InstanceShape]:
-    if tells_of_an_account(interaction):
-        return (key.method, key.path, key.query, _ACCOUNT), InstanceShape()
-    shape = shapes[key.instance] if key.instance < len(shapes) else InstanceShape()
-    return (key.method, key.path, key.query, shape.alias), shape
-
-
-def _timeless(interaction: Interaction) -> Interaction:
-    return replace(interaction, at=0, last=0, seen=1)
-
-
-def _layer(
-    table: Mapping[_Name, tuple[Interaction, InstanceShape]],
-    told: Provenance,
-    former: Provenance | None,
-    begins: Instant | None,
-) -> Recording:
-    """A recording of all that is read in common, the same for the same content."""
-    shapes = {name[3]: replace(shape, used=True) for name, (_, shape) in table.items() if name[3] != _ACCOUNT}
-    aliases = sorted(shapes)
-    interactions = [
-        replace(each, instance=aliases.index(name[3]) if name[3] in shapes else 0)
-        for name, (each, _) in sorted(table.items(), key=lambda entry: entry[0])
-    ]
-    known = former or told
-    provenance = Provenance(
-        target=told.target,
-        recorded_at=told.recorded_at if begins is None else begins,
-        api_version=told.api_version or known.api_version,
-        versions=told.versions,
-        seed=told.seed,
-        instances=tuple(shapes[alias] for alias in aliases),
-    )
-    return Recording(provenance, tuple(interactions))
