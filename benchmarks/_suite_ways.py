@@ -80,6 +80,8 @@ class Ways:
 
     def _pytest(self, order: str) -> Sequence[str]:
         options = [text for name in (*_WITHOUT, "benchmarks._suite_told") for text in ("-p", name)]
+        # Some releases have no settings of pytest: not those of a folder above, either.
+        options += ["-c", "pyproject.toml"]
         options += [
             "-q",
             "-W",
