@@ -627,6 +627,6 @@ def test_two_workers_that_recorded_different_things(project):
     result = project.run_apart("-n2", *EMULATOR)
     result.assert_outcomes(passed=2)
     assert block(result)[-2:] == [
-        "recorded differently by two workers, the first is kept: 1 [QS244]",
+        "recorded differently by two workers, the first is kept: 1 (QS244)",
         "  test_it.py::@shared",
     ]
