@@ -47,21 +47,21 @@ class Ground:
     @property
     def starts(self) -> Instant:
         """When the last of what it builds on was left."""
-        return max((run.moment for run in self.after), default=0)
+        return max((run._moment for run in self.after), default=0)
 
     @property
     def layers(self) -> Iterable[str]:
         """Names of the layers that it builds on."""
-        return (run.name for run in self.after)
+        return (run._name for run in self.after)
 
     def ids(self) -> Sequence[Ids]:
         """What was made before."""
-        return [run.ids for run in self.after if run.ids is not None]
+        return [run._ids for run in self.after if run._ids is not None]
 
     def emulators(self) -> Sequence[Emulator]:
         """Where it was made."""
-        return [run.emulator for run in self.after if run.emulator is not None]
+        return [run._emulator for run in self.after if run._emulator is not None]
 
     def recordings(self) -> Sequence[Recording]:
         """What was recorded before."""
-        return [recording for run in self.after if (recording := run.recorded()) is not None]
+        return [recording for run in self.after if (recording := run._recorded()) is not None]

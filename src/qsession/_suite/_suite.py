@@ -88,8 +88,8 @@ class Suite:
             run: The run.
             test: The test.
         """
-        if run.ids is not None and self._alive:
-            self._made.update(dict.fromkeys(run.ids.own(), test))
+        if run._ids is not None and self._alive:
+            self._made.update(dict.fromkeys(run._ids.own(), test))
 
     def _ground(self, settings: Settings, after: Collection[Wide], *, wide: Wide | None = None) -> Ground:
         is_kept = settings.mode in ("record", "replay")
@@ -138,7 +138,7 @@ class Suite:
         outer = active()
         if outer is not None:
             wide.is_dynamic = True
-            outer.pause()
+            outer._pause()
         try:
             with ExitStack() as undo:
                 if (seed := self._seed_of(wide)) is not None:
@@ -154,7 +154,7 @@ class Suite:
         finally:
             _pause(wide.run)
             if outer is not None:
-                outer.go_on(after=wide.run)
+                outer._go_on(after=wide.run)
 
     def tear_down(self, wide: Wide) -> None:
         """Be there for a fixture from here on: it is about to be torn down.
@@ -165,10 +165,10 @@ class Suite:
         undo = self._teardowns[id(wide)] = ExitStack()
         outer = active()
         if outer is not None:
-            outer.pause()
-            undo.callback(outer.go_on)
+            outer._pause()
+            undo.callback(outer._go_on)
         if wide.run is not None:
-            wide.run.go_on()
+            wide.run._go_on()
         else:
             undo.enter_context(self._scene(wide).on())
 
@@ -330,10 +330,10 @@ class Suite:
 
 
 def _mentions(request: Request, run: Run) -> bool:
-    made = () if run.ids is None else run.ids.own()
+    made = () if run._ids is None else run._ids.own()
     return any(each in request.url or each.encode() in request.body for each in made)
 
 
 def _pause(run: Run | None) -> None:
     if run is not None and active() is run:
-        run.pause()
+        run._pause()
