@@ -1,4 +1,4 @@
-"""A circuit that is transpiled anew in each process, without a seed, against one recording of it.
+"""A circuit that is transpiled anew in each process, with another seed, against one recording of it.
 
     python -m benchmarks.routed            # 20 replays and 20 of a changed circuit, on two releases of qiskit
     python -m benchmarks.routed --quick    # 3 and 3, on the installed one

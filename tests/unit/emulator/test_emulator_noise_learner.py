@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -14,11 +15,13 @@ from qiskit_ibm_runtime.decoders.noise_learner import NoiseLearnerResultDecoder
 from qiskit_ibm_runtime.decoders.noise_learner_v3.decoder import NoiseLearnerV3ResultDecoder
 from qiskit_ibm_runtime.noise_learner_v3.params_converters import NOISE_LEARNER_V3_PARAMS_CONVERTERS
 from qiskit_ibm_runtime.options_models import NoiseLearnerV3Options
+from qiskit_ibm_runtime.results import noise_learner
 from samplomatic import Twirl
 
 from qsession.emulator._devices import device
 from qsession.emulator._errors import errors
 from qsession.emulator._layers import unique_layers
+from qsession.emulator._programs import _noise_learner
 from qsession.emulator._rates import Effort, gate_terms, learned, readout_terms
 
 VERSIONS = sorted(NOISE_LEARNER_V3_PARAMS_CONVERTERS)
@@ -66,6 +69,14 @@ def refused(caller, params: dict) -> str:
     status, error = caller.refusal("POST", "/jobs", encoded(body))
     assert (status, error["code"]) == (400, 1208)
     return error["message"].removeprefix("Request validation of body failed, because: ")
+
+
+def test_classes_of_the_result_are_where_the_client_has_them(monkeypatch):
+    """Releases before 0.48 keep them in another module."""
+    assert _noise_learner._results() is noise_learner
+    monkeypatch.setitem(sys.modules, "qiskit_ibm_runtime.results.noise_learner", None)
+    monkeypatch.setitem(sys.modules, "qiskit_ibm_runtime.utils.noise_learner_result", noise_learner)
+    assert _noise_learner._results() is noise_learner
 
 
 def test_layers_are_the_most_frequent_first(caller):

@@ -11,6 +11,7 @@ import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import ModuleType
 
 from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import PauliList
@@ -83,17 +84,24 @@ class LearnerBody:
 
     def run(self, moment: Moment) -> str:
         """The result as the client decodes it, under the module name that its encoder writes."""
-        from qiskit_ibm_runtime.results.noise_learner import LayerError, PauliLindbladError
-
+        results = _results()
         data = []
         for number, layer in enumerate(self.layers):
             terms = gate_terms(self.device, layer.qubits, layer.gates)
             rates, _ = learned(terms, self.options.effort, derived_seed(moment.seed, number))
-            error = PauliLindbladError(_labels(terms, len(layer.qubits)), rates)
-            data.append(LayerError(layer.circuit(), list(layer.qubits), error))
+            error = results.PauliLindbladError(_labels(terms, len(layer.qubits)), rates)
+            data.append(results.LayerError(layer.circuit(), list(layer.qubits), error))
         metadata = {"backend": self.device.name, "input_options": self.options.document()}
         result = {"data": data, "metadata": metadata}
         return json.dumps(result, cls=RuntimeEncoder, separators=(",", ":"))
+
+
+def _results() -> ModuleType:
+    try:
+        return importlib.import_module("qiskit_ibm_runtime.results.noise_learner")
+    except ModuleNotFoundError:
+        # Releases of the client before 0.48.
+        return importlib.import_module("qiskit_ibm_runtime.utils.noise_learner_result")
 
 
 def _labels(terms: list[Term], width: int) -> PauliList:
