@@ -28,6 +28,7 @@ class Ground:
         name: Its own name among the layers, if it is one: its path below the folder of the cassettes.
         also: Gives the runs of other fixtures whose things a request speaks of: the test asked for them
             while it was under way.
+        owner: Says what fixture made what a request is about, and has ended; nothing if none did.
         check: Refuses a request that its recording must not depend on.
         random_seed: Where whoever asks for it has let random numbers begin; None if nobody has.
     """
@@ -37,6 +38,7 @@ class Ground:
     after: tuple[Run, ...] = ()
     name: str = ""
     also: Callable[[Request], Sequence[Run]] | None = None
+    owner: Callable[[Call], str] = lambda _call: ""
     check: Callable[[Call], None] | None = None
     random_seed: int | None = None
 

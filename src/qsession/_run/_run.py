@@ -59,6 +59,7 @@ class Run:
             self._way,
             is_on=lambda: not self._over and active() is self,
             look_at=self._look_at,
+            owner=self._ground.owner,
         )
         seeds = self._ground.random_seed is None
         self._stage = Stage(settings, self._way, self._requests, self.clock, seeds=seeds)

@@ -48,6 +48,7 @@ class Suite:
         self._account = Account()
         self._alive: list[Wide] = []
         self._made: dict[str, str] = {}
+        self._ended: dict[str, str] = {}
         self._commons: Commons | None = None
         self._teardowns: dict[int, ExitStack] = {}
         self._summaries, self._renews = summaries, False
@@ -99,9 +100,14 @@ class Suite:
             after=tuple(each.run for each in after if each.run is not None),
             name=wide.name if wide is not None else "",
             also=self._spoken_of(after),
+            owner=self._owner,
             check=(lambda call: self._check(call, wide)) if wide is not None else None,
             random_seed=self._seed_of(wide) if wide is not None else None,
         )
+
+    def _owner(self, call: Call) -> str:
+        """What fixture made what a request is about, and has ended; nothing if none did."""
+        return next((self._ended[each] for each in call.ids.values() if each in self._ended), "")
 
     def _spoken_of(self, after: Collection[Wide]) -> Callable[[Request], Sequence[Run]]:
         """Finds the runs of fixtures that a test asked for in the middle, which were set up before."""
@@ -184,6 +190,9 @@ class Suite:
             run = wide.run
             if run is None:
                 return
+            recording = run._recorded()
+            made = () if recording is None else map(_explain.created_id, recording.interactions)
+            self._ended.update((each, wide.title) for each in made if each)
             try:
                 run.__exit__(None, None, None)
             finally:
