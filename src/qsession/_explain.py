@@ -260,18 +260,25 @@ def made_outside_of_a_run(asking: str) -> ReplayMismatch:
     )
 
 
-def too_late(call: Call, request: Request, *, where: str) -> ReplayMismatch:
-    """A request after the end of its run."""
+def too_late(call: Call, request: Request, *, where: str, owner: str = "") -> ReplayMismatch:
+    """A request after the end of its run.
+
+    Args:
+        call: The request, understood.
+        request: The request.
+        where: The run.
+        owner: The fixture that made what it is about, if that has ended.
+    """
     from qsession._redaction import Redactor, canonical_url
 
-    return ReplayMismatch(
-        "QS307",
-        "A request came after its run had ended. Nothing was sent.",
-        # In this form the path of the resource controller names no CRN.
-        evidence=[f"{request.method} {Redactor().clean_text(canonical_url(call).split('?')[0])}"],
-        fix="end the threads of a test, and its services, before the test ends",
-        where=where,
-    )
+    # In this form the path of the resource controller names no CRN.
+    evidence = [f"{request.method} {Redactor().clean_text(canonical_url(call).split('?')[0])}"]
+    fix = "end the threads of a test, and its services, before the test ends"
+    if owner:
+        evidence.append(f"it is about what {owner} made, which has ended")
+        fix = "end it in the fixture itself, after its `yield`; then record a test that uses it"
+    what = "A request came after its run had ended. Nothing was sent."
+    return ReplayMismatch("QS307", what, evidence=evidence, fix=fix, where=where)
 
 
 def unused(interactions: Sequence[Interaction], place: Place) -> ReplayMismatch:

@@ -627,6 +627,36 @@ def test_two_workers_that_recorded_different_things(project):
     result = project.run_apart("-n2", *EMULATOR)
     result.assert_outcomes(passed=2)
     assert block(result)[-2:] == [
-        "recorded differently by two workers, the first is kept: 1 [QS244]",
+        "recorded differently by two workers, the first is kept: 1 (QS244)",
         "  test_it.py::@shared",
     ]
+
+
+def test_session_that_is_closed_after_the_end_of_pytest(project):
+    """Its fixture has ended, and with it the recording: said with the fixture that made it."""
+    project.write(
+        HEAD
+        + """
+import atexit
+
+@pytest.fixture(scope="session")
+def session():
+    session = opened()
+    atexit.register(session.close)
+    return session
+
+@pytest.mark.qsession
+def test_it(session):
+    assert session.details()
+"""
+    )
+    for options in (EMULATOR, ()):
+        result = project.run_apart(*options)
+        result.assert_outcomes(passed=1)
+        assert re.sub(r"[0-9a-f-]{36}", "ID", message(result, "QS307")) == (
+            "A request came after its run had ended. Nothing was sent. [QS307]\n"
+            "  PATCH https://quantum.cloud.ibm.com/api/v1/sessions/ID\n"
+            "  it is about what the fixture 'session' (scope 'session') made, which has ended\n"
+            "To fix: end it in the fixture itself, after its `yield`; then record a test that uses it\n"
+            "Where: test_it.py::test_it"
+        )

@@ -65,10 +65,10 @@ def test_everything_is_put_back_in_between(tmp_path, cassette):
     before = hooks()
     for run in (qsession.replay(cassette), qsession.record(tmp_path / "b.yaml", target="emulator")):
         with run:
-            run.pause()
+            run._pause()
             assert active() is None
             assert hooks() == before
-            run.go_on()
+            run._go_on()
             assert active() is run
             assert not any(now is then for now, then in zip(hooks()[:3], before, strict=False))
             get("/jobs")
@@ -80,41 +80,41 @@ def test_everything_is_put_back_in_between(tmp_path, cassette):
 def test_its_clock_stands_still(run):
     """However much real time passes, and whatever moment it is outside."""
     wait(7)
-    moment, now = run.moment, run.clock.now()
-    run.pause()
-    assert run.moment == moment
+    moment, now = run._moment, run.clock.now()
+    run._pause()
+    assert run._moment == moment
     assert datetime.datetime.now(datetime.UTC) != now  # noqa: TID251 - what other tests do
-    run.go_on()
-    assert run.moment == moment
+    run._go_on()
+    assert run._moment == moment
     assert run.clock.now() == now
     wait(5)
-    assert run.moment == moment + 5_000_000
+    assert run._moment == moment + 5_000_000
 
 
 def test_other_run_may_be_on_meanwhile(run, cassette):
     """With a clock and answers of its own."""
-    moment = run.moment
-    run.pause()
+    moment = run._moment
+    run._pause()
     with qsession.replay(cassette) as other:
         assert active() is other
         get("/jobs")
         wait(3600)
-    run.go_on()
+    run._go_on()
     assert active() is run
-    assert run.moment == moment
+    assert run._moment == moment
 
 
 def test_it_does_not_go_on_while_another_is_on(run, cassette):
     """One at a time; it stays paused, and goes on later."""
-    run.pause()
+    run._pause()
     with qsession.replay(cassette) as other:
         with pytest.raises(QSessionError, match="QS103"):
-            run.go_on()
+            run._go_on()
         assert active() is other
         get("/jobs")
         wait(60)
         get("/instances/usage")
-    run.go_on()
+    run._go_on()
 
 
 def test_request_while_it_is_paused_is_not_its(run):
@@ -122,10 +122,10 @@ def test_request_while_it_is_paused_is_not_its(run):
     with requests.Session() as kept:
         assert kept.get(URL + "/jobs", headers=HEADERS, timeout=5).status_code == 200
         before = run.requests
-        run.pause()
+        run._pause()
         with pytest.raises(QSessionError, match="QS307"):
             kept.get(URL + "/jobs", headers=HEADERS, timeout=5)
-        run.go_on()
+        run._go_on()
         assert run.requests == before
         assert kept.get(URL + "/jobs", headers=HEADERS, timeout=5).status_code == 200
 
@@ -135,10 +135,10 @@ def drawn(run):
     with run:
         numbers = [random.random()]
         for _ in range(2):
-            run.pause()
+            run._pause()
             random.seed(5)
             random.random()
-            run.go_on()
+            run._go_on()
             numbers.append(random.random())
         get("/jobs")
         wait(60)
@@ -159,10 +159,10 @@ def test_recording_with_pauses_is_the_same_to_the_byte(tmp_path, cassette):
     path = tmp_path / "paused" / "a.yaml"
     with qsession.record(path, target="emulator") as run:
         get("/jobs")
-        run.pause()
-        run.go_on()
+        run._pause()
+        run._go_on()
         wait(60)
-        run.pause()
-        run.go_on()
+        run._pause()
+        run._go_on()
         get("/instances/usage")
     assert path.read_bytes() == cassette.read_bytes()

@@ -28,6 +28,7 @@ class Ground:
         name: Its own name among the layers, if it is one: its path below the folder of the cassettes.
         also: Gives the runs of other fixtures whose things a request speaks of: the test asked for them
             while it was under way.
+        owner: Says what fixture made what a request is about, and has ended; nothing if none did.
         check: Refuses a request that its recording must not depend on.
         random_seed: Where whoever asks for it has let random numbers begin; None if nobody has.
     """
@@ -37,6 +38,7 @@ class Ground:
     after: tuple[Run, ...] = ()
     name: str = ""
     also: Callable[[Request], Sequence[Run]] | None = None
+    owner: Callable[[Call], str] = lambda _call: ""
     check: Callable[[Call], None] | None = None
     random_seed: int | None = None
 
@@ -47,21 +49,21 @@ class Ground:
     @property
     def starts(self) -> Instant:
         """When the last of what it builds on was left."""
-        return max((run.moment for run in self.after), default=0)
+        return max((run._moment for run in self.after), default=0)
 
     @property
     def layers(self) -> Iterable[str]:
         """Names of the layers that it builds on."""
-        return (run.name for run in self.after)
+        return (run._name for run in self.after)
 
     def ids(self) -> Sequence[Ids]:
         """What was made before."""
-        return [run.ids for run in self.after if run.ids is not None]
+        return [run._ids for run in self.after if run._ids is not None]
 
     def emulators(self) -> Sequence[Emulator]:
         """Where it was made."""
-        return [run.emulator for run in self.after if run.emulator is not None]
+        return [run._emulator for run in self.after if run._emulator is not None]
 
     def recordings(self) -> Sequence[Recording]:
         """What was recorded before."""
-        return [recording for run in self.after if (recording := run.recorded()) is not None]
+        return [recording for run in self.after if (recording := run._recorded()) is not None]

@@ -27,6 +27,7 @@ class Requests:
         way: How they are answered.
         is_on: Whether the run is on.
         look_at: Looks at each before it is answered; may refuse it.
+        owner: Says what fixture made what a request is about, and has ended.
 
     Attributes:
         refusals: What had no answer.
@@ -41,8 +42,10 @@ class Requests:
         *,
         is_on: Callable[[], bool],
         look_at: Callable[[Call, Request], None],
+        owner: Callable[[Call], str],
     ) -> None:
         self._settings, self._way, self._is_on, self._look_at = settings, way, is_on, look_at
+        self._owner = owner
         self._lock = threading.Lock()
         self.refusals = Tally()
         self.answered = self.sessions = 0
@@ -109,7 +112,8 @@ class Requests:
         # reading goes on; what costs money does not, nor does anything else.
         if self._may_reach_the_service and request.method == "GET":
             return send(request)
-        raise _explain.too_late(call, request, where=self._settings.test or str(self._settings.path or ""))
+        where = self._settings.test or str(self._settings.path or "")
+        raise _explain.too_late(call, request, where=where, owner=self._owner(call))
 
     def _refuse(self, refusal: QSessionError, call: Call | None = None) -> NoReturn:
         self.refusals.add(refusal, call)

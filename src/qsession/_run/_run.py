@@ -59,6 +59,7 @@ class Run:
             self._way,
             is_on=lambda: not self._over and active() is self,
             look_at=self._look_at,
+            owner=self._ground.owner,
         )
         seeds = self._ground.random_seed is None
         self._stage = Stage(settings, self._way, self._requests, self.clock, seeds=seeds)
@@ -151,22 +152,22 @@ class Run:
             self.check()
             self._check_unused()
 
-    def pause(self) -> None:
-        """Let other runs be on until `go_on`: everything is put back, and its time stands still.
+    def _pause(self) -> None:
+        """Let other runs be on until `_go_on`: everything is put back, and its time stands still.
 
         A fixture of wide scope is set up, and torn down later; in between are the tests.
         """
         self._stage.off()
         _slot.leave(self)
 
-    def go_on(self, *, after: Run | None = None) -> None:
+    def _go_on(self, *, after: Run | None = None) -> None:
         """Be on again.
 
         Args:
             after: A run that was on meanwhile and belongs to it: a fixture that the test asked for.
         """
         if after is not None:
-            self._stage.moment = max(self._stage.moment, after.moment)
+            self._stage.moment = max(self._stage.moment, after._moment)
             if "replay" not in (self.mode, after.mode):
                 self._recorded_way().adopt(after._recorded_way())
         _slot.take(self)
@@ -177,30 +178,30 @@ class Run:
             raise
 
     @property
-    def moment(self) -> Instant:
+    def _moment(self) -> Instant:
         """Now, on the clock of the run; when it was left, while it is paused."""
         return self._stage.now()
 
     @property
-    def name(self) -> str:
+    def _name(self) -> str:
         """Its name among the layers, if it is one."""
         return self._ground.name
 
     @property
-    def ids(self) -> Ids | None:
+    def _ids(self) -> Ids | None:
         """Real ids and pseudonyms of what it made; None in a replay."""
         return self._way.ids
 
     @property
-    def emulator(self) -> Emulator | None:
+    def _emulator(self) -> Emulator | None:
         """The emulator that answers, or None."""
         return self._way.emulator
 
-    def recorded(self) -> Recording | None:
+    def _recorded(self) -> Recording | None:
         """The recording as it stands; None before it begins."""
         return self._way.recorded()
 
-    def handle(self, request: Request, send: _wire.Send) -> Response:
+    def _handle(self, request: Request, send: _wire.Send) -> Response:
         """Answer a request that was made before it was on, and led to it.
 
         Args:
@@ -334,7 +335,7 @@ class Run:
             schedule = _clock.schedule_of(self.clock)
             if schedule is not None:
                 # What it speaks of was made by then.
-                schedule.wait(other.moment - schedule.now())
+                schedule.wait(other._moment - schedule.now())
 
     # Its end.
 

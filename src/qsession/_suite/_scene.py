@@ -78,7 +78,7 @@ class Scene:
             if self._run is None and not self._is_common(call):
                 self._begin_run(call)
         if self._run is not None:
-            return self._run.handle(request, send)
+            return self._run._handle(request, send)
         answer = self._commons.answer(call, request, send)
         if answer is None:
             self._refuse(self._nothing_common(call))

@@ -48,6 +48,7 @@ class Suite:
         self._account = Account()
         self._alive: list[Wide] = []
         self._made: dict[str, str] = {}
+        self._ended: dict[str, str] = {}
         self._commons: Commons | None = None
         self._teardowns: dict[int, ExitStack] = {}
         self._summaries, self._renews = summaries, False
@@ -88,8 +89,8 @@ class Suite:
             run: The run.
             test: The test.
         """
-        if run.ids is not None and self._alive:
-            self._made.update(dict.fromkeys(run.ids.own(), test))
+        if run._ids is not None and self._alive:
+            self._made.update(dict.fromkeys(run._ids.own(), test))
 
     def _ground(self, settings: Settings, after: Collection[Wide], *, wide: Wide | None = None) -> Ground:
         is_kept = settings.mode in ("record", "replay")
@@ -99,9 +100,14 @@ class Suite:
             after=tuple(each.run for each in after if each.run is not None),
             name=wide.name if wide is not None else "",
             also=self._spoken_of(after),
+            owner=self._owner,
             check=(lambda call: self._check(call, wide)) if wide is not None else None,
             random_seed=self._seed_of(wide) if wide is not None else None,
         )
+
+    def _owner(self, call: Call) -> str:
+        """What fixture made what a request is about, and has ended; nothing if none did."""
+        return next((self._ended[each] for each in call.ids.values() if each in self._ended), "")
 
     def _spoken_of(self, after: Collection[Wide]) -> Callable[[Request], Sequence[Run]]:
         """Finds the runs of fixtures that a test asked for in the middle, which were set up before."""
@@ -138,7 +144,7 @@ class Suite:
         outer = active()
         if outer is not None:
             wide.is_dynamic = True
-            outer.pause()
+            outer._pause()
         try:
             with ExitStack() as undo:
                 if (seed := self._seed_of(wide)) is not None:
@@ -154,7 +160,7 @@ class Suite:
         finally:
             _pause(wide.run)
             if outer is not None:
-                outer.go_on(after=wide.run)
+                outer._go_on(after=wide.run)
 
     def tear_down(self, wide: Wide) -> None:
         """Be there for a fixture from here on: it is about to be torn down.
@@ -165,10 +171,10 @@ class Suite:
         undo = self._teardowns[id(wide)] = ExitStack()
         outer = active()
         if outer is not None:
-            outer.pause()
-            undo.callback(outer.go_on)
+            outer._pause()
+            undo.callback(outer._go_on)
         if wide.run is not None:
-            wide.run.go_on()
+            wide.run._go_on()
         else:
             undo.enter_context(self._scene(wide).on())
 
@@ -184,6 +190,9 @@ class Suite:
             run = wide.run
             if run is None:
                 return
+            recording = run._recorded()
+            made = () if recording is None else map(_explain.created_id, recording.interactions)
+            self._ended.update((each, wide.title) for each in made if each)
             try:
                 run.__exit__(None, None, None)
             finally:
@@ -330,10 +339,10 @@ class Suite:
 
 
 def _mentions(request: Request, run: Run) -> bool:
-    made = () if run.ids is None else run.ids.own()
+    made = () if run._ids is None else run._ids.own()
     return any(each in request.url or each.encode() in request.body for each in made)
 
 
 def _pause(run: Run | None) -> None:
     if run is not None and active() is run:
-        run.pause()
+        run._pause()
