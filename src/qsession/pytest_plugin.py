@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qsession._options import FLAGS, INI, MARKER, OPTIONS, Told
-from qsession.errors import Parked, QSessionError, UsageError
+from qsession._outcome import Course, first_refusal, remember, skip_parked, tell_outcome
+from qsession.errors import QSessionError, UsageError
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -62,17 +63,8 @@ class _State:
     left_over: dict[str, list[str]] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class _Course:
-    """How a test went so far: its run, once that is on, the outcome, and why it failed."""
-
-    run: Run | None = None
-    outcome: str = ""
-    reason: str = "interrupted"
-
-
 _state_key = pytest.StashKey[_State]()
-_course_key = pytest.StashKey[_Course]()
+_course_key = pytest.StashKey[Course]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -128,7 +120,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Refuse a fixture that would outlive the run it asks for."""
-    item.stash[_course_key] = _Course()  # a plugin that repeats failed tests sets an item up again
+    item.stash[_course_key] = Course()  # a plugin that repeats failed tests sets an item up again
     info = getattr(item, "_fixtureinfo", None)
     for name, definitions in (info.name2fixturedefs if info else {}).items():
         asked = _OURS.intersection(definitions[-1].argnames)
@@ -165,15 +157,15 @@ def pytest_runtest_makereport(
         from qsession._traceback import shorten
 
         shorten(call.excinfo)
-    _skip_parked(course, call)
+    skip_parked(course, call)
     report = yield
     raised = call.excinfo.value if call.excinfo is not None else None
     if isinstance(raised, QSessionError) and hasattr(report, "wasxfail"):
         # xfail expects a failure of the code under test, not of its recording.
         del report.wasxfail
         report.outcome = "failed"
-    _remember(course, report)
-    first = _first_refusal(strays, course.run) if report.failed else None
+    remember(course, report)
+    first = first_refusal(strays, course.run) if report.failed else None
     if first is not None and first is not raised:
         told = "\n".join((str(first), *getattr(first, "__notes__", ())))
         report.sections.insert(0, ("qsession: the first refusal of this run", told))
@@ -214,9 +206,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """In the controller of pytest-xdist, give all workers one purse."""
+    """In the controller of pytest-xdist, give all workers one purse, and delete what they noted."""
     plan = node.config.stash[_state_key].plan
-    if plan is not None and (purse := plan.settings.purse) is not None:
+    if plan is None:
+        return
+    noted = plan.settings.scratch / "layers" / f"{node.workerinput['testrunuid']}.json"
+    node.config.add_cleanup(lambda: noted.unlink(missing_ok=True))
+    if (purse := plan.settings.purse) is not None:
         node.workerinput["qsession_purse"] = purse.share()
         node.config.add_cleanup(purse.clear)
 
@@ -252,7 +248,7 @@ def qsession_run(request: pytest.FixtureRequest) -> Iterator[Run]:
             course.run = run
             state.is_on = True
             yield run
-            _tell_outcome(run, course, takes_all=_takes_all(item.config))
+            tell_outcome(run, course, takes_all=_takes_all(item.config))
     finally:
         state.is_on = False
         wide.is_over(run, item)
@@ -364,8 +360,8 @@ def _told(config: pytest.Config) -> Told:
     )
 
 
-def _course(item: pytest.Item) -> _Course:
-    return item.stash.setdefault(_course_key, _Course())
+def _course(item: pytest.Item) -> Course:
+    return item.stash.setdefault(_course_key, Course())
 
 
 def _is_ours(item: pytest.Item) -> bool:
@@ -377,39 +373,6 @@ def _is_ours(item: pytest.Item) -> bool:
 
 def _takes_all(config: pytest.Config) -> bool:
     return bool(config.getoption("qsession_all") or config.getini("qsession_all"))
-
-
-def _skip_parked(course: _Course, call: pytest.CallInfo[None]) -> None:
-    # Whatever the test made of its end: it is left until later.
-    parked = course.run.parked if course.run is not None else None
-    if call.excinfo is None or (parked is None and not isinstance(call.excinfo.value, Parked)):
-        return
-    skipped = pytest.skip.Exception(str(parked or call.excinfo.value), _use_item_location=True)
-    call.excinfo = pytest.ExceptionInfo.from_exception(skipped.with_traceback(call.excinfo.tb))
-
-
-def _remember(course: _Course, report: pytest.TestReport) -> None:
-    if course.outcome == "failed" or (report.when == "setup" and report.passed):
-        return
-    course.reason = str(getattr(getattr(report.longrepr, "reprcrash", None), "message", ""))
-    # An expected failure is what its recording is about.
-    course.outcome = "passed" if hasattr(report, "wasxfail") else report.outcome
-
-
-def _tell_outcome(run: Run, course: _Course, *, takes_all: bool) -> None:
-    if course.outcome == "skipped" and run.parked is None:
-        run.check()
-        # A test of a suite as it is may look at the service to skip itself: its replay is to do so too.
-        if takes_all and run.mode == "record" and run.path is not None and not run.path.exists():
-            return
-    # Without an outcome the test was interrupted: Ctrl-C makes no report.
-    if course.outcome != "passed":
-        run.fail(course.reason)
-
-
-def _first_refusal(strays: Tally | None, run: Run | None) -> QSessionError | None:
-    refusals = [*(strays.causes() if strays else ()), *(run.refusals() if run is not None else ())]
-    return refusals[0] if refusals else None
 
 
 def _run_first(item: pytest.Item) -> None:

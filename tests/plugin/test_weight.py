@@ -26,6 +26,7 @@ AT_EVERY_START = [
     "qsession",
     "qsession._naming",
     "qsession._options",
+    "qsession._outcome",
     "qsession.errors",
     "qsession.pytest_plugin",
 ]
