@@ -28,6 +28,7 @@ def folder(tmp_path, monkeypatch):
     """A copy of some cassettes, in a folder of its own that is the working folder."""
     shutil.copytree(ROOT / "cassettes/tests/recorded", tmp_path / "cassettes/tests/recorded")
     shutil.copytree(ROOT / "cassettes/bodies", tmp_path / "cassettes/bodies")
+    shutil.copy(ROOT / "cassettes/@emulator.yaml", tmp_path / "cassettes/@emulator.yaml")
     shutil.copy(ROOT / "cassettes/.gitattributes", tmp_path / "cassettes/.gitattributes")
     monkeypatch.chdir(tmp_path)
     return tmp_path / "cassettes"
@@ -78,7 +79,7 @@ def test_show_a_copy_elsewhere_finds_its_bodies_or_says_so(folder, run, tmp_path
     """Git gives a textconv a copy in a temporary folder."""
     copy = tmp_path / "elsewhere" / "copy.yaml"
     copy.parent.mkdir()
-    shutil.copy(folder / SAMPLER, copy)
+    shutil.copy(folder / "@emulator.yaml", copy)
     assert "not shown" not in run("show", copy)[1]
     status, said = run("show", "--folder", tmp_path / "none", copy)
     assert status == 0
@@ -308,8 +309,8 @@ def test_seal_accepts_an_edit_and_says_what_it_was(folder, run):
     """What was reviewed replays; what was not edited keeps its digest."""
     path = folder / SAMPLER
     edited(path, "at_us: 3000", "at_us: 3001", 1)
-    assert run("seal", path) == (0, f"cassettes/{SAMPLER}: interaction 6 was edited\n")
-    assert Store(folder, folder.parent / ".q").load(path).interactions[5].at == 7001
+    assert run("seal", path) == (0, f"cassettes/{SAMPLER}: interaction 4 was edited\n")
+    assert Store(folder, folder.parent / ".q").load(path).interactions[3].at == 3001
     assert run("seal", path) == (0, f"cassettes/{SAMPLER}: nothing was edited\n")
 
 

@@ -18,9 +18,11 @@ class Account:
 
     Attributes:
         grants: The exchanges for tokens, the last for each way to ask.
+        api_version: What was asked for first: the client's own version. A test may ask for others.
     """
 
     grants: dict[bytes, tuple[Call, Request, Response]] = field(default_factory=dict, repr=False)
+    api_version: str = ""
     _shapes: dict[str, InstanceShape] = field(default_factory=dict)
     _plans: dict[str, str] = field(default_factory=dict)
 
@@ -30,6 +32,7 @@ class Account:
 
     def learn(self, call: Call, request: Request, response: Response) -> None:
         """Look at what the calls of discovery tell."""
+        self.api_version = self.api_version or request.headers.get("ibm-api-version", "")
         if call.endpoint.name == "iam.token" and response.status < _REFUSED:
             self.grants[request.body] = (call, request, response)
         elif call.endpoint.name == "search.resources":

@@ -57,9 +57,3 @@ def calibration_of(interactions: tuple[Interaction, ...]) -> str:
             if isinstance(date, str):
                 return date
     return ""
-
-
-def api_version_of(interactions: tuple[Interaction, ...]) -> str:
-    """The version of the API that the client asked for."""
-    versions = (i.request.headers.get("ibm-api-version", "") for i in interactions)
-    return next((version for version in versions if version), "")

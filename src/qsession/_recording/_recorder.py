@@ -26,7 +26,6 @@ from qsession._model import (
 from qsession._recording._account import Account
 from qsession._recording._itself import (
     CREATES,
-    api_version_of,
     backend_of,
     calibration_of,
     chooses,
@@ -265,7 +264,7 @@ class Recorder:
                 known,
                 backend=known.backend or backend_of(interactions),
                 calibrated_at=calibration_of(interactions),
-                api_version=api_version_of(interactions),
+                api_version=self._account.api_version if any(map(_is_versioned, interactions)) else "",
                 qpu_seconds=_usage.qpu_seconds(interactions),
                 instances=shapes,
                 paused=self.paused,
@@ -351,3 +350,7 @@ def _place(interaction: Interaction) -> tuple[object, ...]:
     # On the virtual clock threads do things at one moment: their order in the file is fixed all the same.
     request, response = interaction.request, interaction.response
     return (interaction.at, interaction.endpoint, request.url, request.body, response.body)
+
+
+def _is_versioned(interaction: Interaction) -> bool:
+    return "ibm-api-version" in interaction.request.headers
