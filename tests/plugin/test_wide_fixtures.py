@@ -660,3 +660,48 @@ def test_it(session):
             "To fix: end it in the fixture itself, after its `yield`; then record a test that uses it\n"
             "Where: test_it.py::test_it"
         )
+
+
+FOREIGN = """
+import time
+{made}
+
+def test_foreign({name}):
+    before = time.time()
+    try:
+        {name}.usage()
+    except AssertionError as refused:
+        assert refused.code == "QS308"
+    assert 0 <= time.time() - before < 60
+
+@pytest.mark.qsession
+def test_ours({name}):
+    assert {name}.backend("ibm_fez").num_qubits == 156
+"""
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "@pytest.fixture(scope='session')\ndef service():\n    return QiskitRuntimeService()",
+        "made = QiskitRuntimeService()\n@pytest.fixture\ndef service():\n    return made",
+    ],
+    ids=["fixture", "import"],
+)
+def test_service_of_wide_scope_in_a_test_of_others(project, made):
+    """Its connections know who made it. They open no run and give no answer there, and its time is the machine's."""
+    project.write(HEAD + FOREIGN.format(made=made, name="service"), ini="qsession_mode = replay")
+    for options in (EMULATOR, ()):
+        result = project.run(*options, "-k", "ours")
+        result.assert_outcomes(passed=1, deselected=1)
+        result = project.run(*options)
+        # What it swallowed fails the next test that is ours.
+        result.assert_outcomes(passed=1, failed=1)
+        assert message(result, "QS308") == (
+            "A connection to IBM was refused: it was made outside of the run of a test. [QS308]\n"
+            "  host quantum.cloud.ibm.com\n"
+            f"  test_it.py:{13 + made.count(chr(10))}, in test_foreign\n"
+            "To fix: make the service inside the test, or in a fixture of scope 'function'\n"
+            "If this is intended: name the host in the ini option qsession_allowed_hosts"
+        )
+        assert project.layers() == []

@@ -204,6 +204,7 @@ class Suite:
             open_run=lambda call: self._begin(wide, call),
             nothing_common=lambda call: self._not_in_common(call, wide.title, wide.test),
             nothing_more=lambda call: _messages.no_layer(wide, call),
+            check=lambda: self._check_ci(wide.test),
             tell=self._tell,
             sharing=self._keeps_off,
         )
@@ -299,6 +300,7 @@ class Suite:
             open_run=None,
             nothing_common=lambda call: self._not_in_common(call, _IMPORT, "pytest"),
             nothing_more=lambda call: _messages.at_import(call, asking()),
+            check=lambda: self._check_ci(_IMPORT),
             tell=self._tell,
             sharing=self._keeps_off,
         )
@@ -315,6 +317,10 @@ class Suite:
     @property
     def _keeps_off(self) -> bool:
         return self._plan.keeps_off_the_service
+
+    def _check_ci(self, who: str) -> None:
+        if not self._keeps_off:
+            _setup.refuse_ci(replace(self._plan.settings, test=who))
 
     def _in_common(self) -> Commons:
         if self._commons is None:
