@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from qsession import _wire
 from qsession._clock import SystemClock
 from qsession._config import Option, Settings
-from qsession._discovery import STAND_IN_TOKEN
-from qsession._model import SECOND, Instant, Place
+from qsession._discovery import STAND_IN_TOKEN, Discovery
+from qsession._model import SECOND, InstanceShape, Instant, Place
 from qsession._store import Store, display
 from qsession.errors import UsageError
 
@@ -92,6 +92,13 @@ def template(option: Option, root: Path) -> Emulator:
             intended=wrong.intended,
             where=wrong.where,
         ) from None
+
+
+def discovery_of(emulator: Emulator) -> Discovery | None:
+    """Makes an account fit whoever asks; None for an emulator that has an account of its own."""
+    if emulator.has_own_account:
+        return None
+    return Discovery([InstanceShape(i.plan, i.pricing_type, i.region) for i in emulator.instances])
 
 
 def account_of(emulator: Emulator) -> tuple[str, str | None]:

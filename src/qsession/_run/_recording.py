@@ -15,7 +15,7 @@ from qsession._config import Settings
 from qsession._custody import Custody
 from qsession._discovery import STAND_IN_TOKEN, Discovery
 from qsession._ids import Ids
-from qsession._model import Asked, InstanceShape, Instant, Provenance, Recording
+from qsession._model import Asked, Instant, Provenance, Recording
 from qsession._replay import Replay
 from qsession._run._ground import Ground
 from qsession._run._replaying import replay_of
@@ -181,9 +181,7 @@ class Emulating(Recorded):
         emulator = _setup.emulator(self._settings, self._ground.emulators())
         self.emulator, self._seed = emulator, emulator.seed
         self._account = _setup.account_of(emulator)
-        if not emulator.has_own_account:
-            shapes = [InstanceShape(i.plan, i.pricing_type, i.region) for i in emulator.instances]
-            self.discovery = Discovery(shapes)
+        self.discovery = _setup.discovery_of(emulator)
         self._embedded = Embedded(emulator, self.discovery)
 
     def _now(self) -> Instant:

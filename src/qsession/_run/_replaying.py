@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from qsession._ids import Ids
     from qsession.emulator import Emulator
 
-_TOLD = ("isa_seed", "backend")
-_TARGETS = ("ibm", "emulator")
-
 
 def replay_of(
     recording: Recording,

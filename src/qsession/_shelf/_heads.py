@@ -19,7 +19,7 @@ _QUOTED = re.compile(r"'(?:[^']|'')*'")
 _END = "\ninteractions:"
 _NAME = "qsession"
 _OURS = re.compile(r"^  qsession:$", re.MULTILINE)
-_FIELD = re.compile(r"^    (test|target): (.+)$", re.MULTILINE)
+_FIELD = re.compile(r"^    (test|target|random_seed): (.+)$", re.MULTILINE)
 _NAMES_LAYERS = re.compile(r"\blayers['\"]?:")
 _LAYERS = re.compile(r"^    layers:\n((?:    - .+\n)+)", re.MULTILINE)
 
@@ -32,11 +32,13 @@ class Head:
         test: Test id; empty for a recording made from Python, and for what is no cassette of ours.
         target: ``ibm``, ``emulator``, or empty.
         layers: Layers that it builds on: paths below the cassette folder.
+        random_seed: Where random numbers began; None where nobody said.
     """
 
     test: str = ""
     target: str = ""
     layers: tuple[str, ...] = ()
+    random_seed: int | None = None
 
 
 ReadHead: TypeAlias = Callable[[Path], "Head | None"]
@@ -68,7 +70,8 @@ def _head_in(text: str) -> Head:
     if listed is None and _NAMES_LAYERS.search(text):
         raise ValueError("its layers are not written as we write them")
     layers = re.findall(r"^    - (.+)$", listed[1], re.MULTILINE) if listed else ()
-    return Head(told.get("test", ""), told["target"], tuple(map(_scalar, layers)))
+    seed = int(told["random_seed"]) if "random_seed" in told else None
+    return Head(told.get("test", ""), told["target"], tuple(map(_scalar, layers)), seed)
 
 
 def all_heads(folder: Path, read_head: ReadHead = head_of) -> Mapping[Path, Head | None]:

@@ -12,7 +12,7 @@ from qsession._config import Settings
 from qsession._discovery import STAND_IN_TOKEN, Discovery
 from qsession._endpoints import Call
 from qsession._layer import Shared
-from qsession._model import Asked, InstanceShape, Instant, Provenance, Request, Response
+from qsession._model import Asked, Instant, Provenance, Request, Response
 from qsession._recording import Account, Recorder
 from qsession._sharing import is_account
 from qsession._sources import Embedded, Service
@@ -109,9 +109,7 @@ class RecordedCommons:
     @cached_property
     def discovery(self) -> Discovery | None:
         """Answers what belongs to an account; None where there is one."""
-        if self._emulator is None or self._emulator.has_own_account:
-            return None
-        return Discovery([InstanceShape(i.plan, i.pricing_type, i.region) for i in self._emulator.instances])
+        return None if self._emulator is None else _setup.discovery_of(self._emulator)
 
     @cached_property
     def _recorder(self) -> Recorder:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,15 +11,13 @@ from typing import TYPE_CHECKING
 
 from qsession._plan import Item, Plan, no_backend, unknown_backend
 from qsession._run import Run
+from qsession._shelf import head_of
 from qsession._suite._wide import Wide
 from qsession.errors import BudgetError, Parked, ReplayMismatch
 from qsession.session import Batch, Session, open_session
 
 if TYPE_CHECKING:
     from qiskit_ibm_runtime import IBMBackend, QiskitRuntimeService
-
-_TEST = re.compile(r"^    test: (.+)$", re.MULTILINE)
-_HEAD = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,23 +122,14 @@ def numbered(plan: Plan, tests: Iterable[Item]) -> Mapping[str, Path]:
 
 def _file_for(plan: Plan, test: Item, ident: str, taken: set[Path]) -> Path:
     folder = plan.folder if test.scope == "session" else plan.folder_of(test)
-    there = {path: _said(path) for path in folder.glob(f"@{test.scope}-*.yaml")}
-    for path, said in there.items():
-        if said == ident:
+    there = {path: head_of(path) for path in folder.glob(f"@{test.scope}-*.yaml")}
+    for path, head in there.items():
+        if head is not None and head.test == ident:
             return path
     number = 1
     while (path := folder / f"@{test.scope}-{number}.yaml") in taken or path in there:
         number += 1
     return path
-
-
-def _said(path: Path) -> str:
-    try:
-        with path.open(encoding="utf-8") as file:
-            found = _TEST.search(file.read(_HEAD))
-    except (OSError, UnicodeDecodeError):
-        return ""
-    return found[1].strip("'\"") if found else ""
 
 
 def wide_for(plan: Plan, test: Item, ident: str, path: Path, *, records: bool) -> Wide:
