@@ -118,6 +118,11 @@ class Settings:
     record_command: str = "pytest --qsession-record --qsession-target={target}"
 
     @property
+    def reaches_the_service(self) -> bool:
+        """Whether requests of the run leave for IBM."""
+        return self.target == "ibm" and self.mode != "replay"
+
+    @property
     def resume_command(self) -> str:
         """The command that goes on with this recording."""
         if self.test:

@@ -53,7 +53,7 @@ class WideFixtures:
         self._plan, self._is_ours = plan, is_ours
         self._users: dict[Any, list[pytest.Item]] = {}
         self._paths: Mapping[str, Path] = {}
-        self._shared: dict[str, Wide] = {}
+        self._shared: dict[str, tuple[Wide, Opened]] = {}
         self._imports = ExitStack()
 
     def watch_imports(self) -> None:
@@ -136,9 +136,8 @@ class WideFixtures:
 
     def shared(self, item: pytest.Item) -> Opened | None:
         """The session that a test shares with others; None if it has its own."""
-        wide = self._shared.get(ident_of(self._plan, describe(item)))
-        value = wide.value[0] if wide is not None and wide.value else None
-        return value if isinstance(value, Opened) else None
+        known = self._shared.get(ident_of(self._plan, describe(item)))
+        return None if known is None else known[1]
 
     def _share(self, item: pytest.Item) -> Wide | None:
         test = describe(item)
@@ -148,21 +147,18 @@ class WideFixtures:
         if ident not in self._shared:
             records = any(map(self._plan.records, self._sharing(item, ident)))
             wide = wide_for(self._plan, test, ident, self._paths[ident], records=records)
-            self._suite.share(test, wide, lambda run: (opened(self._plan, test, run),))
-            self._shared[ident] = wide
+            self._shared[ident] = wide, self._suite.share(wide, partial(opened, self._plan, test))
             node = item.session if test.scope == "session" else item.getparent(pytest.Module)
             (node or item.session).addfinalizer(partial(self._unshare, ident))
-        return self._shared[ident]
+        return self._shared[ident][0]
 
     def _sharing(self, item: pytest.Item, ident: str) -> Iterator[Any]:
         tests = (describe(each) for each in item.session.items if self._is_ours(each))
         return (test for test in tests if ident_of(self._plan, test) == ident)
 
     def _unshare(self, ident: str) -> None:
-        wide = self._shared.pop(ident)
-        for value in wide.value:
-            if isinstance(value, Opened):
-                self._suite.unshare(wide, partial(close, value.session))
+        wide, shared = self._shared.pop(ident)
+        self._suite.unshare(wide, partial(close, shared.session))
 
     def _describe(self, definition: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> Wide:
         item: pytest.Item = request._pyfuncitem

@@ -1,5 +1,8 @@
 """Sessions that several tests share: the marker's scope."""
 
+import signal
+import threading
+
 import pytest
 from plugin_project import EMULATOR, block, endpoints, head, message
 
@@ -162,6 +165,19 @@ def test_session_that_cannot_be_opened_fails_each_test(project):
     project.write(TESTS.replace('"module")', '"module", max_time="soon")'))
     result = project.record()
     result.assert_outcomes(errors=3)
+    assert (project.cassettes(), project.layers()) == ([], [])
+
+
+def test_session_that_cannot_be_opened_on_the_service_leaves_nobody_watching(project, monkeypatch):
+    """What watches over QPU time goes with it: nobody would end it later."""
+    monkeypatch.delenv("CI", raising=False)
+    project.write(TESTS)
+    before, threads = signal.getsignal(signal.SIGTERM), set(threading.enumerate())
+    result = project.run("--qsession-record", "-k", "test_a")
+    result.assert_outcomes(errors=1, deselected=2)
+    assert message(result, "QS110").startswith("To reach the service the client needs credentials")
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert set(threading.enumerate()) == threads
     assert (project.cassettes(), project.layers()) == ([], [])
 
 

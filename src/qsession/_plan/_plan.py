@@ -47,10 +47,14 @@ class Plan:
     settings: Settings
 
     @property
+    def only_replays(self) -> bool:
+        """Whether nothing is recorded, nor gone on with."""
+        return self.mode == "replay" and not self.settings.resume
+
+    @property
     def keeps_off_the_service(self) -> bool:
         """Whether no test of this run may reach IBM."""
-        replays = self.mode == "replay" and not self.settings.resume
-        return replays or self.settings.target == "emulator"
+        return self.only_replays or self.settings.target == "emulator"
 
     @property
     def takes_all(self) -> bool:
@@ -116,6 +120,8 @@ class Plan:
 
     def records(self, test: Item) -> bool:
         """Whether a test is recorded."""
+        if self.only_replays:
+            return False
         return "scenario" not in test.marks and self._mode(self._path(test)) == "record"
 
     def settings_of_layer(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from abc import ABC, abstractmethod
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qsession import _setup
@@ -17,6 +17,7 @@ from qsession._discovery import STAND_IN_TOKEN, Discovery
 from qsession._ids import Ids
 from qsession._model import Asked, Instant, Provenance, Recording
 from qsession._replay import Replay
+from qsession._report import Summary
 from qsession._run._ground import Ground
 from qsession._run._replaying import replay_of
 from qsession._sources import Embedded
@@ -51,7 +52,6 @@ class Recorded(ABC):
         self.random_seed: int | None = None
         self.started: Instant = 0
         self.origin: str = settings.target
-        self.stale = ""
 
     @property
     @abstractmethod
@@ -88,7 +88,8 @@ class Recorded(ABC):
         self.started = self.recorder.start
         if self._settings.mode == "record":
             given = self._ground.random_seed
-            self.random_seed = given if given is not None else self._recalled("random_seed", self._numbers())
+            told = given if given is not None else self.told("random_seed", self._numbers())
+            self.random_seed = told if isinstance(told, int) else None
 
     @abstractmethod
     def _now(self) -> Instant:
@@ -97,11 +98,6 @@ class Recorded(ABC):
     @abstractmethod
     def _numbers(self) -> int:
         """Where random numbers begin."""
-
-    def _recalled(self, name: str, proposed: int) -> int:
-        """What a resumed recording was told before; else what is proposed, which it is told now."""
-        told = self.custody.recall(name, proposed)
-        return told if isinstance(told, int) else proposed
 
     @abstractmethod
     def follow(self, schedule: Schedule) -> None:
@@ -147,6 +143,17 @@ class Recorded(ABC):
     def release(self) -> None:
         """Let others record."""
         self.custody.release()
+
+    def summary(self, command: str) -> Summary:
+        """What it tells of itself, for the closing block."""
+        return Summary(
+            self._settings.mode,
+            self._settings.target,
+            qpu_seconds=self.qpu_seconds(),
+            parked=command if self.parked is not None else "",
+            waits=command if self.custody.waits else "",
+            is_other=self.custody.is_other,
+        )
 
     def recorded(self) -> Recording | None:
         """The recording as it stands."""
@@ -273,6 +280,12 @@ class Serving(Recorded):
         """What the money guard stopped the run for, or None."""
         return self.money.exceeded if self.money is not None else None
 
+    def summary(self, command: str) -> Summary:
+        """What it tells of itself, for the closing block."""
+        spent = self.money.spent(SystemClock().now()) if self.money is not None else 0.0
+        modelled = self.past.modelled if self.past is not None else 0
+        return replace(super().summary(command), spent=spent, modelled=modelled)
+
     def end_recorded_part(self) -> Instant:
         """The test moves the clock: from here on the model answers.
 
@@ -298,29 +311,3 @@ class Serving(Recorded):
         )
         self.past.lived_through()
         return at
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a run that recorded tells of its end.
-
-    Attributes:
-        waits: Whether a journal of the service was left as it is.
-        spent: What the service may have been paid, in QPU seconds.
-        modelled: Answers of the model.
-        is_other: Whether another worker recorded something else of the same fixture.
-    """
-
-    waits: bool
-    spent: float
-    modelled: int
-    is_other: bool
-
-
-def told_by(way: Recorded) -> Told:
-    """What a run that recorded tells of its end."""
-    spent, modelled = 0.0, 0
-    if isinstance(way, Serving):
-        spent = way.money.spent(SystemClock().now()) if way.money is not None else 0.0
-        modelled = way.past.modelled if way.past is not None else 0
-    return Told(way.custody.waits, spent, modelled, way.custody.is_other)

@@ -14,6 +14,7 @@ from qsession._config import Settings
 from qsession._discovery import STAND_IN_TOKEN, Discovery
 from qsession._model import Asked, Instant, Interaction, Provenance, Recording
 from qsession._replay import Replay
+from qsession._report import Summary
 from qsession._run._ground import Ground
 from qsession._store import display
 from qsession.errors import CassetteError
@@ -181,10 +182,18 @@ class Replaying:
         """The recording."""
         return self.replay.recording
 
-    @property
-    def modelled(self) -> int:
-        """Answers that came from the model."""
-        return 0 if self._replay is None else self._replay.modelled
+    def summary(self, command: str) -> Summary:
+        """What it tells of itself, for the closing block."""
+        if self._replay is None:
+            return Summary("replay", "recording", stale=self.stale)
+        return Summary(
+            "replay",
+            "recording",
+            qpu_seconds=self.qpu_seconds(),
+            unused=len(self.unused()),
+            modelled=self._replay.modelled,
+            stale=self.stale,
+        )
 
     def unused(self) -> tuple[Interaction, ...]:
         """Recorded writes that were not sent."""

@@ -50,10 +50,6 @@ class Requests:
         self.refusals = Tally()
         self.answered = self.sessions = 0
 
-    @property
-    def _may_reach_the_service(self) -> bool:
-        return self._settings.target == "ibm" and self._settings.mode != "replay"
-
     def handle(self, request: Request, send: _wire.Send) -> Response:
         """Answer a request of this process, or refuse it.
 
@@ -69,7 +65,7 @@ class Requests:
             # What is none of the service's was let through before, and still is.
             return send(request) if call is None else self._too_late(call, request, send)
         if call is None:
-            if not self._may_reach_the_service and not self._may_pass(urlsplit(request.url).hostname or ""):
+            if not self._may_pass(urlsplit(request.url).hostname or ""):
                 self._refuse(_explain.stranger(request, self.place()))
             return send(request)
         if self._way.parked is not None:
@@ -110,7 +106,7 @@ class Requests:
     def _too_late(self, call: Call, request: Request, send: _wire.Send) -> Response:
         # A connection of this run lives on in a pool. Where the run had the service,
         # reading goes on; what costs money does not, nor does anything else.
-        if self._may_reach_the_service and request.method == "GET":
+        if self._settings.reaches_the_service and request.method == "GET":
             return send(request)
         where = self._settings.test or str(self._settings.path or "")
         raise _explain.too_late(call, request, where=where, owner=self._owner(call))
@@ -120,4 +116,6 @@ class Requests:
         raise refusal
 
     def _may_pass(self, host: str) -> bool:
-        return _guard.is_loopback(host) or host.lower() in self._settings.allowed_hosts
+        settings = self._settings
+        is_allowed = _guard.is_loopback(host) or host.lower() in settings.allowed_hosts
+        return settings.reaches_the_service or is_allowed

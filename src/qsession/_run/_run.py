@@ -22,7 +22,6 @@ from qsession._run._replaying import Replaying
 from qsession._run._requests import Requests
 from qsession._run._slot import active
 from qsession._run._stage import Stage
-from qsession._run._telling import told_of
 from qsession._usage import Usage
 from qsession.errors import Parked, QSessionError
 
@@ -291,16 +290,16 @@ class Run:
 
     def summary(self) -> Summary:
         """What this run did, for the closing block."""
-        command = self._settings.resume_command
+        told = self._way.summary(self._settings.resume_command)
         return replace(
-            told_of(self._way, is_over=self._over, command=command),
-            mode=self.mode,
-            target=self.target,
+            told,
             test=self._settings.test,
             answered=self._requests.answered,
             live=self.live_requests,
             sessions=self._requests.sessions,
             written=self._written,
+            # Until it is over, they may still be sent.
+            unused=told.unused if self._over else 0,
             refused=self._requests.refusals.count,
             making=self._requests.refusals.making,
             leaps=self.clock.leaps,

@@ -56,9 +56,8 @@ class Stage:
         settings, undo = self._settings, self._undo
         # Also against the service, whose clock is the machine's: no replay could follow.
         undo.enter_context(_clock.no_travel())
-        is_live = settings.target == "ibm" and settings.mode != "replay"
         environment = None
-        if not is_live:
+        if not settings.reaches_the_service:
             refuse, tell = self._requests.refuse_host, self._requests.note_child
             environment, self.hear_children = undo.enter_context(
                 round_run(settings.allowed_hosts, refuse, tell=tell)
@@ -71,7 +70,7 @@ class Stage:
                 environment=environment,
                 leaps=settings.polls != "exact",
                 # Nothing clever stands between the client and the service.
-                sharing=not is_live,
+                sharing=not settings.reaches_the_service,
             )
         )
         if isinstance(self._way, Replaying):

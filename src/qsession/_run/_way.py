@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from qsession._clock import Schedule
 from qsession._model import Asked, Instant, Recording
+from qsession._report import Summary
 from qsession.errors import Parked, QSessionError
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ class Way(Protocol):
         discovery: Answers what belongs to an account; None where a real one is used.
         random_seed: Where random numbers begin; None where nobody said.
         started: When the run began.
-        stale: Why its recording is not to be trusted without a word, or empty.
         origin: What its recording is made against.
     """
 
@@ -32,7 +32,6 @@ class Way(Protocol):
     discovery: Discovery | None
     random_seed: int | None
     started: Instant
-    stale: str
     origin: str
 
     @property
@@ -97,6 +96,14 @@ class Way(Protocol):
 
     def release(self) -> None:
         """Let others record."""
+        ...
+
+    def summary(self, command: str) -> Summary:
+        """What it tells of itself, for the closing block.
+
+        Args:
+            command: Goes on with what was left, or begun on the service.
+        """
         ...
 
     def recorded(self) -> Recording | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from typing import TypeVar
 
 from qsession import _explain, _setup
 from qsession._config import Layer, Settings
@@ -27,6 +28,7 @@ from qsession._suite._wide import Wide
 from qsession._traceback import asking
 from qsession.errors import QSessionError
 
+_Opened = TypeVar("_Opened")
 _TARGETS = ("ibm", "emulator")
 _IMPORT = "a module that is imported"
 
@@ -190,9 +192,7 @@ class Suite:
             run = wide.run
             if run is None:
                 return
-            recording = run._recorded()
-            made = () if recording is None else map(_explain.created_id, recording.interactions)
-            self._ended.update((each, wide.title) for each in made if each)
+            self._ended.update(dict.fromkeys(_made_in(run), wide.title))
             try:
                 run.__exit__(None, None, None)
             finally:
@@ -211,16 +211,22 @@ class Suite:
 
     def _begin(self, wide: Wide, call: Call) -> Run:
         """It asks for more than what all tests read: from here on it has a run."""
-        settings = self._plan.settings_of_layer(
-            wide.path, wide.ident, wide.test, records=wide.records, layer=self._layer_of(wide)
-        )
-        if settings.mode == "replay" and not wide.path.exists():
+        run = self._new_run(wide)
+        if run.mode == "replay" and not wide.path.exists():
             raise _messages.no_layer(wide, call)
-        run = Run(settings, self._ground(settings, wide.builds_on, wide=wide))
+        self._enter(wide, run)
+        return run
+
+    def _enter(self, wide: Wide, run: Run) -> None:
         run.__enter__()
         wide.run = run
         self._alive.append(wide)
-        return run
+
+    def _new_run(self, wide: Wide) -> Run:
+        settings = self._plan.settings_of_layer(
+            wide.path, wide.ident, wide.test, records=wide.records, layer=self._layer_of(wide)
+        )
+        return Run(settings, self._ground(settings, wide.builds_on, wide=wide))
 
     def alive(self, keys: Collection[object]) -> tuple[Wide, ...]:
         """Those of some wide fixtures that have a run."""
@@ -246,28 +252,29 @@ class Suite:
 
     # Sessions that tests share.
 
-    def share(self, test: Item, wide: Wide, open_session: Callable[[Run], tuple[object, ...]]) -> None:
+    def share(self, wide: Wide, open_session: Callable[[Run], _Opened]) -> _Opened:
         """Open a session that several tests share.
 
         Args:
-            test: The first of them.
             wide: Stands for it.
-            open_session: Opens it in its run, and gives what is to be kept of that.
+            open_session: Opens it in its run.
+
+        Returns:
+            What was opened.
         """
-        settings = self._plan.settings_of_layer(
-            wide.path, wide.ident, wide.test, records=wide.records, layer=self._layer_of(wide)
-        )
-        run = wide.run = Run(settings, self._ground(settings, (), wide=wide))
+        run = self._new_run(wide)
+        self._enter(wide, run)
         try:
-            run.__enter__()
-            self._alive.append(wide)
-            wide.value = open_session(run)
+            opened = open_session(run)
             run.check()
         except BaseException as error:
             run.fail(f"{type(error).__name__}: {error}")
-            raise
-        finally:
             _pause(run)
+            # Nobody else will: there is nothing to share.
+            self.end(wide)
+            raise
+        _pause(run)
+        return opened
 
     def unshare(self, wide: Wide, close: Callable[[], None]) -> None:
         """Close it.
@@ -329,7 +336,7 @@ class Suite:
 
     def _new_commons(self) -> Commons:
         plan = self._plan
-        if plan.mode == "replay" and not plan.settings.resume:
+        if plan.only_replays:
             return ReplayedCommons(list(self._layers.values()))
         shared = None if plan.mode == "live" else self._layers[plan.settings.target]
         return RecordedCommons(
@@ -344,7 +351,16 @@ class Suite:
         return _explain.not_in_common(key_of(call, 0), path.name, place, exists=bool(there))
 
 
+def _made_in(run: Run) -> Sequence[str]:
+    """The sessions and jobs that it made, as the tests know them."""
+    if run._ids is not None:
+        return run._ids.own()
+    recording = run._recorded()
+    return [] if recording is None else [*filter(None, map(_explain.created_id, recording.interactions))]
+
+
 def _mentions(request: Request, run: Run) -> bool:
+    # Of a replay nothing is to be taken over.
     made = () if run._ids is None else run._ids.own()
     return any(each in request.url or each.encode() in request.body for each in made)
 

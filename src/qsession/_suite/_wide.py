@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from qsession._run import Run
@@ -23,7 +23,6 @@ class Wide:
         builds_on: What it uses itself, of wide scope.
         is_dynamic: Whether a test asked for it while that was under way.
         run: Its run, once it asked the service for more than what all tests read.
-        value: What is kept of it while tests use it.
         seed: Where random numbers begin in it, once that is known.
     """
 
@@ -37,5 +36,4 @@ class Wide:
     builds_on: tuple[Wide, ...] = ()
     is_dynamic: bool = False
     run: Run | None = None
-    value: tuple[object, ...] = field(default=(), repr=False)
     seed: int | None = None
