@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -145,16 +145,21 @@ class WideFixtures:
             return None
         ident = ident_of(self._plan, test)
         if ident not in self._shared:
-            records = any(map(self._plan.records, self._sharing(item, ident)))
+            records = self._are_recorded(self._sharing(item, ident))
             wide = wide_for(self._plan, test, ident, self._paths[ident], records=records)
             self._shared[ident] = wide, self._suite.share(wide, partial(opened, self._plan, test))
             node = item.session if test.scope == "session" else item.getparent(pytest.Module)
             (node or item.session).addfinalizer(partial(self._unshare, ident))
         return self._shared[ident][0]
 
-    def _sharing(self, item: pytest.Item, ident: str) -> Iterator[Any]:
-        tests = (describe(each) for each in item.session.items if self._is_ours(each))
-        return (test for test in tests if ident_of(self._plan, test) == ident)
+    def _sharing(self, item: pytest.Item, ident: str) -> Iterator[pytest.Item]:
+        ours = filter(self._is_ours, item.session.items)
+        return (each for each in ours if ident_of(self._plan, describe(each)) == ident)
+
+    def _are_recorded(self, users: Iterable[pytest.Item]) -> bool:
+        """Whether any of some tests is: what they use is recorded with it."""
+        plan = self._plan
+        return not plan.only_replays and any(plan.records(describe(each)) for each in users)
 
     def _unshare(self, ident: str) -> None:
         wide, shared = self._shared.pop(ident)
@@ -173,7 +178,7 @@ class WideFixtures:
             self._plan.folder / name,
             name,
             item.nodeid,
-            any(self._plan.records(describe(each)) for each in users),
+            self._are_recorded(users),
             self._suite.alive(_reached(definition, item)),
         )
 

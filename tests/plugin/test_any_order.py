@@ -1,7 +1,7 @@
 """Recordings do not depend on the order of tests, on their selection or on the workers."""
 
 import pytest
-from plugin_project import EMULATOR
+from plugin_project import EMULATOR, head
 
 TESTS = """
 import pytest
@@ -122,3 +122,42 @@ def test_recording_one_changed_test_anew_changes_its_file(suite):
     assert [name.partition("-")[0] for name in differing] == ["test_it/TestOfFixtures.test_status"]
     assert before.keys() == after.keys()
     suite.run().assert_outcomes(passed=COUNT)
+
+
+ASKED_FOR_IN_THE_MIDDLE = """
+import pytest
+from qiskit_ibm_runtime import QiskitRuntimeService, Session
+
+@pytest.fixture(scope="module")
+def session():
+    with Session(backend=QiskitRuntimeService().backend("ibm_fez"), max_time="1h") as session:
+        yield session
+
+@pytest.mark.qsession
+def test_first(request):
+    assert request.getfixturevalue("session").status() == "Pending"
+
+@pytest.mark.qsession
+def test_of_something_else():
+    assert QiskitRuntimeService().usage()
+
+@pytest.mark.qsession
+def test_later(request, qsession_clock):
+    session = request.getfixturevalue("session")
+    assert session.status() == "Pending"
+    qsession_clock.advance("1h 1m")
+    assert session.status() == "Closed"
+"""
+
+
+def test_fixture_that_tests_ask_for_in_the_middle(project):
+    """A test that has nothing to do with it is recorded as if it were not there."""
+    project.write(ASKED_FOR_IN_THE_MIDDLE)
+    project.record("-k", "something").assert_outcomes(passed=1, deselected=2)
+    alone = project.bytes()["test_it/test_of_something_else.yaml"]
+    project.record().assert_outcomes(passed=3)
+    assert project.bytes()["test_it/test_of_something_else.yaml"] == alone
+    assert head(project, "test_it/test_later.yaml")["layers"] == ["test_it/@session.yaml"]
+    project.run().assert_outcomes(passed=3)
+    for test in ("test_first", "something", "test_later"):
+        project.run("-k", test).assert_outcomes(passed=1, deselected=2)

@@ -114,12 +114,15 @@ class Emulated:
         recorder: Takes down what is said.
         schedule: The time of the run.
         is_layered: Whether what tests read in common is recorded elsewhere, and so moves no clock.
+        not_before: When the last of what it knows was made. A request that comes earlier has its answer
+            later: that is recorded of it, so a replay takes as long.
     """
 
     embedded: Embedded
     recorder: Recorder
     schedule: Schedule
     is_layered: bool = False
+    not_before: Instant = 0
     _token_ends: Instant = 0
 
     def __post_init__(self) -> None:
@@ -134,8 +137,9 @@ class Emulated:
         member, began = self.schedule.join_in(), self.schedule.now()
         outgoing = self.recorder.outgoing(call, request)
         with self.schedule.held():  # the simulator has threads of its own
-            sent = self.embedded.answer(outgoing, began)
-        length = 0 if self.is_layered and takes_no_time(call) else SHORTEST
+            sent = self.embedded.answer(outgoing, max(began, self.not_before))
+        is_free = self.is_layered and takes_no_time(call)
+        length = 0 if is_free else SHORTEST + max(0, self.not_before - began)
         self.schedule.wait(length)
         member.polled_at = began if call.endpoint.name in _POLLS else None
         self._token_ends = _token_ends(call, began) or self._token_ends

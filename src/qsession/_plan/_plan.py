@@ -120,8 +120,6 @@ class Plan:
 
     def records(self, test: Item) -> bool:
         """Whether a test is recorded."""
-        if self.only_replays:
-            return False
         return "scenario" not in test.marks and self._mode(self._path(test)) == "record"
 
     def settings_of_layer(

@@ -21,7 +21,7 @@ class PastEnd:
 
     Attributes:
         recording: The recording.
-        before: The recordings that it builds on.
+        before: Gives the recordings that it builds on.
         order: Its writes.
         always: Whether the model answers also where the test did not move the clock there itself.
         moved_to: The last moment to which the test moved the clock.
@@ -30,7 +30,7 @@ class PastEnd:
     """
 
     recording: Recording
-    before: Sequence[Recording]
+    before: Callable[[], Sequence[Recording]]
     order: Order
     always: bool
     moved_to: Callable[[], Instant]
@@ -72,4 +72,4 @@ class PastEnd:
         unsent = {id(write.interaction): write.at for write in self.order.every() if not write.sent}
         first = min(unsent.values(), default=self.end + 1)
         own = (i for i in self.recording.interactions if id(i) not in unsent and i.at <= first)
-        return (*past_of(self.before, self.recording.provenance), *own)
+        return (*past_of(self.before(), self.recording.provenance), *own)

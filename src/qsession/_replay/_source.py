@@ -85,7 +85,7 @@ class Replay:
         moved_to: The last moment to which the test moved the clock.
         alone: Whether all requests come from one thread.
         shared: What was recorded once for all tests of a folder; None where there is no such layer.
-        before: The recordings that this one builds on.
+        before: Gives the recordings that this one builds on, as far as they are there.
     """
 
     recording: Recording
@@ -97,7 +97,7 @@ class Replay:
     moved_to: Callable[[], Instant] = lambda: 0
     alone: Callable[[], bool] = lambda: False
     shared: Layer | None = None
-    before: Sequence[Recording] = ()
+    before: Callable[[], Sequence[Recording]] = tuple
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _choice: Choice = field(init=False)
     _order: Order = field(default_factory=Order)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ class Ground:
         shared: Gives the layer of the folder, by target; None where a recording holds everything itself.
         account: What is known of the account in this process.
         after: The runs of wide fixtures that it builds on: they are paused.
+        alive: Gives the runs of all wide fixtures that are set up.
         name: Its own name among the layers, if it is one: its path below the folder of the cassettes.
         also: Gives the runs of other fixtures whose things a request speaks of: the test asked for them
             while it was under way.
@@ -36,6 +37,7 @@ class Ground:
     shared: Callable[[str], Shared | None] | None = None
     account: Account | None = None
     after: tuple[Run, ...] = ()
+    alive: Callable[[], Sequence[Run]] = tuple
     name: str = ""
     also: Callable[[Request], Sequence[Run]] | None = None
     owner: Callable[[Call], str] = lambda _call: ""
@@ -64,6 +66,13 @@ class Ground:
         """Where it was made."""
         return [run._emulator for run in self.after if run._emulator is not None]
 
-    def recordings(self) -> Sequence[Recording]:
-        """What was recorded before."""
-        return [recording for run in self.after if (recording := run._recorded()) is not None]
+    def recordings(self, layers: Collection[str] = ()) -> Sequence[Recording]:
+        """What was recorded before.
+
+        Args:
+            layers: Names of layers that it builds on too, if they are there by now: a fixture that a test
+                asks for in the middle.
+        """
+        also = [run for run in self.alive() if run._name in layers and run not in self.after]
+        found = (run._recorded() for run in (*self.after, *also))
+        return [recording for recording in found if recording is not None]

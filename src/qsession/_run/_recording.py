@@ -126,8 +126,13 @@ class Recorded(ABC):
         """Why the run was stopped, or None."""
         return None
 
-    def adopt(self, other: Recorded) -> None:
-        """Build on another run from now on: a fixture that was set up in the middle of this one."""
+    def adopt(self, other: Recorded, at: Instant) -> None:
+        """Build on another run from now on: a fixture that a test asked for in the middle of this one.
+
+        Args:
+            other: The other run.
+            at: When that was left.
+        """
         if self.recorder is not None and other.ids is not None:
             self.recorder.ids.adopt(other.ids)
         self._layers.add(other._ground.name)
@@ -213,9 +218,11 @@ class Emulating(Recorded):
             return STAND_IN_TOKEN, self.discovery.default_crn
         return self._account
 
-    def adopt(self, other: Recorded) -> None:
+    def adopt(self, other: Recorded, at: Instant) -> None:
         """Build on another run from now on."""
-        super().adopt(other)
+        super().adopt(other, at)
+        if isinstance(self.answers, Emulated):
+            self.answers.not_before = max(self.answers.not_before, at)
         if self.emulator is not None and other.emulator is not None:
             self.emulator._adopt(other.emulator)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qsession import _clock, _setup
@@ -54,7 +55,7 @@ def replay_of(
         moved_to=lambda: _clock.moved_to(clock),
         alone=lambda: joined() == 1,
         shared=ground.layer(origin),
-        before=ground.recordings(),
+        before=partial(ground.recordings, recording.provenance.layers),
     )
 
 

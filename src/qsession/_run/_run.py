@@ -168,7 +168,7 @@ class Run:
         if after is not None:
             self._stage.moment = max(self._stage.moment, after._moment)
             if "replay" not in (self.mode, after.mode):
-                self._recorded_way().adopt(after._recorded_way())
+                self._recorded_way().adopt(after._recorded_way(), after._moment)
         _slot.take(self)
         try:
             self._stage.on(first_move=None)
@@ -330,11 +330,7 @@ class Run:
         if self._ground.also is None or self.mode == "replay":
             return
         for other in self._ground.also(request):
-            self._recorded_way().adopt(other._recorded_way())
-            schedule = _clock.schedule_of(self.clock)
-            if schedule is not None:
-                # What it speaks of was made by then.
-                schedule.wait(other._moment - schedule.now())
+            self._recorded_way().adopt(other._recorded_way(), other._moment)
 
     # Its end.
 

@@ -78,8 +78,8 @@ class Suite:
             uses: Keys of the wide fixtures that it uses.
         """
         settings = self._plan.settings_of(test)
-        after = [wide for wide in self._alive if wide.key in uses or wide.is_dynamic]
-        if any(wide.run is not None for wide in after):
+        after = self.alive(uses)
+        if after:
             # What a test left in the queue would end with the session of its fixture.
             settings = replace(settings, park=None)
         return Run(settings, self._ground(settings, after))
@@ -99,7 +99,8 @@ class Suite:
         return Ground(
             shared=self._layers.__getitem__ if is_kept else None,
             account=self._account,
-            after=tuple(each.run for each in after if each.run is not None),
+            after=_runs(after),
+            alive=lambda: _runs(self._alive),
             name=wide.name if wide is not None else "",
             also=self._spoken_of(after),
             owner=self._owner,
@@ -145,7 +146,6 @@ class Suite:
         """
         outer = active()
         if outer is not None:
-            wide.is_dynamic = True
             outer._pause()
         try:
             with ExitStack() as undo:
@@ -349,6 +349,10 @@ class Suite:
         command = "pytest" if test == "pytest" else f"pytest '{test}'"
         place = Place(display(path), who, f"{command} --qsession-record --qsession-target={path.stem[1:]}")
         return _explain.not_in_common(key_of(call, 0), path.name, place, exists=bool(there))
+
+
+def _runs(wides: Collection[Wide]) -> tuple[Run, ...]:
+    return tuple(wide.run for wide in wides if wide.run is not None)
 
 
 def _made_in(run: Run) -> Sequence[str]:

@@ -21,7 +21,6 @@ class Wide:
         test: The test that asked for it first.
         records: Whether it is recorded: one of the tests that use it is.
         builds_on: What it uses itself, of wide scope.
-        is_dynamic: Whether a test asked for it while that was under way.
         run: Its run, once it asked the service for more than what all tests read.
         seed: Where random numbers begin in it, once that is known.
     """
@@ -34,6 +33,5 @@ class Wide:
     test: str
     records: bool
     builds_on: tuple[Wide, ...] = ()
-    is_dynamic: bool = False
     run: Run | None = None
     seed: int | None = None
